@@ -1,0 +1,100 @@
+"""The Board contract: what every telephony board gives to the gateway. Not for chips and buses: those are drivers.
+
+A board is a row of channels with a clock of its own or none. The gateway waits on `fileno()`, takes whole blocks of
+10 ms for all channels and the line signals, and gives back a block for each tick. `tests/contract/` holds every board
+to this page. Required: everything in `Board`; a board that cannot do an optional thing raises `NotSupported`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boards.signals import ChannelKind, FromBoard, ToBoard
+
+BLOCK = 80
+"""Samples in a block: 10 ms at 8000 a second."""
+
+ALAW_SILENCE = 0xD5
+"""The A-law code (G.711, even bits inverted as on the line) nearest to zero."""
+
+Block = NDArray[np.uint8]
+"""A-law samples of one tick, shape [channels, 80]."""
+
+
+class BoardError(Exception):
+    """A board cannot start or go on. `where` names board, span and channel; `remedy` says what a person can do."""
+
+    def __init__(self, what: str, where: str, remedy: str) -> None:
+        super().__init__(f"{where}: {what}. {remedy}")
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+
+
+class NotSupported(BoardError):
+    """The board has no such function (an optional part of the contract)."""
+
+
+@dataclass(frozen=True)
+class ChannelPlace:
+    """What a channel is and where a person finds it."""
+
+    kind: ChannelKind
+    label: str
+    """As printed on the box and in messages, e.g. `E1-1/17`, `FXS-3`, `SIP-1`."""
+
+
+@dataclass
+class BoardCounters:
+    """What went wrong since the board was opened, in blocks and events. All only grow."""
+
+    blocks_received: int = 0
+    blocks_sent: int = 0
+    lost_inward: int = 0
+    """Blocks that the far end sent and the board could not hand over."""
+    lost_outward: int = 0
+    """Blocks that the gateway gave and the board dropped because it was too far ahead."""
+    slips: int = 0
+    crc_errors: int = 0
+    extra: dict[str, int] = field(default_factory=dict)
+
+
+class Board(Protocol):
+    """One telephony board. All calls return at once; none blocks. Every method may raise BoardError, after which the
+    gateway closes the board, shows the reason and tries to open it again every second."""
+
+    name: str
+    """The name given in the configuration, e.g. `e1`."""
+    channels: Sequence[ChannelPlace]
+    has_clock: bool
+    """True if the board delivers blocks at its own 10 ms; False if it answers each block that it is sent with one."""
+    counters: BoardCounters
+
+    def open(self) -> None:
+        """Find the hardware and start it. Raises BoardError if it is not there."""
+        ...
+
+    def close(self) -> None:
+        """Stop and free everything. May be called twice and after an error."""
+        ...
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when `receive()` has something. Only valid while open."""
+        ...
+
+    def receive(self) -> tuple[list[Block], list[FromBoard]]:
+        """Blocks ([channels, 80] A-law, oldest first; 0, 1, 2 or after a stall more) and signals since the last call."""
+        ...
+
+    def send_block(self, block: Block) -> None:
+        """Give one block [channels, 80] A-law to the line."""
+        ...
+
+    def send_signal(self, signal: ToBoard) -> None:
+        """Do something on a channel's line. Raises BoardError for a signal that the channel's kind cannot do."""
+        ...

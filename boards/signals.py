@@ -1,0 +1,128 @@
+"""Line signals between a board and the gateway: what happened on a channel, what shall happen. No samples here.
+
+A *message-signalled* channel (SIP trunk, ISDN B channel, the simulator's E1) speaks Setup … Release.
+An *extension port* (FXS) speaks hook, flash and ring. Channel numbers are indexes into the board's `channels`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+
+class ChannelKind(StrEnum):
+    """What a channel is, which decides the line machine that drives it."""
+
+    TRUNK = "trunk"
+    """Message-signalled trunk channel: E1 B channel or SIP line."""
+    EXTENSION = "extension"
+    """Analogue extension port (FXS): an attached phone."""
+
+
+class Cause(StrEnum):
+    """Why a leg or call ended, in field words (Q.850 numbers in brackets)."""
+
+    NORMAL = "normal"
+    """Somebody hung up (16)."""
+    BUSY = "busy"
+    """User busy (17)."""
+    NO_ANSWER = "no_answer"
+    """Rang and nobody answered (19)."""
+    REJECTED = "rejected"
+    """Call rejected (21)."""
+    UNALLOCATED = "unallocated"
+    """Number not in use (1)."""
+    CONGESTION = "congestion"
+    """No channel or no resource (34, 42)."""
+    FAILURE = "failure"
+    """The line, board or network failed (27, 38, 41)."""
+    RESTART = "restart"
+    """A process of the box that held the line ended."""
+
+
+class Setup(msgspec.Struct, tag="setup", frozen=True):
+    """A call arrives on (from board) or is to be placed on (to board) a trunk channel."""
+
+    channel: int
+    called: str
+    calling: str = ""
+    calling_name: str = ""
+    presentation: Literal["allowed", "restricted", "unavailable"] = "allowed"
+    digits: Literal["inband", "events"] = "inband"
+    """How digits will come on this call: as tones in the audio, or as Digit signals (RFC 4733)."""
+
+
+class Proceeding(msgspec.Struct, tag="proceeding", frozen=True):
+    """To the far end: the call is being handled, wait."""
+
+    channel: int
+
+
+class Alerting(msgspec.Struct, tag="alerting", frozen=True):
+    """The called side rings. To the far end, or from it for a call that the box placed."""
+
+    channel: int
+
+
+class Connect(msgspec.Struct, tag="connect", frozen=True):
+    """The called side answered. To the far end, or from it for a call that the box placed."""
+
+    channel: int
+
+
+class Release(msgspec.Struct, tag="release", frozen=True):
+    """The connection is given up; either direction. The channel is idle again when both sides have sent it."""
+
+    channel: int
+    cause: Cause = Cause.NORMAL
+
+
+class Digit(msgspec.Struct, tag="digit", frozen=True):
+    """A digit that came as a signal and not as a tone (RFC 4733, pulse dialling)."""
+
+    channel: int
+    digit: str
+    duration_ms: int = 0
+
+
+class HookChange(msgspec.Struct, tag="hook", frozen=True):
+    """The phone on an extension port was lifted or put down."""
+
+    channel: int
+    off_hook: bool
+
+
+class Flash(msgspec.Struct, tag="flash", frozen=True):
+    """A short press of the hook (timed break recall) on an extension port."""
+
+    channel: int
+
+
+class Ring(msgspec.Struct, tag="ring", frozen=True):
+    """To an extension port: ringing current on or off, now. The cadence is the line machine's business."""
+
+    channel: int
+    on: bool
+
+
+class Alarm(msgspec.Struct, tag="alarm", frozen=True):
+    """A span or board alarm came or went: LOS, LOF, AIS, RAI, or a board's own word."""
+
+    alarm: str
+    raised: bool
+    channels: tuple[int, ...] = ()
+    """The channels that are out of service because of it; empty means all of the board."""
+
+
+class Blocked(msgspec.Struct, tag="blocked", frozen=True):
+    """The far end took a channel out of service, or gave it back."""
+
+    channel: int
+    blocked: bool
+
+
+FromBoard = Setup | Proceeding | Alerting | Connect | Release | Digit | HookChange | Flash | Alarm | Blocked
+ToBoard = Setup | Proceeding | Alerting | Connect | Release | Ring | Blocked
+Signal = Setup | Proceeding | Alerting | Connect | Release | Digit | HookChange | Flash | Alarm | Blocked | Ring

@@ -1,0 +1,1 @@
+"""The queue: which waiting contact goes to which ready agent, and why."""

@@ -1,0 +1,1 @@
+"""The processes of the box, their supervisor and the command line: the composition root."""

@@ -1,0 +1,241 @@
+"""What the callserver tells pages, agents' programs and the command line, and what they ask of it (CTI).
+
+Events carry CSTA names and are numbered without gaps over the whole life of the box; a client that reconnects subscribes
+after its last number and misses nothing. An event is sent only after the database has it. Reasons are codes; words are
+made at display.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from firmware.core.clock import Stamp
+from firmware.lines.messages import BoardState, ChannelState
+
+
+class AgentState(StrEnum):
+    """What an agent is doing; every change is an AgentStateChanged event."""
+
+    LOGGED_OUT = "LoggedOut"
+    NOT_READY = "NotReady"
+    READY = "Ready"
+    OFFERED = "Offered"
+    TALKING = "Talking"
+    WRAP_UP = "WrapUp"
+
+
+class EventName(StrEnum):
+    """CSTA (ECMA-269) names where there is one."""
+
+    ARRIVED = "ServiceInitiated"
+    """A contact arrived; called, calling and service are known."""
+    QUEUED = "Queued"
+    DELIVERED = "Delivered"
+    """An agent's phone rings (or headset beeps) for the contact."""
+    ESTABLISHED = "Established"
+    DIVERTED = "Diverted"
+    """An offer was taken back (no answer, agent's phone failed); the contact is in the queue again."""
+    HELD = "Held"
+    RETRIEVED = "Retrieved"
+    FAILED = "Failed"
+    CONNECTION_CLEARED = "ConnectionCleared"
+    """One leg left the call."""
+    CONTACT_ENDED = "CallCleared"
+    """The contact is over; its record is complete but for the recording's closing."""
+    DIGIT = "DigitsGenerated"
+    AGENT_STATE_CHANGED = "AgentStateChanged"
+    CHANNEL_CHANGED = "ChannelChanged"
+    BOARD_CHANGED = "BoardChanged"
+    RECORDING_CLOSED = "RecordingClosed"
+    CONFIGURATION_CHANGED = "ConfigurationChanged"
+
+
+class CallEvent(msgspec.Struct, tag="event", frozen=True, kw_only=True, omit_defaults=True):
+    """One numbered event. Fields that do not apply are left out."""
+
+    number: int
+    name: EventName
+    at: Stamp
+    contact: int = 0
+    call: int = 0
+    leg: int = 0
+    service: str = ""
+    queue: str = ""
+    agent: str = ""
+    seat: str = ""
+    calling: str = ""
+    called: str = ""
+    state: str = ""
+    reason: str = ""
+    cause: str = ""
+    digit: str = ""
+    recording: int = 0
+    channel: ChannelState | None = None
+    board: BoardState | None = None
+
+
+# ---- what pages show -------------------------------------------------------------------------------------------------
+
+
+class AgentView(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent, signed in or not."""
+
+    agent: str
+    """Agent number 工号."""
+    name: str
+    state: AgentState
+    reason: str = ""
+    since: Stamp | None = None
+    seat: str = ""
+    contact: int = 0
+    queues: tuple[str, ...] = ()
+
+
+class SeatView(msgspec.Struct, frozen=True, kw_only=True):
+    seat: str
+    extension: str
+    """Channel label, e.g. FXS-3."""
+    headset: bool = False
+    agent: str = ""
+
+
+class QueueView(msgspec.Struct, frozen=True, kw_only=True):
+    queue: str
+    title: str
+    waiting: int
+    longest_wait_since: Stamp | None = None
+    ready_agents: int = 0
+
+
+class ContactView(msgspec.Struct, frozen=True, kw_only=True):
+    """One live contact."""
+
+    contact: int
+    state: str
+    """`announced`, `menu`, `queued`, `offered`, `talking`, `held`, `ending`."""
+    calling: str
+    called: str
+    service: str
+    arrived: Stamp
+    since: Stamp
+    queue: str = ""
+    agent: str = ""
+    seat: str = ""
+    trunk: str = ""
+    recorded: bool = False
+
+
+class BoxState(msgspec.Struct, tag="box_state", frozen=True, kw_only=True):
+    """Everything live, as of event `number`."""
+
+    number: int
+    at: Stamp
+    box_id: str
+    gateway_connected: bool
+    recorder_connected: bool
+    agents: tuple[AgentView, ...] = ()
+    seats: tuple[SeatView, ...] = ()
+    queues: tuple[QueueView, ...] = ()
+    contacts: tuple[ContactView, ...] = ()
+    channels: tuple[ChannelState, ...] = ()
+    boards: tuple[BoardState, ...] = ()
+
+
+# ---- requests --------------------------------------------------------------------------------------------------------
+
+
+class SignIn(msgspec.Struct, tag="sign_in", frozen=True):
+    """Agent takes a seat. State becomes NotReady(signed_in)."""
+
+    agent: str
+    seat: str
+
+
+class SignOut(msgspec.Struct, tag="sign_out", frozen=True):
+    agent: str
+
+
+class SetReady(msgspec.Struct, tag="set_ready", frozen=True):
+    """Also ends wrap-up."""
+
+    agent: str
+
+
+class SetNotReady(msgspec.Struct, tag="set_not_ready", frozen=True):
+    """In a call: takes effect when it ends."""
+
+    agent: str
+    reason: str = "break"
+
+
+class AnswerCall(msgspec.Struct, tag="answer_call", frozen=True):
+    """Headset seats: connect the offered contact. A seat without headset answers by lifting the handset."""
+
+    agent: str
+
+
+class HoldCall(msgspec.Struct, tag="hold_call", frozen=True):
+    agent: str
+
+
+class RetrieveCall(msgspec.Struct, tag="retrieve_call", frozen=True):
+    agent: str
+
+
+class ReleaseCall(msgspec.Struct, tag="release_call", frozen=True):
+    """The agent ends the conversation."""
+
+    agent: str
+
+
+class GetBoxState(msgspec.Struct, tag="get_box_state", frozen=True):
+    """Answer: BoxState, as of its event number."""
+
+
+class Subscribe(msgspec.Struct, tag="subscribe", frozen=True):
+    """All events after this number, then live ones. -1: live ones only."""
+
+    after: int = -1
+
+
+class ReloadConfiguration(msgspec.Struct, tag="reload_configuration", frozen=True):
+    """Read the configuration files again. Refused as a whole, with all errors, if any is wrong."""
+
+
+AnyRequestBody = (
+    SignIn
+    | SignOut
+    | SetReady
+    | SetNotReady
+    | AnswerCall
+    | HoldCall
+    | RetrieveCall
+    | ReleaseCall
+    | GetBoxState
+    | Subscribe
+    | ReloadConfiguration
+)
+
+
+class Request(msgspec.Struct, tag="request", frozen=True):
+    """One question; the reply carries the same `id`. `by` names the login or program, for the audit log."""
+
+    id: int
+    body: AnyRequestBody
+    by: str = ""
+
+
+class Reply(msgspec.Struct, tag="reply", frozen=True, omit_defaults=True):
+    """`error` is a code (empty: done); `details` its lines for a person; `state` the answer to GetBoxState."""
+
+    id: int
+    error: str = ""
+    details: tuple[str, ...] = ()
+    state: BoxState | None = None
+
+
+ToClient = Reply | CallEvent
+decode_request = msgspec.json.Decoder(Request).decode
+decode_to_client = msgspec.json.Decoder(ToClient).decode

@@ -1,0 +1,1 @@
+"""What every process needs: clocks, messages, configuration, error hints, logging. Knows nothing of telephony."""

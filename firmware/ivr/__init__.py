@@ -1,0 +1,1 @@
+"""What a service plays and asks before a person speaks."""

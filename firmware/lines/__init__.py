@@ -1,0 +1,1 @@
+"""Line machines: board signals and digits become seize, answer, clear; requests become board signals."""

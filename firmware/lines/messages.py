@@ -1,0 +1,271 @@
+"""What the gateway tells (line events, snapshot) and is told (line commands). The words between lines and calls.
+
+A *leg* at the gateway is one party on one line, from seizure or lifting the handset until the line is idle again. Its
+name is unique for ever: `<gateway boot>.<channel>.<sequence>`. Events are numbered from 1 in each start of the gateway
+and kept for a callserver that comes back: it attaches with the last number that it has stored and misses nothing.
+Commands say what shall be, not what to change, so that a command given twice does no harm.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from boards.signals import Cause, ChannelKind
+from firmware.core.clock import Stamp
+
+# ---- line events -----------------------------------------------------------------------------------------------------
+
+
+class LineEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Common to all: consecutive number, leg (empty for channel and board events), sample count and moment."""
+
+    number: int
+    leg: str
+    sample: int
+    """Gateway samples (8000 a second) since its start; the same count that positions in the audio ring are given in."""
+    at: Stamp
+
+
+class IncomingCall(LineEvent, tag="incoming_call", frozen=True, kw_only=True):
+    """A trunk channel was seized from outside; the gateway has already said that the call is proceeding."""
+
+    channel: int
+    called: str
+    calling: str = ""
+    calling_name: str = ""
+    presentation: str = "allowed"
+
+
+class PhoneLifted(LineEvent, tag="phone_lifted", frozen=True, kw_only=True):
+    """The handset of an idle extension was lifted: a new leg that hears nothing until told what."""
+
+    channel: int
+
+
+class LegAlerting(LineEvent, tag="leg_alerting", frozen=True, kw_only=True):
+    """A leg asked for with RingExtension exists and its phone rings."""
+
+    channel: int
+    request: str
+
+
+class LegAnswered(LineEvent, tag="leg_answered", frozen=True, kw_only=True):
+    """Speech path open: the ringing phone was lifted, or our Answer went out to the trunk."""
+
+
+class LegCleared(LineEvent, tag="leg_cleared", frozen=True, kw_only=True):
+    """The line is idle again; the leg is no more. `by` says which side ended it first."""
+
+    channel: int
+    cause: Cause
+    by: Literal["line", "box"]
+
+
+class RingFailed(LineEvent, tag="ring_failed", frozen=True, kw_only=True):
+    """RingExtension could not be done: the channel is busy, out of service, or no extension."""
+
+    request: str
+    cause: Cause
+
+
+class LegReleasing(LineEvent, tag="leg_releasing", frozen=True, kw_only=True):
+    """The far party is gone but its line is not idle yet (an extension whose phone must still be put down)."""
+
+
+class DigitReceived(LineEvent, tag="digit_received", frozen=True, kw_only=True):
+    """A digit from the party on the leg; `start` and `duration` in samples, level of the stronger tone in dBm0."""
+
+    digit: str
+    source: Literal["inband", "events", "pulse"]
+    start: int
+    duration: int
+    level_dbm0: float | None = None
+
+
+class HookFlashed(LineEvent, tag="hook_flashed", frozen=True, kw_only=True):
+    """The hook was pressed shortly (register recall)."""
+
+
+class PlayEnded(LineEvent, tag="play_ended", frozen=True, kw_only=True):
+    """A play that does not loop reached its last sample. A play that is replaced or stopped does not say so."""
+
+    play: str
+
+
+class ChannelState(msgspec.Struct, frozen=True):
+    """One channel as pages show it."""
+
+    channel: int
+    board: str
+    label: str
+    kind: ChannelKind
+    state: str
+    """`idle`, `seized`, `ringing`, `up`, `releasing`, `blocked`, `out_of_service`."""
+    leg: str = ""
+
+
+class BoardState(msgspec.Struct, frozen=True):
+    """One board as pages show it; `problem` and `remedy` are empty while it works."""
+
+    board: str
+    working: bool
+    problem: str = ""
+    remedy: str = ""
+    channels: int = 0
+    lost_inward: int = 0
+    lost_outward: int = 0
+    alarms: tuple[str, ...] = ()
+
+
+class ChannelChanged(LineEvent, tag="channel_changed", frozen=True, kw_only=True):
+    state: ChannelState
+
+
+class BoardChanged(LineEvent, tag="board_changed", frozen=True, kw_only=True):
+    """A board came, failed, or its alarms changed. Legs on a failed board are cleared by events of their own."""
+
+    state: BoardState
+
+
+AnyLineEvent = (
+    IncomingCall
+    | PhoneLifted
+    | LegAlerting
+    | LegAnswered
+    | LegCleared
+    | LegReleasing
+    | RingFailed
+    | DigitReceived
+    | HookFlashed
+    | PlayEnded
+    | ChannelChanged
+    | BoardChanged
+)
+
+# ---- line commands ---------------------------------------------------------------------------------------------------
+
+
+class AnswerLeg(msgspec.Struct, tag="answer_leg", frozen=True):
+    """Answer an incoming call. Harmless if it is answered or gone."""
+
+    leg: str
+
+
+class AlertLeg(msgspec.Struct, tag="alert_leg", frozen=True):
+    """Tell the caller's exchange that the called side rings."""
+
+    leg: str
+
+
+class ClearLeg(msgspec.Struct, tag="clear_leg", frozen=True):
+    """Give up the leg. A phone that stays off hook hears busy tone until it is put down (LegReleasing, then LegCleared)."""
+
+    leg: str
+    cause: Cause = Cause.NORMAL
+
+
+class RingExtension(msgspec.Struct, tag="ring_extension", frozen=True):
+    """Ring an idle extension port. `request` names the wish: given twice it rings once. Answer: LegAlerting or RingFailed."""
+
+    request: str
+    channel: int
+    calling: str = ""
+    calling_name: str = ""
+
+
+class Play(msgspec.Struct, tag="play", frozen=True):
+    """Let the leg's party hear a sound (instead of anything else). `play` names it for PlayEnded; same name again: no change.
+
+    `sound` is a prompt or tone of the gateway's store: `prompt:welcome`, `tone:busy`, `music:waiting`. `sounds` are played
+    one after the other. A sound that is not in the store plays as silence of no length and is logged.
+    """
+
+    leg: str
+    play: str
+    sounds: tuple[str, ...]
+    loop: bool = False
+
+
+class StopPlay(msgspec.Struct, tag="stop_play", frozen=True):
+    """Stop what the leg's party is played; it hears again whom it is joined to."""
+
+    leg: str
+
+
+class Hear(msgspec.Struct, frozen=True):
+    """Whom one leg hears: the sum of these legs, and no play any more."""
+
+    leg: str
+    sources: tuple[str, ...]
+
+
+class Join(msgspec.Struct, tag="join", frozen=True):
+    """Set whom the named legs hear, all in one tick. Hold is `Hear(a, ()), Hear(b, ())`, then Play music to one of them."""
+
+    hearing: tuple[Hear, ...]
+
+
+class BlockChannel(msgspec.Struct, tag="block_channel", frozen=True):
+    """Take an idle (or soon idle) channel out of service, or give it back."""
+
+    channel: int
+    blocked: bool
+
+
+class Attach(msgspec.Struct, tag="attach", frozen=True):
+    """First message of a callserver: the gateway boot and last event number that it has stored (empty, 0 if none)."""
+
+    boot: str
+    last_number: int
+
+
+class Resume(msgspec.Struct, tag="resume", frozen=True):
+    """Confirms what is stored: events up to here need not be kept any more."""
+
+    last_number: int
+
+
+AnyLineCommand = (
+    AnswerLeg | AlertLeg | ClearLeg | RingExtension | Play | StopPlay | Join | BlockChannel | Attach | Resume
+)
+
+# ---- snapshot --------------------------------------------------------------------------------------------------------
+
+
+class LegState(msgspec.Struct, frozen=True):
+    """One leg as the gateway holds it."""
+
+    leg: str
+    channel: int
+    state: str
+    """`incoming`, `alerting`, `up`, `releasing`."""
+    calling: str = ""
+    called: str = ""
+    request: str = ""
+    hearing: tuple[str, ...] = ()
+    play: str = ""
+
+
+class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
+    """First message of the gateway to a callserver that attached.
+
+    If `resumed`, all events after the attached number follow one by one. Otherwise the gateway is another start (or has
+    forgotten): all legs of the old boot are gone, `legs` are those that exist now, events after `last_number` follow.
+    """
+
+    boot: str
+    machine_boot: str
+    resumed: bool
+    last_number: int
+    sample: int
+    at: Stamp
+    legs: tuple[LegState, ...]
+    channels: tuple[ChannelState, ...]
+    boards: tuple[BoardState, ...]
+
+
+FromGateway = AnyLineEvent | Snapshot
+decode_from_gateway = msgspec.json.Decoder(FromGateway).decode
+decode_command = msgspec.json.Decoder(AnyLineCommand).decode

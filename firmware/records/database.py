@@ -1,0 +1,70 @@
+"""Opens `calls.db`: the pragmas that make commits durable, and the migrations. Not the writing: that is `journal.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+NEWEST_REVISION = "0001"
+"""The newest migration in `migrations/versions`; a database that has it is opened without loading alembic."""
+
+
+def _engine(url: str, pragmas: tuple[str, ...]) -> Engine:
+    engine = create_engine(url, poolclass=NullPool)
+
+    @event.listens_for(engine, "connect")
+    def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+def open_database(path: Path, synchronous: str = "FULL") -> Engine:
+    """Open for writing, create or bring up to date. One process only may do this.
+
+    WAL with synchronous=FULL: a commit returns after fdatasync of the log (SQLite documentation, "PRAGMA synchronous").
+    `synchronous` is an argument so that a test can show what would happen without it.
+    """
+    engine = _engine(
+        f"sqlite:///{path}", ("journal_mode=WAL", f"synchronous={synchronous}", "busy_timeout=5000", "foreign_keys=ON")
+    )
+    with engine.connect() as connection:
+        if _revision_of(connection) != NEWEST_REVISION:
+            _migrate(connection)
+    return engine
+
+
+def open_for_reading(path: Path) -> Engine:
+    """Open for readers in other processes: sees what is committed, can write nothing. The file must exist."""
+    return _engine(f"sqlite:///file:{path}?mode=ro&uri=true", ("query_only=ON", "busy_timeout=5000"))
+
+
+def _revision_of(connection: Connection) -> str:
+
+    known = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")).scalar()
+    if not known:
+        return ""
+    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
+
+
+def _migrate(connection: Connection) -> None:
+    """Apply missing migrations. A database newer than this program (after a roll-back) is used as it is."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    configuration.attributes["connection"] = connection
+    found = _revision_of(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(configuration).walk_revisions()}
+    if found and found not in known:
+        return
+    command.upgrade(configuration, "head")
+    connection.commit()

@@ -1,0 +1,53 @@
+"""What callserver and recorder say to each other. The callserver listens, the recorder connects; audio goes by the ring.
+
+The row of a recording is committed before OpenRecording is sent; the ring holds the seconds in between. After a
+reconnect the callserver sends OpenRecording again for all that are open: a file that exists is continued at its length.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class OpenRecording(msgspec.Struct, tag="open_recording", frozen=True):
+    """Record a channel from a sample count on. `file` is relative to the recordings folder."""
+
+    recording: int
+    file: str
+    gateway_boot: str
+    channel: int
+    from_sample: int
+
+
+class CloseRecording(msgspec.Struct, tag="close_recording", frozen=True):
+    """The leg ended at this sample count: bring the file to exactly that length, make it durable, hash it."""
+
+    recording: int
+    file: str
+    gateway_boot: str
+    channel: int
+    from_sample: int
+    to_sample: int
+
+
+class RecordingClosed(msgspec.Struct, tag="recording_closed", frozen=True):
+    """The file is complete and durable. `samples` per track, of which `missing` had been lost and are silence."""
+
+    recording: int
+    samples: int
+    missing: int
+    sha256: str
+    """Over the raw A-law bytes, left and right interleaved, without the file's header."""
+
+
+class RecordingFailed(msgspec.Struct, tag="recording_failed", frozen=True):
+    """Nothing or not all could be written; the reason is for a person, e.g. `disk full`."""
+
+    recording: int
+    reason: str
+
+
+ToRecorder = OpenRecording | CloseRecording
+FromRecorder = RecordingClosed | RecordingFailed
+decode_to_recorder = msgspec.json.Decoder(ToRecorder).decode
+decode_from_recorder = msgspec.json.Decoder(FromRecorder).decode

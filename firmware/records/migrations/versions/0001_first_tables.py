@@ -1,0 +1,201 @@
+"""The first tables: contacts, calls, legs, segments, recordings, events, live state, audit."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+
+    op.create_table(
+        "audit",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("box_id", sa.String(length=32), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("at_mono_us", sa.BigInteger(), nullable=False),
+        sa.Column("at_utc_us", sa.BigInteger(), nullable=False),
+        sa.Column("at_trusted", sa.Boolean(), nullable=False),
+        sa.Column("login", sa.String(length=64), nullable=False),
+        sa.Column("source", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("action", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("outcome", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("number", "box_id"),
+    )
+    op.create_index("audit_by_time", "audit", ["at_utc_us"], unique=False)
+    op.create_table(
+        "calls",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("box_id", sa.String(length=32), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("contact", sa.BigInteger(), nullable=False),
+        sa.Column("machine_boot", sa.String(length=40), nullable=False),
+        sa.Column("started_mono_us", sa.BigInteger(), nullable=False),
+        sa.Column("started_utc_us", sa.BigInteger(), nullable=False),
+        sa.Column("started_trusted", sa.Boolean(), nullable=False),
+        sa.Column("ended_mono_us", sa.BigInteger(), nullable=True),
+        sa.Column("ended_utc_us", sa.BigInteger(), nullable=True),
+        sa.Column("ended_trusted", sa.Boolean(), nullable=True),
+        sa.Column("retain_until_utc_us", sa.BigInteger(), nullable=True),
+        sa.Column("legal_hold", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("deleted_utc_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("number", "box_id"),
+    )
+    op.create_index("calls_by_contact", "calls", ["contact"], unique=False)
+    op.create_table(
+        "contacts",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("box_id", sa.String(length=32), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("medium", sa.String(length=16), nullable=False),
+        sa.Column("machine_boot", sa.String(length=40), nullable=False),
+        sa.Column("arrived_mono_us", sa.BigInteger(), nullable=False),
+        sa.Column("arrived_utc_us", sa.BigInteger(), nullable=False),
+        sa.Column("arrived_trusted", sa.Boolean(), nullable=False),
+        sa.Column("queued_mono_us", sa.BigInteger(), nullable=True),
+        sa.Column("queued_utc_us", sa.BigInteger(), nullable=True),
+        sa.Column("queued_trusted", sa.Boolean(), nullable=True),
+        sa.Column("answered_mono_us", sa.BigInteger(), nullable=True),
+        sa.Column("answered_utc_us", sa.BigInteger(), nullable=True),
+        sa.Column("answered_trusted", sa.Boolean(), nullable=True),
+        sa.Column("ended_mono_us", sa.BigInteger(), nullable=True),
+        sa.Column("ended_utc_us", sa.BigInteger(), nullable=True),
+        sa.Column("ended_trusted", sa.Boolean(), nullable=True),
+        sa.Column("calling_received", sa.String(length=64), nullable=False),
+        sa.Column("calling_type", sa.String(length=16), nullable=True),
+        sa.Column("calling_plan", sa.String(length=16), nullable=True),
+        sa.Column("calling", sa.String(length=64), nullable=False),
+        sa.Column("presentation", sa.String(length=16), nullable=False),
+        sa.Column("confidential", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("called_received", sa.String(length=64), nullable=False),
+        sa.Column("called", sa.String(length=64), nullable=False),
+        sa.Column("service", sa.String(length=64), nullable=False),
+        sa.Column("queue", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("agent", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("seat", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("result", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("cause", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("retain_until_utc_us", sa.BigInteger(), nullable=True),
+        sa.Column("legal_hold", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("deleted_utc_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("number", "box_id"),
+    )
+    op.create_index("contacts_by_arrival", "contacts", ["arrived_utc_us"], unique=False)
+    op.create_index("contacts_by_calling", "contacts", ["calling"], unique=False)
+    op.create_table(
+        "events",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("box_id", sa.String(length=32), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("at_mono_us", sa.BigInteger(), nullable=False),
+        sa.Column("at_utc_us", sa.BigInteger(), nullable=False),
+        sa.Column("at_trusted", sa.Boolean(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number", "box_id"),
+    )
+    op.create_table(
+        "legs",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("box_id", sa.String(length=32), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("call", sa.BigInteger(), nullable=False),
+        sa.Column("contact", sa.BigInteger(), nullable=False),
+        sa.Column("machine_boot", sa.String(length=40), nullable=False),
+        sa.Column("gateway_leg", sa.String(length=64), nullable=False),
+        sa.Column("channel", sa.BigInteger(), nullable=False),
+        sa.Column("channel_label", sa.String(length=32), nullable=False),
+        sa.Column("party", sa.String(length=16), nullable=False),
+        sa.Column("party_number", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("agent", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("seat", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("started_mono_us", sa.BigInteger(), nullable=False),
+        sa.Column("started_utc_us", sa.BigInteger(), nullable=False),
+        sa.Column("started_trusted", sa.Boolean(), nullable=False),
+        sa.Column("started_sample", sa.BigInteger(), nullable=False),
+        sa.Column("answered_mono_us", sa.BigInteger(), nullable=True),
+        sa.Column("answered_utc_us", sa.BigInteger(), nullable=True),
+        sa.Column("answered_trusted", sa.Boolean(), nullable=True),
+        sa.Column("answered_sample", sa.BigInteger(), nullable=True),
+        sa.Column("ended_mono_us", sa.BigInteger(), nullable=True),
+        sa.Column("ended_utc_us", sa.BigInteger(), nullable=True),
+        sa.Column("ended_trusted", sa.Boolean(), nullable=True),
+        sa.Column("ended_sample", sa.BigInteger(), nullable=True),
+        sa.Column("cause", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("ended_by", sa.String(length=16), server_default="", nullable=False),
+        sa.Column("retain_until_utc_us", sa.BigInteger(), nullable=True),
+        sa.Column("legal_hold", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("deleted_utc_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("number", "box_id"),
+    )
+    op.create_index("legs_by_call", "legs", ["call"], unique=False)
+    op.create_index("legs_by_contact", "legs", ["contact"], unique=False)
+    op.create_table(
+        "live",
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "key"),
+    )
+    op.create_table(
+        "recordings",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("box_id", sa.String(length=32), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("contact", sa.BigInteger(), nullable=False),
+        sa.Column("call", sa.BigInteger(), nullable=False),
+        sa.Column("leg", sa.BigInteger(), nullable=False),
+        sa.Column("file", sa.String(length=200), nullable=False),
+        sa.Column("gateway_boot", sa.String(length=40), nullable=False),
+        sa.Column("channel", sa.BigInteger(), nullable=False),
+        sa.Column("from_sample", sa.BigInteger(), nullable=False),
+        sa.Column("to_sample", sa.BigInteger(), nullable=True),
+        sa.Column("opened_mono_us", sa.BigInteger(), nullable=False),
+        sa.Column("opened_utc_us", sa.BigInteger(), nullable=False),
+        sa.Column("opened_trusted", sa.Boolean(), nullable=False),
+        sa.Column("closed_mono_us", sa.BigInteger(), nullable=True),
+        sa.Column("closed_utc_us", sa.BigInteger(), nullable=True),
+        sa.Column("closed_trusted", sa.Boolean(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("samples", sa.BigInteger(), nullable=True),
+        sa.Column("missing", sa.BigInteger(), nullable=True),
+        sa.Column("sha256", sa.String(length=64), nullable=True),
+        sa.Column("chain", sa.String(length=64), nullable=True),
+        sa.Column("derived_from", sa.BigInteger(), nullable=True),
+        sa.Column("retain_until_utc_us", sa.BigInteger(), nullable=True),
+        sa.Column("legal_hold", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("deleted_utc_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("number", "box_id"),
+    )
+    op.create_index("recordings_by_leg", "recordings", ["leg"], unique=False)
+    op.create_table(
+        "segments",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("box_id", sa.String(length=32), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("contact", sa.BigInteger(), nullable=False),
+        sa.Column("call", sa.BigInteger(), nullable=False),
+        sa.Column("leg", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("machine_boot", sa.String(length=40), nullable=False),
+        sa.Column("started_mono_us", sa.BigInteger(), nullable=False),
+        sa.Column("started_utc_us", sa.BigInteger(), nullable=False),
+        sa.Column("started_trusted", sa.Boolean(), nullable=False),
+        sa.Column("ended_mono_us", sa.BigInteger(), nullable=False),
+        sa.Column("ended_utc_us", sa.BigInteger(), nullable=False),
+        sa.Column("ended_trusted", sa.Boolean(), nullable=False),
+        sa.Column("queue", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("agent", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("seat", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("outcome", sa.String(length=32), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("number", "box_id"),
+    )
+    op.create_index("segments_by_contact", "segments", ["contact"], unique=False)
