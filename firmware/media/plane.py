@@ -1,0 +1,317 @@
+"""The switch: who hears whom, and what is played to whom, for all channels in one go each 10 ms.
+
+One tick: A-law in, decoded once for the detectors; each channel's row of the answer is silence, another channel (a copy
+of its codes, bit-exact), a sum of channels (dense product, only for those rows) or a stretch of the sound bank. What
+comes in in a tick goes out in the same tick. A row whose meaning changed fades from the old to the new over one tick.
+
+Not here: what a call is, which leg sits on which channel, files, clocks. Time is the sample count.
+Python works per *event* (a command, the end of a sound), never per channel and tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.media import codec
+from firmware.media.codec import BLOCK, SILENCE, Alaw, Linear
+from firmware.media.sounds import Sound, SoundStore
+
+NEVER = 1 << 62
+"""A sample count that no box reaches."""
+
+# Fade-in weights of one block. Strictly between 0 and 1, so that neither end repeats a sample unweighted.
+_FADE: Linear = ((np.arange(BLOCK, dtype=np.float32) + np.float32(0.5)) / np.float32(BLOCK)).astype(np.float32)
+
+
+@dataclass(slots=True)
+class _Play:
+    """What is left of a play beyond the sound that is running: kept apart from the arrays, touched at borders only."""
+
+    sounds: tuple[Sound, ...]
+    loop: bool
+    place: int = 0
+    """Index of the running sound in `sounds`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The meaning of a row before it changed, for its fade: whom it heard, or (offset, length, at, left) of a sound."""
+
+    sources: tuple[int, ...]
+    sound: tuple[int, int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTick:
+    """What one tick gives to the boards and to the lines."""
+
+    sent: Alaw
+    """[channels, 80] A-law; a new array each tick."""
+    ended: list[int]
+    """Channels whose play (one that does not loop) reached its last sample in this tick."""
+
+
+class MediaPlane:
+    """The switch matrix and the players of a fixed number of channels. All commands take effect in the next tick."""
+
+    def __init__(self, channels: int, sounds: SoundStore) -> None:
+        self.channels = channels
+        self.sounds = sounds
+        self.sample = 0
+        """Samples since the start: the count of the first sample of the next tick."""
+        self.linear: Linear = np.zeros((channels, BLOCK), dtype=np.float32)
+        """[channels, 80] what came in in the last tick, decoded (16-bit scale). Overwritten by the next."""
+
+        # All that a row can be a copy of: the channels, then one row of silence.
+        self._codes: Alaw = np.full((channels + 1, BLOCK), SILENCE, dtype=np.uint8)
+        self._copied = np.full(channels, channels, dtype=np.intp)
+        self._sources: list[tuple[int, ...]] = [()] * channels
+        self._heard_by: list[set[int]] = [set() for _ in range(channels)]
+
+        self._mixed: set[int] = set()
+        self._mixed_rows: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        self._gains: Linear = np.zeros((0, channels), dtype=np.float32)
+        self._mixed_changed = False
+
+        # The running sound of each channel: where it lies, how long it is, the place in it, samples until its border.
+        self._playing = np.zeros(channels, dtype=bool)
+        self._offset = np.zeros(channels, dtype=np.int64)
+        self._length = np.ones(channels, dtype=np.int64)
+        self._at = np.zeros(channels, dtype=np.int64)
+        self._left = np.full(channels, NEVER, dtype=np.int64)
+        self._ends = np.full(channels, NEVER, dtype=np.int64)
+        self._plays: dict[int, _Play] = {}
+        self._playing_rows: NDArray[np.intp] | None = np.zeros(0, dtype=np.intp)
+
+        self._before: dict[int, _Row] = {}
+
+    # ---- commands ----------------------------------------------------------------------------------------------------
+
+    def join(self, hearing: Mapping[int, Sequence[int]]) -> None:
+        """Set whom channels hear: the sum of the given channels, each once at gain 1; nobody is silence.
+
+        Their plays stop. Said twice, it changes nothing, not even for the length of a fade. Raises IndexError for a channel that is not
+        there, before anything is changed.
+        """
+        for channel, sources in hearing.items():
+            for index in (channel, *sources):
+                self._check(index)
+        for channel, sources in hearing.items():
+            self._remember(channel)
+            self._end_play(channel)
+            self._set_sources(channel, tuple(sorted(set(sources))))
+
+    def play(self, channel: int, sounds: Sequence[str], loop: bool) -> None:
+        """Let the channel hear sounds one after the other instead of whom it is joined to; again and again if `loop`.
+
+        A name that is not in the store has no length. Music goes on where its own running time is and lasts for its
+        whole length. A play of no length at all ends with the next tick, or is silence if it loops.
+        """
+        self._check(channel)
+        self._remember(channel)
+        self._end_play(channel)
+        found = tuple(sound for sound in map(self.sounds.find, sounds) if sound is not None and sound.length)
+        play = _Play(found, loop)
+        self._plays[channel] = play
+        self._playing[channel] = True
+        self._playing_rows = None
+        if not loop:
+            self._ends[channel] = self.sample + max(1, sum(sound.length for sound in found))
+        if found:
+            self._start_sound(channel, play, self.sample)
+        else:
+            # The block of silence at the end of the bank.
+            self._offset[channel], self._length[channel] = self.sounds.bank.size - BLOCK, 1
+            self._at[channel], self._left[channel] = 0, NEVER if loop else 1
+
+    def stop_play(self, channel: int) -> None:
+        """Stop what is played to the channel; it hears again whom it is joined to. Nothing is reported as ended."""
+        self._check(channel)
+        if self._playing[channel]:
+            self._remember(channel)
+            self._end_play(channel)
+
+    def silence(self, channel: int) -> None:
+        """Forget the channel: it hears nobody and nothing, and nobody hears it any more."""
+        self._check(channel)
+        self._remember(channel)
+        self._end_play(channel)
+        self._set_sources(channel, ())
+        for listener in sorted(self._heard_by[channel]):
+            self._remember(listener)
+            self._set_sources(listener, tuple(source for source in self._sources[listener] if source != channel))
+
+    def playing(self, channel: int) -> bool:
+        """True while something is played to the channel."""
+        return bool(self._playing[channel])
+
+    def hears(self, channel: int) -> tuple[int, ...]:
+        """Whom the channel is joined to, in ascending order, played over or not."""
+        return self._sources[channel]
+
+    # ---- time --------------------------------------------------------------------------------------------------------
+
+    def tick(self, received: Alaw) -> MediaTick:
+        """One block of 10 ms: `received` [channels, 80] A-law of all channels in, what all hear out."""
+        codes = self._codes
+        codes[:-1] = received
+        codec.decode(codes[:-1], out=self.linear)
+        sent = codes[self._copied]
+
+        if self._mixed:
+            if self._mixed_changed:
+                self._build_gains()
+            # Whole numbers below 2^24 at gains of one: exact, so the same with every BLAS.
+            sent[self._mixed_rows] = codec.encode(self._gains @ self.linear)
+
+        ended: list[int] = []
+        rows = self._rows_playing()
+        if rows.size:
+            sent[rows] = self.sounds.windows[self._offset[rows] + self._at[rows]]
+            ended = self._advance_plays(rows, BLOCK, sent)
+
+        if self._before:
+            self._fade(sent, ended)
+        # What an ended play was laid over comes in with a fade, from silence.
+        for channel in ended:
+            self._before[channel] = _Row((), None)
+        self.sample += BLOCK
+        return MediaTick(sent, ended)
+
+    def skip(self, samples: int) -> list[int]:
+        """Let time pass without audio, by a multiple of 80 samples. Channels whose play ended on the way."""
+        if samples % BLOCK or samples < 0:
+            raise ValueError(f"time moves by whole blocks of {BLOCK} samples, not by {samples}")
+        if samples:
+            self._before.clear()
+        rows = self._rows_playing()
+        ended = self._advance_plays(rows, samples, None) if rows.size and samples else []
+        self.sample += samples
+        return ended
+
+    def next_end(self) -> int | None:
+        """The sample count at the end of the tick in which the next play will end; None if none is to end."""
+        if not self._plays:
+            return None
+        first = int(self._ends.min())
+        return None if first >= NEVER else -(-first // BLOCK) * BLOCK
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _check(self, channel: int) -> None:
+        if not 0 <= channel < self.channels:
+            raise IndexError(f"channel {channel} is not one of the {self.channels} channels of the switch")
+
+    def _set_sources(self, channel: int, sources: tuple[int, ...]) -> None:
+        for source in self._sources[channel]:
+            self._heard_by[source].discard(channel)
+        for source in sources:
+            self._heard_by[source].add(channel)
+        self._sources[channel] = sources
+        self._copied[channel] = sources[0] if len(sources) == 1 else self.channels
+        if len(sources) > 1:
+            self._mixed.add(channel)
+            self._mixed_changed = True
+        elif channel in self._mixed:
+            self._mixed.discard(channel)
+            self._mixed_changed = True
+
+    def _build_gains(self) -> None:
+        self._mixed_rows = np.array(sorted(self._mixed), dtype=np.intp)
+        self._gains = np.zeros((self._mixed_rows.size, self.channels), dtype=np.float32)
+        for row, channel in enumerate(self._mixed_rows):
+            self._gains[row, list(self._sources[channel])] = 1.0
+        self._mixed_changed = False
+
+    def _rows_playing(self) -> NDArray[np.intp]:
+        if self._playing_rows is None:
+            self._playing_rows = np.flatnonzero(self._playing)
+        return self._playing_rows
+
+    def _start_sound(self, channel: int, play: _Play, sample: int) -> None:
+        """The sound at `play.place` begins on the channel at the sample count `sample`."""
+        sound = play.sounds[play.place]
+        self._offset[channel], self._length[channel] = sound.offset, sound.length
+        self._at[channel] = sample % sound.length if sound.is_music else 0
+        self._left[channel] = NEVER if play.loop and len(play.sounds) == 1 else sound.length
+
+    def _end_play(self, channel: int) -> None:
+        if self._playing[channel]:
+            del self._plays[channel]
+            self._playing[channel] = False
+            self._playing_rows = None
+            self._left[channel] = NEVER
+            self._ends[channel] = NEVER
+
+    def _advance_plays(self, rows: NDArray[np.intp], samples: int, sent: Alaw | None) -> list[int]:
+        """Move all plays on by `samples`; where a sound ends inside, go on with the next and complete its block."""
+        self._at[rows] = (self._at[rows] + samples) % self._length[rows]
+        self._left[rows] -= samples
+        ended: list[int] = []
+        for channel in rows[self._left[rows] <= 0].tolist():
+            play = self._plays[channel]
+            while self._left[channel] <= 0:
+                over = -int(self._left[channel])
+                play.place += 1
+                if play.place == len(play.sounds) and play.loop:
+                    play.place = 0
+                if play.place >= len(play.sounds):
+                    if sent is not None:
+                        sent[channel, samples - over :] = SILENCE
+                    self._end_play(channel)
+                    ended.append(channel)
+                    break
+                self._start_sound(channel, play, self.sample + samples - over)
+                if sent is not None and over:
+                    begin = int(self._offset[channel] + self._at[channel])
+                    sent[channel, samples - over :] = self.sounds.bank[begin : begin + over]
+                self._at[channel] = (self._at[channel] + over) % self._length[channel]
+                self._left[channel] -= over
+        return ended
+
+    def _remember(self, channel: int) -> None:
+        """Keep what the row meant before the first change since the last tick."""
+        if channel not in self._before:
+            sound = None
+            if self._playing[channel]:
+                sound = (
+                    int(self._offset[channel]),
+                    int(self._length[channel]),
+                    int(self._at[channel]),
+                    int(self._left[channel]),
+                )
+            self._before[channel] = _Row(self._sources[channel], sound)
+
+    def _fade(self, sent: Alaw, ended: Sequence[int]) -> None:
+        """Cross-fade the rows that changed. Elementwise arithmetic only, so that every machine gets the same codes."""
+        before, self._before = self._before, {}
+        rows: list[int] = []
+        old: list[Linear] = []
+        for channel, row in before.items():
+            played = self._playing[channel] or channel in ended
+            if row.sound is None and not played and row.sources == self._sources[channel]:
+                continue
+            rows.append(channel)
+            old.append(self._old_block(row))
+        if not rows:
+            return
+        index = np.array(rows, dtype=np.intp)
+        before_block = np.stack(old)
+        after_block = codec.decode(sent[index])
+        sent[index] = codec.encode(before_block + (after_block - before_block) * _FADE)
+
+    def _old_block(self, row: _Row) -> Linear:
+        if row.sound is not None:
+            offset, _length, at, left = row.sound
+            block = codec.decode(self.sounds.windows[offset + at])
+            if left < BLOCK:
+                block[left:] = codec.DECODE[SILENCE]
+            return block
+        if not row.sources:
+            return np.full(BLOCK, codec.DECODE[SILENCE], dtype=np.float32)
+        old: Linear = self.linear[list(row.sources)].sum(axis=0, dtype=np.float32)
+        return old

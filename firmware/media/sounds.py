@@ -1,0 +1,106 @@
+"""All that the box can play, in one array of A-law samples. It knows names and lengths, not who hears what.
+
+Names: `prompt:<file>` and `music:<file>` from WAV files, `tone:<name>` from arrays that the caller made from the
+country's tone plan. Read once at start; nothing here touches a file afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from firmware.media import codec
+from firmware.media.codec import BLOCK, SAMPLE_RATE, SILENCE, Alaw
+
+PROMPTS = Path(__file__).parent / "prompts"
+"""Prompts and music that ship with the box: one folder a language, and `music`."""
+
+MUSIC = "music:"
+"""Sounds with this prefix run on whether anybody listens or not: who joins hears the place where they are."""
+
+
+class SoundError(Exception):
+    """A sound file cannot be used. Says which, why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Where a sound lies in the bank, in samples."""
+
+    offset: int
+    length: int
+    is_music: bool = False
+
+
+class SoundStore:
+    """The bank and its index. After each sound its own beginning is repeated for one block, so that a block read
+    anywhere inside a sound that loops needs no modulo."""
+
+    def __init__(self, sounds: Mapping[str, Alaw]) -> None:
+        """`sounds`: A-law samples by name. A sound of no samples is kept as one that ends at once."""
+        parts: list[Alaw] = []
+        self._index: dict[str, Sound] = {}
+        offset = 0
+        for name, samples in sounds.items():
+            samples = np.asarray(samples, dtype=np.uint8).reshape(-1)
+            self._index[name] = Sound(offset, samples.size, name.startswith(MUSIC))
+            if samples.size:
+                guard = np.resize(samples, BLOCK)
+                parts += [samples, guard]
+                offset += samples.size + BLOCK
+        parts.append(np.full(BLOCK, SILENCE, dtype=np.uint8))
+        self.bank: Alaw = np.concatenate(parts)
+        self.bank.flags.writeable = False
+        self.windows = sliding_window_view(self.bank, BLOCK)
+        """[positions, 80]: the block of samples that begins at each position of the bank (a view, not a copy)."""
+
+    @classmethod
+    def load(
+        cls, tones: Mapping[str, Alaw], *, language: str = "zh_CN", folders: Iterable[Path] = (PROMPTS,)
+    ) -> SoundStore:
+        """Prompts of `language` and music of all `folders` (a later folder's file replaces an earlier one of the same
+        name: office recordings over shipped ones) and `tones` by their bare names. Raises SoundError."""
+        sounds: dict[str, Alaw] = {}
+        for folder in folders:
+            for prefix, subfolder in (("prompt:", language), (MUSIC, "music")):
+                for path in sorted((folder / subfolder).glob("*.wav")):
+                    sounds[prefix + path.stem] = read_sound(path)
+        sounds.update({f"tone:{name}": samples for name, samples in tones.items()})
+        return cls(sounds)
+
+    def find(self, name: str) -> Sound | None:
+        """The sound called `name`, or None if there is none."""
+        return self._index.get(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._index
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, in the order of the bank."""
+        return tuple(self._index)
+
+    def samples(self, name: str) -> Alaw:
+        """The A-law samples of one sound. Raises KeyError if there is no such sound."""
+        sound = self._index[name]
+        return self.bank[sound.offset : sound.offset + sound.length]
+
+
+def read_sound(path: Path) -> Alaw:
+    """A-law samples of a WAV file, 8000 samples a second, one channel, A-law or 16-bit. Raises SoundError."""
+    import soundfile
+
+    try:
+        samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
+    except (soundfile.SoundFileError, OSError, TypeError) as error:
+        raise SoundError(f"{path}: not a sound file ({error}). Replace it by a WAV file") from error
+    if rate != SAMPLE_RATE or samples.shape[1] != 1:
+        raise SoundError(
+            f"{path}: {rate} samples a second, {samples.shape[1]} channels. "
+            f"Convert it: sox {path.name} -r 8000 -c 1 -e a-law converted.wav"
+        )
+    return codec.encode(samples[:, 0])
