@@ -94,8 +94,8 @@ class MediaPlane:
     def join(self, hearing: Mapping[int, Sequence[int]]) -> None:
         """Set whom channels hear: the sum of the given channels, each once at gain 1; nobody is silence.
 
-        Their plays stop. Said twice, it changes nothing, not even for the length of a fade. Raises IndexError for a channel that is not
-        there, before anything is changed.
+        Their plays stop. Said twice, it changes nothing, not even for the length of a fade. Raises IndexError for a
+        channel that is not there, before anything is changed.
         """
         for channel, sources in hearing.items():
             for index in (channel, *sources):
