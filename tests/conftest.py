@@ -29,44 +29,63 @@ GRACE_S = 2.0
 WATCHED_FOLDERS = (tempfile.gettempdir(), "/dev/shm/linebox-")
 
 
-def _threads() -> set[str]:
-    return {f"{thread.name} ({thread.ident})" for thread in threading.enumerate() if thread.is_alive()}
+Found = dict[str, str]
+"""What is there at one look: identity → description. A child's command line changes at exec, its identity not."""
+
+
+def _threads() -> Found:
+    return {str(thread.ident): thread.name for thread in threading.enumerate() if thread.is_alive()}
 
 
 def _descendants(pid: int) -> Iterator[int]:
     for listing in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in listing.read_text().split():
+        try:
+            children = listing.read_text().split()
+        except OSError:
+            continue  # ended between the two looks
+        for child in children:
             yield int(child)
             yield from _descendants(int(child))
 
 
 def _command(pid: int) -> str:
-    """The command line of a process, with its pid; empty for one that has ended, waited for or not."""
+    """The command line of a process; empty for one that has ended, waited for or not."""
     try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
-    return f"{pid}: {line[:120]}" if line else ""
+    # Within exec the command line is empty for a moment although the process is there.
+    return "" if state in "ZX" else line[:120] or "(starting)"
 
 
-def _children() -> set[str]:
-    return {command for pid in _descendants(os.getpid()) if (command := _command(pid))}
+def _children() -> Found:
+    return {str(pid): command for pid in _descendants(os.getpid()) if (command := _command(pid))}
 
 
-def _descriptors() -> set[str]:
+def _descriptors() -> Found:
     """Open sockets and files of tests, as `4 -> socket:[123]`. Libraries' own pipes and event files are not meant."""
-    found = set()
+    found = {}
     for number in os.listdir("/proc/self/fd"):
         try:
             target = os.readlink(f"/proc/self/fd/{number}")
         except OSError:
             continue
         if target.startswith("socket:") or target.startswith(WATCHED_FOLDERS):
-            found.add(f"{number} -> {target}")
+            found[f"{number} {target}"] = target
     return found
 
 
-KINDS: dict[str, Callable[[], set[str]]] = {"threads": _threads, "children": _children, "descriptors": _descriptors}
+KINDS: dict[str, Callable[[], Found]] = {"threads": _threads, "children": _children, "descriptors": _descriptors}
+
+
+def _new_since(before: dict[str, Found]) -> list[str]:
+    return [
+        f"{kind}: {description} ({identity})"
+        for kind, was in before.items()
+        for identity, description in KINDS[kind]().items()
+        if identity not in was
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -74,15 +93,13 @@ def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     allowed = {kind for marker in request.node.iter_markers("leaves") for kind in marker.args}
     before = {kind: look() for kind, look in KINDS.items() if kind not in allowed}
     yield
-    left = {kind: KINDS[kind]() - was for kind, was in before.items()}
-    if any(left.values()):
+    if _new_since(before):
         gc.collect()  # what only a reference cycle holds is not a leak
         until = time.monotonic() + GRACE_S
-        while any(left.values()) and time.monotonic() < until:
+        while _new_since(before) and time.monotonic() < until:
             time.sleep(0.02)
-            left = {kind: KINDS[kind]() - was for kind, was in before.items()}
-    lines = [f"{kind}: {item}" for kind, items in left.items() for item in sorted(items)]
-    assert not lines, "the test left behind:\n  " + "\n  ".join(lines)
+    left = _new_since(before)
+    assert not left, "the test left behind:\n  " + "\n  ".join(left)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -111,5 +128,5 @@ def _marked(mark: str) -> list[str]:
         except OSError:
             continue  # somebody else's, or gone
         if wanted in environment.split(b"\0") and (command := _command(pid)):
-            found.append(command)
+            found.append(f"{command} ({pid})")
     return found
