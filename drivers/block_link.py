@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import stat
 import struct
@@ -117,25 +118,53 @@ class BlockLink:
         return BlockPacket(number, samples)
 
 
+class LinkAttempt:
+    """The gateway's end while it waits for the hello. A far process that hangs must not hold up the gateway, so an
+    attempt can be kept and asked again later. Raises LinkError if nobody listens."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = path.name
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.setblocking(False)
+        try:
+            self._socket.connect(str(path))
+        except OSError as error:
+            self._socket.close()
+            raise LinkError(f"no board answers at {path.name} ({error.strerror or error})") from error
+
+    def hello(self, timeout_seconds: float) -> tuple[BlockLink, Hello] | None:
+        """The link once the far process has said what it is; None if it has not within the time (0: look and go on).
+        Raises LinkError if the hello is not understood. After a result or an error the attempt is over."""
+        try:
+            waiting, _, _ = select.select([self._socket], [], [], timeout_seconds)
+            if not waiting:
+                return None
+            packet = self._socket.recv(_MAXIMUM_PACKET)
+            if packet[:1] != b"H":
+                raise LinkError("the first packet is not a hello" if packet else "it went away before its hello")
+            hello = msgspec.json.decode(packet[1:], type=Hello)
+            if hello.version != VERSION:
+                raise LinkError(f"the far process speaks version {hello.version} of the block link, this one {VERSION}")
+        except (OSError, msgspec.MsgspecError) as error:
+            self.close()
+            raise LinkError(f"no board answers at {self._name} ({error})") from error
+        except LinkError:
+            self.close()
+            raise
+        return BlockLink(self._socket, len(hello.channels)), hello
+
+    def close(self) -> None:
+        self._socket.close()
+
+
 def connect_link(path: Path, timeout_seconds: float = 0.5) -> tuple[BlockLink, Hello]:
     """The gateway's end: connect and read the hello. Raises LinkError if nobody listens or the hello is not understood."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        connection.settimeout(timeout_seconds)
-        connection.connect(str(path))
-        packet = connection.recv(_MAXIMUM_PACKET)
-        if packet[:1] != b"H":
-            raise LinkError("the first packet is not a hello")
-        hello = msgspec.json.decode(packet[1:], type=Hello)
-        if hello.version != VERSION:
-            raise LinkError(f"the far process speaks version {hello.version} of the block link, this one {VERSION}")
-    except (OSError, msgspec.MsgspecError) as error:
-        connection.close()
-        raise LinkError(f"no board answers at {path.name} ({error})") from error
-    except LinkError:
-        connection.close()
-        raise
-    return BlockLink(connection, len(hello.channels)), hello
+    attempt = LinkAttempt(path)
+    link = attempt.hello(timeout_seconds)
+    if link is None:
+        attempt.close()
+        raise LinkError(f"no board answers at {path.name} (timed out)")
+    return link
 
 
 class LinkListener:

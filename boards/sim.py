@@ -1,0 +1,26 @@
+"""The shipped simulator as a board: one E1 of 30 trunk channels and 8 analogue extension ports. It is the clock.
+
+The citizens and phones live in another process (firmware/simulator); this file only says what the board looks like.
+"""
+
+from __future__ import annotations
+
+from boards.base import Board, ChannelPlace
+from boards.linked import LinkedBoard
+from boards.signals import ChannelKind
+from firmware.core.paths import BoxPaths
+from firmware.core.schemas import BoardEntry
+
+SIGNALLING_SLOT = 16
+"""Time slot of an E1 that carries signalling and no call (ITU-T G.704)."""
+
+CHANNELS = (
+    *(ChannelPlace(ChannelKind.TRUNK, f"E1-1/{slot}") for slot in range(1, 32) if slot != SIGNALLING_SLOT),
+    *(ChannelPlace(ChannelKind.EXTENSION, f"FXS-{port}") for port in range(1, 9)),
+)
+
+
+def open_board(entry: BoardEntry, paths: BoxPaths) -> Board:
+    """The board of a configuration entry of kind `sim`; not started yet."""
+    remedy = "See that the simulator runs: linebox status; it is started by linebox up"
+    return LinkedBoard(entry.board, paths.simulator_socket, CHANNELS, has_clock=True, remedy=remedy)

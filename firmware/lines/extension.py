@@ -1,0 +1,162 @@
+"""The machine of an analogue extension port (FXS): an attached phone that is lifted, put down and rung.
+
+Ringing is 1 s on, 4 s off (GB/T 3380). The board tells a short press of the hook (100 to 800 ms) as Flash, so
+on-hook is final. Nothing that happens, in whatever order, leaves a phone ringing without a leg that is alerting.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from boards.signals import Cause, Ring
+from firmware.core.clock import MICROSECONDS, Stamp
+from firmware.lines.line import BusyTone, Effect, Line, Report, Send, Side
+from firmware.lines.messages import (
+    HookFlashed,
+    LegAlerting,
+    LegAnswered,
+    LegCleared,
+    LegReleasing,
+    PhoneLifted,
+    RingExtension,
+    RingFailed,
+)
+
+RING_ON_US = 1 * MICROSECONDS
+RING_OFF_US = 4 * MICROSECONDS
+
+
+class ExtensionState(StrEnum):
+    IDLE = "idle"
+    RINGING = "ringing"
+    UP = "up"
+    RELEASING = "releasing"
+    """The box gave up the leg; the phone still has to be put down."""
+
+
+class ExtensionLine(Line, kw_only=True):
+    """One extension port."""
+
+    state: ExtensionState = ExtensionState.IDLE
+    off_hook: bool = False
+    """As the board told last; lifted without a leg only while the port is blocked or its line is given up."""
+    ringing: bool = False
+    """Ringing current is on at this moment."""
+    request: str = ""
+    calling: str = ""
+    clear_cause: Cause = Cause.NORMAL
+
+    def display_state(self) -> str:
+        return self.resting_state() if self.state is ExtensionState.IDLE else self.state.value
+
+    def leg_state(self) -> str:
+        return "alerting" if self.state is ExtensionState.RINGING else self.state.value
+
+    def _set_state(self, state: ExtensionState) -> list[Effect]:
+        """The effects are what leaving the old state takes: a phone that leaves RINGING stops ringing."""
+        self.state = state
+        self.stop_timer("cadence")
+        if state is ExtensionState.IDLE:
+            self.leg = self.request = self.calling = ""
+        return self._ring(False)
+
+    def _ring(self, on: bool) -> list[Effect]:
+        if on == self.ringing:
+            return []
+        self.ringing = on
+        return [Send(Ring(self.channel, on))]
+
+    # ---- from the line -----------------------------------------------------------------------------------------------
+
+    def hook(self, off_hook: bool, now: Stamp) -> list[Effect]:
+        """The phone was lifted or put down, or the board tells at its start how it lies."""
+        self.off_hook = off_hook
+        match self.state, off_hook:
+            case ExtensionState.IDLE, True:
+                return self._lifted(now)
+            case ExtensionState.RINGING, True:
+                effects = self._set_state(ExtensionState.UP)
+                return [*effects, Report(LegAnswered(number=0, leg=self.leg, sample=0, at=now))]
+            case ExtensionState.UP, False:
+                return self._cleared(Cause.NORMAL, "line", now)
+            case ExtensionState.RELEASING, False:
+                return self._cleared(self.clear_cause, "box", now)
+            case _:
+                return []
+
+    def flash(self, now: Stamp) -> list[Effect]:
+        if self.state is not ExtensionState.UP:
+            return []
+        return [Report(HookFlashed(number=0, leg=self.leg, sample=0, at=now))]
+
+    def _lifted(self, now: Stamp) -> list[Effect]:
+        if self.blocked or not self.in_service or self.alarmed:
+            return []
+        leg = self.new_leg()
+        effects = self._set_state(ExtensionState.UP)
+        return [*effects, Report(PhoneLifted(number=0, leg=leg, sample=0, at=now, channel=self.channel))]
+
+    # ---- from the callserver -----------------------------------------------------------------------------------------
+
+    def ring(self, command: RingExtension, now: Stamp) -> list[Effect]:
+        """Ring the idle phone. The gateway has seen to it that a request which comes twice arrives here once."""
+        if self.state is not ExtensionState.IDLE or self.off_hook:
+            return [self.ring_failed(command.request, Cause.BUSY, now)]
+        if not self.in_service or self.alarmed or self.blocked:
+            return [self.ring_failed(command.request, Cause.FAILURE, now)]
+        leg = self.new_leg()
+        effects = self._set_state(ExtensionState.RINGING)
+        self.request, self.calling = command.request, command.calling
+        self.start_timer("cadence", RING_ON_US, now)
+        return [
+            *effects,
+            *self._ring(True),
+            Report(LegAlerting(number=0, leg=leg, sample=0, at=now, channel=self.channel, request=command.request)),
+        ]
+
+    @staticmethod
+    def ring_failed(request: str, cause: Cause, now: Stamp) -> Effect:
+        return Report(RingFailed(number=0, leg="", sample=0, at=now, request=request, cause=cause))
+
+    def clear(self, cause: Cause, now: Stamp) -> list[Effect]:
+        match self.state:
+            case ExtensionState.RINGING:
+                return self._cleared(cause, "box", now)
+            case ExtensionState.UP:
+                effects = self._set_state(ExtensionState.RELEASING)
+                self.clear_cause = cause
+                return [*effects, Report(LegReleasing(number=0, leg=self.leg, sample=0, at=now)), BusyTone()]
+            case _:
+                return []
+
+    def block(self, blocked: bool, now: Stamp) -> list[Effect]:
+        """Take the port out of service for new calls, or give it back: a phone that lies lifted then is lifted anew."""
+        self.blocked = blocked
+        return self._resume(now)
+
+    # ---- from time and board -----------------------------------------------------------------------------------------
+
+    def fire(self, timer: str, now: Stamp) -> list[Effect]:
+        effects = self._ring(not self.ringing)
+        self.start_timer("cadence", RING_ON_US if self.ringing else RING_OFF_US, now)
+        return effects
+
+    def fail(self, cause: Cause, now: Stamp) -> list[Effect]:
+        effects = self._cleared(cause, "line", now) if self.state is not ExtensionState.IDLE else []
+        if not self.in_service:
+            self.off_hook = False  # a board that comes back tells how the phones lie
+            return [effect for effect in effects if not isinstance(effect, Send)]
+        return effects
+
+    def alarm(self, raised: bool, now: Stamp) -> list[Effect]:
+        """As for every line; a phone that lies lifted without a leg when the alarm goes is lifted anew."""
+        return [*Line.alarm(self, raised, now), *([] if raised else self._resume(now))]
+
+    def _resume(self, now: Stamp) -> list[Effect]:
+        return self._lifted(now) if self.state is ExtensionState.IDLE and self.off_hook else []
+
+    def _cleared(self, cause: Cause, by: Side, now: Stamp) -> list[Effect]:
+        leg = self.leg
+        effects = self._set_state(ExtensionState.IDLE)
+        event = LegCleared(number=0, leg=leg, sample=0, at=now, channel=self.channel, cause=cause, by=by)
+        return [*effects, Report(event)]

@@ -1,0 +1,454 @@
+"""The gateway's core: boards' blocks and signals in, line commands in; blocks, signals and numbered events out.
+
+It owns the switch, the digit detector and one line machine a channel. Sans-I/O: no sockets, no clock, no thread, so that
+the same core runs in real time (firmware/box/gateway.py) and in the virtual time of a simulated day. Channels are
+numbered through all boards, in the order of the configuration; a board speaks of its own channels from 0.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from boards.base import ALAW_SILENCE, BLOCK, Block, BoardCounters, ChannelPlace
+from boards.signals import (
+    Alarm,
+    Alerting,
+    Blocked,
+    Cause,
+    ChannelKind,
+    Connect,
+    Digit,
+    Flash,
+    FromBoard,
+    HookChange,
+    Proceeding,
+    Release,
+    Setup,
+    ToBoard,
+)
+from firmware.core.clock import Stamp
+from firmware.lines.board_row import BoardRow, board_rows
+from firmware.lines.event_store import EventStore
+from firmware.lines.extension import ExtensionLine, ExtensionState
+from firmware.lines.hearing import Hearing
+from firmware.lines.line import BusyTone, Effect, Report, Send, Unattended
+from firmware.lines.messages import (
+    AlertLeg,
+    AnswerLeg,
+    AnyLineCommand,
+    AnyLineEvent,
+    Attach,
+    BlockChannel,
+    BoardChanged,
+    BoardState,
+    ChannelChanged,
+    ChannelState,
+    ClearLeg,
+    DigitReceived,
+    IncomingCall,
+    Join,
+    LegAlerting,
+    LegCleared,
+    LegReleasing,
+    LegState,
+    PhoneLifted,
+    Play,
+    PlayEnded,
+    Resume,
+    RingExtension,
+    Snapshot,
+    StopPlay,
+)
+from firmware.lines.trunk import TrunkLine, TrunkState
+from firmware.media.plane import MediaPlane
+from firmware.media.sounds import SoundStore
+from firmware.tones.dtmf import DtmfDetector
+
+DIGITS = frozenset("0123456789*#ABCD")
+MICROSECONDS_PER_SAMPLE = 125
+REQUESTS_REMEMBERED = 4096
+"""Ring requests that are known when they come again."""
+
+_log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """All lines of one start of the gateway. `boot` names the start; `machine_boot` the machine's (for monotonic times)."""
+
+    def __init__(
+        self, boards: Sequence[tuple[str, Sequence[ChannelPlace]]], sounds: SoundStore, boot: str, machine_boot: str
+    ) -> None:
+        """`boards`: name and channels of each, in the order of the configuration. Raises ValueError for a name twice."""
+        self.boot = boot
+        self.machine_boot = machine_boot
+        self.attached = False
+        """True while a callserver is connected."""
+        self._boards = {row.name: row for row in board_rows(boards)}
+        self._places = [place for _, places in boards for place in places]
+        self._board_of = [row for row in self._boards.values() for _ in row.places]
+        self.lines: list[TrunkLine | ExtensionLine] = [
+            TrunkLine(channel=channel, boot=boot)
+            if place.kind is ChannelKind.TRUNK
+            else ExtensionLine(channel=channel, boot=boot)
+            for channel, place in enumerate(self._places)
+        ]
+        self.received: Block = np.full((len(self.lines), BLOCK), ALAW_SILENCE, np.uint8)
+        """What came in in the last tick, all channels; overwritten by the next."""
+        self.sent: Block = self.received.copy()
+        """What went out in the last tick, all channels."""
+        self._plane = MediaPlane(len(self.lines), sounds)
+        self._detector = DtmfDetector(len(self.lines))
+        self._hearing = Hearing(self._plane)
+        self._legs: dict[str, int] = {}
+        self._leg_began = [0] * len(self.lines)
+        self._shown = [("out_of_service", "")] * len(self.lines)
+        self._deadlines: list[tuple[int, int]] = []
+        self._requests: dict[str, None] = {}
+        self._signals: list[tuple[str, ToBoard]] = []
+        self._store = EventStore()
+
+    # ---- time --------------------------------------------------------------------------------------------------------
+
+    @property
+    def sample(self) -> int:
+        """Samples since the start: the count of the first sample of the next tick."""
+        return self._plane.sample
+
+    def tick(self, blocks: Mapping[str, Block | None], now: Stamp) -> dict[str, Block]:
+        """One tick of 10 ms: a block [channels, 80] A-law of each board (None or left out: silence) in, one for each out."""
+        self.advance(now)
+        for name, row in self._boards.items():
+            block = blocks.get(name)
+            self.received[row.rows] = ALAW_SILENCE if block is None else block
+        begin = self._plane.sample
+        result = self._plane.tick(self.received)
+        self.sent = result.sent
+        for digit in self._detector.process(self._plane.linear, begin):
+            self._inband_digit(digit.channel, digit.digit, digit.start, digit.duration, digit.level_dbm0, now)
+        self._plays_ended(result.ended, now)
+        return {name: result.sent[row.rows] for name, row in self._boards.items()}
+
+    def advance(self, now: Stamp) -> None:
+        """Fire the timers that are due."""
+        while self._deadlines and self._deadlines[0][0] <= now.mono_us:
+            _, channel = heapq.heappop(self._deadlines)
+            line = self.lines[channel]
+            self._perform(line, line.advance(now), now)
+
+    def next_deadline(self) -> int | None:
+        """Monotonic microseconds of the next timer, or None."""
+        while self._deadlines:
+            deadline, channel = self._deadlines[0]
+            if self.lines[channel].next_deadline() == deadline:
+                return deadline
+            heapq.heappop(self._deadlines)  # that timer was stopped; a later one of its line has an entry of its own
+        return None
+
+    def idle_until(self, now: Stamp) -> int | None:
+        """Monotonic microseconds of the next thing that happens without audio or anybody's doing: a timer or the end of
+        a play. None: nothing will. A simulation may `skip_to` that moment if no audio matters until then."""
+        ends = self._plane.next_end()
+        moments = [self.next_deadline()]
+        if ends is not None:
+            moments.append(now.mono_us + (ends - self.sample) * MICROSECONDS_PER_SAMPLE)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def skip_to(self, sample: int, now: Stamp) -> list[PlayEnded]:
+        """Let time pass without audio up to `sample` (whole blocks), which is the moment `now`. Fires timers and ends
+        plays in the order of time; the ends are events as always and are given back too. Raises ValueError for time
+        that has passed."""
+        before = self._store.last_number
+        while (ends := self._plane.next_end()) is not None and ends <= sample:
+            moment = now.later((ends - sample) * MICROSECONDS_PER_SAMPLE)
+            self.advance(moment)
+            self._plays_ended(self._plane.skip(ends - self._plane.sample), moment)
+        self._plane.skip(sample - self._plane.sample)
+        self.advance(now)
+        return [event for event in self._store.after(before) if isinstance(event, PlayEnded)]
+
+    # ---- outputs -----------------------------------------------------------------------------------------------------
+
+    def take_signals(self) -> list[tuple[str, ToBoard]]:
+        """Signals for boards since the last call, by board name, in order, with the board's own channel numbers."""
+        signals, self._signals = self._signals, []
+        return signals
+
+    @property
+    def last_number(self) -> int:
+        """Number of the newest line event."""
+        return self._store.last_number
+
+    def events_after(self, number: int, limit: int | None = None) -> list[AnyLineEvent]:
+        """Line events after `number`, oldest first, at most `limit`."""
+        return self._store.after(number, limit)
+
+    def channel_number(self, label: str) -> int:
+        """The gateway's number of the channel with this label. Raises KeyError."""
+        for channel, place in enumerate(self._places):
+            if place.label == label:
+                return channel
+        raise KeyError(label)
+
+    # ---- boards ------------------------------------------------------------------------------------------------------
+
+    def board_opened(self, board: str, now: Stamp) -> None:
+        """The board works: its channels are idle, and it will tell which phones lie lifted."""
+        row = self._boards[board]
+        for line in self.lines[row.rows]:
+            line.put_in_service()
+            if line.blocked and isinstance(line, TrunkLine):
+                self._send(line.channel, Blocked(line.channel, True))
+            self._show(line, now)
+        self._board_changed(row, row.working(), now)
+
+    def board_failed(self, board: str, problem: str, remedy: str, now: Stamp) -> None:
+        """The board does not work (any more): its legs end, its channels are out of service. Said twice: no change."""
+        row = self._boards[board]
+        for line in self.lines[row.rows]:
+            self._perform(line, line.take_out_of_service(now), now)
+        self._board_changed(row, row.failed(problem, remedy), now)
+
+    def board_counters(self, board: str, counters: BoardCounters, now: Stamp) -> None:
+        """What the board has lost so far."""
+        row = self._boards[board]
+        self._board_changed(row, row.counted(counters), now)
+
+    def handle_signal(self, board: str, signal: FromBoard, now: Stamp) -> None:
+        """Something happened on a board's channel. A signal that the channel's kind does not have is passed over."""
+        row = self._boards[board]
+        if isinstance(signal, Alarm):
+            self._alarm(row, signal, now)
+            return
+        if not row.holds(signal.channel):
+            return
+        channel = row.first + signal.channel
+        line = self.lines[channel]
+        effects: list[Effect] = []
+        match signal, line:
+            case Setup(), TrunkLine():
+                effects = line.setup(signal, now)
+            case Release(), TrunkLine():
+                effects = line.release(signal, now)
+            case Blocked(), TrunkLine():
+                effects = line.block_far(signal.blocked)
+            case ((Proceeding() | Alerting() | Connect()), TrunkLine()):
+                effects = line.unexpected()
+            case HookChange(), ExtensionLine():
+                effects = line.hook(signal.off_hook, now)
+            case Flash(), ExtensionLine():
+                effects = line.flash(now)
+            case Digit(), _:
+                self._signalled_digit(line, signal, now)
+        self._perform(line, effects, now)
+
+    # ---- callserver --------------------------------------------------------------------------------------------------
+
+    def attach(self, attach: Attach, now: Stamp) -> tuple[Snapshot, list[AnyLineEvent]]:
+        """A callserver is there: what it gets first, and the events that it missed."""
+        self.attached = True
+        resumed = attach.boot == self.boot and self._store.can_resume(attach.last_number)
+        missed = self._store.after(attach.last_number) if resumed else []
+        return self._snapshot(resumed, now), missed
+
+    def detach(self, now: Stamp) -> None:
+        """The callserver has gone: calls that come, and those not alerted yet, are the gateway's to keep alive."""
+        self.attached = False
+        for line in self.lines:
+            if isinstance(line, TrunkLine):
+                line.watch_unattended(now)
+                self._watch(line)
+
+    def handle_command(self, command: AnyLineCommand, now: Stamp) -> None:
+        """Do what a callserver says. Said twice, or about a leg that is gone, it does nothing. Attach is for `attach`."""
+        match command:
+            case AnswerLeg() | AlertLeg() | ClearLeg():
+                self._leg_command(command, now)
+            case RingExtension():
+                self._ring(command, now)
+            case Play():
+                for sound in command.sounds:
+                    if sound not in self._plane.sounds:
+                        _log.warning("there is no sound %s to play", sound)
+                self._hearing.play(command)
+            case StopPlay():
+                self._hearing.stop(command.leg)
+            case Join():
+                self._hearing.join(command.hearing)
+            case BlockChannel():
+                self._block(command, now)
+            case Resume():
+                self._store.confirm(command.last_number)
+
+    def _leg_command(self, command: AnswerLeg | AlertLeg | ClearLeg, now: Stamp) -> None:
+        channel = self._legs.get(command.leg)
+        if channel is None:
+            return
+        line = self.lines[channel]
+        effects: list[Effect] = []
+        if isinstance(command, ClearLeg):
+            effects = line.clear(command.cause, now)
+            self._hearing.close(command.leg)  # a trunk that is still to confirm is heard no more either
+        elif isinstance(line, TrunkLine):
+            effects = line.answer(now) if isinstance(command, AnswerLeg) else line.alert()
+        self._perform(line, effects, now)
+
+    def _ring(self, command: RingExtension, now: Stamp) -> None:
+        if command.request in self._requests:
+            return
+        self._requests[command.request] = None
+        if len(self._requests) > REQUESTS_REMEMBERED:
+            del self._requests[next(iter(self._requests))]
+        line = self.lines[command.channel] if 0 <= command.channel < len(self.lines) else None
+        if isinstance(line, ExtensionLine):
+            self._perform(line, line.ring(command, now), now)
+        else:
+            self._report(ExtensionLine.ring_failed(command.request, Cause.UNALLOCATED, now).event)
+
+    def _block(self, command: BlockChannel, now: Stamp) -> None:
+        if not 0 <= command.channel < len(self.lines):
+            return
+        line = self.lines[command.channel]
+        blocked = command.blocked
+        self._perform(line, line.block(blocked) if isinstance(line, TrunkLine) else line.block(blocked, now), now)
+
+    def _snapshot(self, resumed: bool, now: Stamp) -> Snapshot:
+        return Snapshot(
+            boot=self.boot,
+            machine_boot=self.machine_boot,
+            resumed=resumed,
+            last_number=self._store.last_number,
+            sample=self.sample,
+            at=now,
+            legs=tuple(self._leg_state(leg, self.lines[channel]) for leg, channel in self._legs.items()),
+            channels=tuple(self._channel_state(line) for line in self.lines),
+            boards=tuple(row.state for row in self._boards.values()),
+        )
+
+    def _leg_state(self, leg: str, line: TrunkLine | ExtensionLine) -> LegState:
+        return LegState(
+            leg=leg,
+            channel=line.channel,
+            state=line.leg_state(),
+            calling=line.calling,
+            called=line.called if isinstance(line, TrunkLine) else "",
+            request=line.request if isinstance(line, ExtensionLine) else "",
+            hearing=self._hearing.heard_by(leg),
+            play=self._hearing.playing_to(leg),
+        )
+
+    def _channel_state(self, line: TrunkLine | ExtensionLine) -> ChannelState:
+        place = self._places[line.channel]
+        board = self._board_of[line.channel].name
+        return ChannelState(line.channel, board, place.label, place.kind, line.display_state(), line.leg)
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _perform(self, line: TrunkLine | ExtensionLine, effects: Sequence[Effect], now: Stamp) -> None:
+        for effect in effects:
+            match effect:
+                case Send():
+                    self._send(line.channel, effect.signal)
+                case Report():
+                    self._follow_leg(effect.event, line.channel)
+                    self._report(effect.event)
+                case BusyTone():
+                    self._plane.play(line.channel, ("tone:busy",), True)
+                case Unattended():
+                    if not self.attached and isinstance(line, TrunkLine):
+                        self._perform(line, line.alert(), now)
+        self._watch(line)
+        self._show(line, now)
+
+    def _follow_leg(self, event: AnyLineEvent, channel: int) -> None:
+        match event:
+            case IncomingCall() | PhoneLifted() | LegAlerting():
+                self._legs[event.leg] = channel
+                self._leg_began[channel] = self.sample
+                self._hearing.open(event.leg, channel)
+            case LegReleasing():
+                self._hearing.close(event.leg)
+            case LegCleared():
+                self._hearing.close(event.leg)
+                self._plane.silence(channel)  # busy tone
+                del self._legs[event.leg]
+
+    def _report(self, event: AnyLineEvent) -> None:
+        number = self._store.last_number + 1
+        self._store.append(msgspec.structs.replace(event, number=number, sample=self.sample))
+
+    def _send(self, channel: int, signal: ToBoard) -> None:
+        row = self._board_of[channel]
+        self._signals.append((row.name, msgspec.structs.replace(signal, channel=channel - row.first)))
+
+    def _watch(self, line: TrunkLine | ExtensionLine) -> None:
+        deadline = line.next_deadline()
+        if deadline is not None:
+            heapq.heappush(self._deadlines, (deadline, line.channel))
+
+    def _show(self, line: TrunkLine | ExtensionLine, now: Stamp) -> None:
+        shown = (line.display_state(), line.leg)
+        if shown != self._shown[line.channel]:
+            self._shown[line.channel] = shown
+            state = self._channel_state(line)
+            self._report(ChannelChanged(number=0, leg="", sample=0, at=now, state=state))
+
+    def _board_changed(self, row: BoardRow, state: BoardState, now: Stamp) -> None:
+        if state != row.state:
+            row.state = state
+            self._report(BoardChanged(number=0, leg="", sample=0, at=now, state=state))
+
+    def _alarm(self, row: BoardRow, signal: Alarm, now: Stamp) -> None:
+        for channel in sorted(row.set_alarm(signal.alarm, signal.raised, signal.channels)):
+            line = self.lines[channel]
+            self._perform(line, line.alarm(row.is_alarmed(channel), now), now)
+        alarms = tuple(sorted(row.alarms))
+        self._board_changed(row, msgspec.structs.replace(row.state, alarms=alarms), now)
+
+    def _plays_ended(self, channels: Sequence[int], now: Stamp) -> None:
+        for leg, play in self._hearing.ended(channels):
+            self._report(PlayEnded(number=0, leg=leg, sample=0, at=now, play=play))
+
+    def _signalled_digit(self, line: TrunkLine | ExtensionLine, signal: Digit, now: Stamp) -> None:
+        if signal.digit not in DIGITS or not line.leg or line.leg_state() == "releasing":
+            return
+        duration = max(0, signal.duration_ms) * 8
+        self._report(
+            DigitReceived(
+                number=0,
+                leg=line.leg,
+                sample=0,
+                at=now,
+                digit=signal.digit,
+                source="events" if isinstance(line, TrunkLine) else "pulse",
+                start=max(self._leg_began[line.channel], self.sample - duration),
+                duration=duration,
+            )
+        )
+
+    def _inband_digit(self, channel: int, digit: str, start: int, duration: int, level_dbm0: float, now: Stamp) -> None:
+        """Tones count on extensions and on calls that say that digits come as tones; elsewhere they would count twice."""
+        line = self.lines[channel]
+        if isinstance(line, TrunkLine):
+            listening = line.digits == "inband" and line.state not in (TrunkState.IDLE, TrunkState.RELEASING)
+        else:
+            listening = line.state is ExtensionState.UP
+        if not listening or start < self._leg_began[channel]:
+            return
+        self._report(
+            DigitReceived(
+                number=0,
+                leg=line.leg,
+                sample=0,
+                at=now,
+                digit=digit,
+                source="inband",
+                start=start,
+                duration=duration,
+                level_dbm0=level_dbm0,
+            )
+        )

@@ -1,0 +1,144 @@
+"""What all line machines share: effects, named timers, service state, leg names. Not any one kind of line.
+
+A line machine is a plain struct (it can be written down and read back whole) with methods that take what happened and
+the moment, and return effects. It does no I/O, reads no clock and knows its channel only by number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from boards.signals import Cause, ToBoard
+from firmware.core.clock import MICROSECONDS, Stamp
+from firmware.lines.messages import AnyLineEvent
+
+Side = Literal["line", "box"]
+"""Which side ended a leg first."""
+
+FAILURE_HOLD_US = 2 * MICROSECONDS
+"""How long an alarm may last before the leg on an alarmed channel is given up: a short break must not end a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Effect: a signal to the board. Its channel is the gateway's number; the gateway translates it."""
+
+    signal: ToBoard
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Effect: a line event for the callserver. The gateway fills in `number` and `sample`."""
+
+    event: AnyLineEvent
+
+
+@dataclass(frozen=True, slots=True)
+class BusyTone:
+    """Effect: the party on the channel hears busy tone from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unattended:
+    """Effect: the incoming leg has waited long without being answered or alerted; is there a callserver at all?"""
+
+
+Effect = Send | Report | BusyTone | Unattended
+
+
+class Line(msgspec.Struct, kw_only=True):
+    """State that every kind of line has. `timers` holds the deadline of each running timer, in monotonic microseconds."""
+
+    channel: int
+    boot: str
+    sequence: int = 0
+    leg: str = ""
+    in_service: bool = False
+    alarmed: bool = False
+    blocked: bool = False
+    """Taken out of service by command."""
+    timers: dict[str, int] = {}
+
+    # What a kind of line must answer. A struct cannot be abstract, so these say so themselves.
+
+    def display_state(self) -> str:
+        """The state as `ChannelState.state` has it."""
+        raise NotImplementedError
+
+    def leg_state(self) -> str:
+        """The state as `LegState.state` has it; only asked while there is a leg."""
+        raise NotImplementedError
+
+    def clear(self, cause: Cause, now: Stamp) -> list[Effect]:
+        """The box gives up the leg."""
+        raise NotImplementedError
+
+    def fail(self, cause: Cause, now: Stamp) -> list[Effect]:
+        """The line is gone: the leg ends at once and the channel is at rest, whatever was under way."""
+        raise NotImplementedError
+
+    def fire(self, timer: str, now: Stamp) -> list[Effect]:
+        """A timer ran out."""
+        raise NotImplementedError
+
+    # ---- common ------------------------------------------------------------------------------------------------------
+
+    def new_leg(self) -> str:
+        """Name the next leg of this channel: unique for ever, as `boot` is a new one at each start."""
+        self.sequence += 1
+        self.leg = f"{self.boot}.{self.channel}.{self.sequence}"
+        return self.leg
+
+    def start_timer(self, name: str, microseconds: int, now: Stamp) -> None:
+        self.timers[name] = now.mono_us + microseconds
+
+    def stop_timer(self, *names: str) -> None:
+        for name in names:
+            self.timers.pop(name, None)
+
+    def next_deadline(self) -> int | None:
+        """Monotonic microseconds of the earliest timer, or None."""
+        return min(self.timers.values()) if self.timers else None
+
+    def advance(self, now: Stamp) -> list[Effect]:
+        """Fire all timers that are due, the earliest first. A timer that its own firing starts again waits its turn."""
+        effects: list[Effect] = []
+        due = sorted((deadline, name) for name, deadline in self.timers.items() if deadline <= now.mono_us)
+        for deadline, name in due:
+            if self.timers.get(name) != deadline:
+                continue  # stopped by a timer before it
+            del self.timers[name]
+            if name == "failure":
+                effects += self.fail(Cause.FAILURE, now)
+            else:
+                effects += self.fire(name, now)
+        return effects
+
+    def take_out_of_service(self, now: Stamp) -> list[Effect]:
+        """The board is gone."""
+        self.in_service = False
+        self.alarmed = False
+        self.stop_timer("failure")
+        return self.fail(Cause.FAILURE, now)
+
+    def put_in_service(self) -> None:
+        """The board is back; a board tells what its lines are like when it starts, so the line begins at rest."""
+        self.in_service = True
+
+    def alarm(self, raised: bool, now: Stamp) -> list[Effect]:
+        """An alarm covers this channel, or does no more. A leg is given up only if the alarm stays."""
+        if raised and not self.alarmed:
+            self.start_timer("failure", FAILURE_HOLD_US, now)
+        elif not raised:
+            self.stop_timer("failure")
+        self.alarmed = raised
+        return []
+
+    def resting_state(self) -> str:
+        """Display state of a channel without a leg."""
+        if not self.in_service or self.alarmed:
+            return "out_of_service"
+        return "blocked" if self.blocked else "idle"
