@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,7 +22,7 @@ HELLO_SECONDS = 0.02
 """How long opening waits for the far process to greet; one that takes longer is asked again at the next opening."""
 PACKETS_AT_ONCE = 64
 
-_decode_signal = msgspec.json.Decoder(FromBoard).decode
+_decode_signal: Callable[[bytes], FromBoard] = msgspec.json.Decoder(FromBoard).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,7 +47,7 @@ class LinkedBoard:
         self._expected: int | None = None
 
     def open(self) -> None:
-        """Connect to the far process. Raises BoardError if it is not there, has not greeted yet, or is another board."""
+        """Connect to the far process. Raises BoardError if it is not there, has not greeted yet or is another."""
         if self._link is not None:
             return
         try:
@@ -154,7 +154,7 @@ class LinkedBoard:
             self.counters.lost_outward += 1
 
     def send_signal(self, signal: ToBoard) -> None:
-        """Send a signal. Raises NotSupported for one that the channel's kind cannot do, BoardError for no such channel."""
+        """Send a signal. Raises NotSupported for one that the kind of channel cannot do."""
         link = self._opened()
         if not 0 <= signal.channel < len(self.channels):
             raise BoardError(

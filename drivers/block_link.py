@@ -56,7 +56,7 @@ class BlockPacket(msgspec.Struct, frozen=True):
 
 
 class BlockLink:
-    """One end of a connected block link. Never blocks. Raises LinkError when the other end has gone or talks nonsense."""
+    """One end of a connected block link. Never blocks. Raises LinkError if the other end has gone or talks nonsense."""
 
     def __init__(self, connection: socket.socket, channels: int) -> None:
         connection.setblocking(False)
@@ -158,7 +158,7 @@ class LinkAttempt:
 
 
 def connect_link(path: Path, timeout_seconds: float = 0.5) -> tuple[BlockLink, Hello]:
-    """The gateway's end: connect and read the hello. Raises LinkError if nobody listens or the hello is not understood."""
+    """The gateway's end: connect and read the hello. Raises LinkError if nobody listens or the hello makes no sense."""
     attempt = LinkAttempt(path)
     link = attempt.hello(timeout_seconds)
     if link is None:

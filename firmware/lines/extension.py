@@ -26,6 +26,11 @@ RING_ON_US = 1 * MICROSECONDS
 RING_OFF_US = 4 * MICROSECONDS
 
 
+def ring_failed(request: str, cause: Cause, now: Stamp) -> RingFailed:
+    """The event that a wish to ring cannot be done."""
+    return RingFailed(number=0, leg="", sample=0, at=now, request=request, cause=cause)
+
+
 class ExtensionState(StrEnum):
     IDLE = "idle"
     RINGING = "ringing"
@@ -101,9 +106,9 @@ class ExtensionLine(Line, kw_only=True):
     def ring(self, command: RingExtension, now: Stamp) -> list[Effect]:
         """Ring the idle phone. The gateway has seen to it that a request which comes twice arrives here once."""
         if self.state is not ExtensionState.IDLE or self.off_hook:
-            return [self.ring_failed(command.request, Cause.BUSY, now)]
+            return [Report(ring_failed(command.request, Cause.BUSY, now))]
         if not self.in_service or self.alarmed or self.blocked:
-            return [self.ring_failed(command.request, Cause.FAILURE, now)]
+            return [Report(ring_failed(command.request, Cause.FAILURE, now))]
         leg = self.new_leg()
         effects = self._set_state(ExtensionState.RINGING)
         self.request, self.calling = command.request, command.calling
@@ -113,10 +118,6 @@ class ExtensionLine(Line, kw_only=True):
             *self._ring(True),
             Report(LegAlerting(number=0, leg=leg, sample=0, at=now, channel=self.channel, request=command.request)),
         ]
-
-    @staticmethod
-    def ring_failed(request: str, cause: Cause, now: Stamp) -> Effect:
-        return Report(RingFailed(number=0, leg="", sample=0, at=now, request=request, cause=cause))
 
     def clear(self, cause: Cause, now: Stamp) -> list[Effect]:
         match self.state:

@@ -1,6 +1,6 @@
 """The gateway's core: boards' blocks and signals in, line commands in; blocks, signals and numbered events out.
 
-It owns the switch, the digit detector and one line machine a channel. Sans-I/O: no sockets, no clock, no thread, so that
+It owns the switch, the digit detector and one line machine a channel. Sans-I/O: no sockets, clock or thread, so that
 the same core runs in real time (firmware/box/gateway.py) and in the virtual time of a simulated day. Channels are
 numbered through all boards, in the order of the configuration; a board speaks of its own channels from 0.
 """
@@ -33,8 +33,9 @@ from boards.signals import (
 )
 from firmware.core.clock import Stamp
 from firmware.lines.board_row import BoardRow, board_rows
+from firmware.lines.digits import inband_digit, signalled_digit
 from firmware.lines.event_store import EventStore
-from firmware.lines.extension import ExtensionLine, ExtensionState
+from firmware.lines.extension import ExtensionLine, ring_failed
 from firmware.lines.hearing import Hearing
 from firmware.lines.line import BusyTone, Effect, Report, Send, Unattended
 from firmware.lines.messages import (
@@ -49,7 +50,6 @@ from firmware.lines.messages import (
     ChannelChanged,
     ChannelState,
     ClearLeg,
-    DigitReceived,
     IncomingCall,
     Join,
     LegAlerting,
@@ -64,12 +64,11 @@ from firmware.lines.messages import (
     Snapshot,
     StopPlay,
 )
-from firmware.lines.trunk import TrunkLine, TrunkState
+from firmware.lines.trunk import TrunkLine
 from firmware.media.plane import MediaPlane
 from firmware.media.sounds import SoundStore
 from firmware.tones.dtmf import DtmfDetector
 
-DIGITS = frozenset("0123456789*#ABCD")
 MICROSECONDS_PER_SAMPLE = 125
 REQUESTS_REMEMBERED = 4096
 """Ring requests that are known when they come again."""
@@ -78,12 +77,12 @@ _log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """All lines of one start of the gateway. `boot` names the start; `machine_boot` the machine's (for monotonic times)."""
+    """All lines of one start of the gateway. `boot` names it, `machine_boot` the machine's (for monotonic times)."""
 
     def __init__(
         self, boards: Sequence[tuple[str, Sequence[ChannelPlace]]], sounds: SoundStore, boot: str, machine_boot: str
     ) -> None:
-        """`boards`: name and channels of each, in the order of the configuration. Raises ValueError for a name twice."""
+        """`boards`: name and channels of each, in the configuration's order. Raises ValueError for a name twice."""
         self.boot = boot
         self.machine_boot = machine_boot
         self.attached = False
@@ -120,7 +119,7 @@ class Gateway:
         return self._plane.sample
 
     def tick(self, blocks: Mapping[str, Block | None], now: Stamp) -> dict[str, Block]:
-        """One tick of 10 ms: a block [channels, 80] A-law of each board (None or left out: silence) in, one for each out."""
+        """One tick of 10 ms: a block [channels, 80] A-law of each board in (None: silence), one for each out."""
         self.advance(now)
         for name, row in self._boards.items():
             block = blocks.get(name)
@@ -128,8 +127,9 @@ class Gateway:
         begin = self._plane.sample
         result = self._plane.tick(self.received)
         self.sent = result.sent
-        for digit in self._detector.process(self._plane.linear, begin):
-            self._inband_digit(digit.channel, digit.digit, digit.start, digit.duration, digit.level_dbm0, now)
+        for found in self._detector.process(self._plane.linear, begin):
+            channel = found.channel
+            self._report(inband_digit(self.lines[channel], found, self._leg_began[channel], now))
         self._plays_ended(result.ended, now)
         return {name: result.sent[row.rows] for name, row in self._boards.items()}
 
@@ -243,7 +243,7 @@ class Gateway:
             case Flash(), ExtensionLine():
                 effects = line.flash(now)
             case Digit(), _:
-                self._signalled_digit(line, signal, now)
+                self._report(signalled_digit(line, signal, self.sample, self._leg_began[channel], now))
         self._perform(line, effects, now)
 
     # ---- callserver --------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ class Gateway:
                 self._watch(line)
 
     def handle_command(self, command: AnyLineCommand, now: Stamp) -> None:
-        """Do what a callserver says. Said twice, or about a leg that is gone, it does nothing. Attach is for `attach`."""
+        """Do what a callserver says. Said twice, or of a leg that is gone, it does nothing. Attach is for `attach`."""
         match command:
             case AnswerLeg() | AlertLeg() | ClearLeg():
                 self._leg_command(command, now)
@@ -307,7 +307,7 @@ class Gateway:
         if isinstance(line, ExtensionLine):
             self._perform(line, line.ring(command, now), now)
         else:
-            self._report(ExtensionLine.ring_failed(command.request, Cause.UNALLOCATED, now).event)
+            self._report(ring_failed(command.request, Cause.UNALLOCATED, now))
 
     def _block(self, command: BlockChannel, now: Stamp) -> None:
         if not 0 <= command.channel < len(self.lines):
@@ -377,7 +377,10 @@ class Gateway:
                 self._plane.silence(channel)  # busy tone
                 del self._legs[event.leg]
 
-    def _report(self, event: AnyLineEvent) -> None:
+    def _report(self, event: AnyLineEvent | None) -> None:
+        """Number an event and keep it; None is no event."""
+        if event is None:
+            return
         number = self._store.last_number + 1
         self._store.append(msgspec.structs.replace(event, number=number, sample=self.sample))
 
@@ -412,43 +415,3 @@ class Gateway:
     def _plays_ended(self, channels: Sequence[int], now: Stamp) -> None:
         for leg, play in self._hearing.ended(channels):
             self._report(PlayEnded(number=0, leg=leg, sample=0, at=now, play=play))
-
-    def _signalled_digit(self, line: TrunkLine | ExtensionLine, signal: Digit, now: Stamp) -> None:
-        if signal.digit not in DIGITS or not line.leg or line.leg_state() == "releasing":
-            return
-        duration = max(0, signal.duration_ms) * 8
-        self._report(
-            DigitReceived(
-                number=0,
-                leg=line.leg,
-                sample=0,
-                at=now,
-                digit=signal.digit,
-                source="events" if isinstance(line, TrunkLine) else "pulse",
-                start=max(self._leg_began[line.channel], self.sample - duration),
-                duration=duration,
-            )
-        )
-
-    def _inband_digit(self, channel: int, digit: str, start: int, duration: int, level_dbm0: float, now: Stamp) -> None:
-        """Tones count on extensions and on calls that say that digits come as tones; elsewhere they would count twice."""
-        line = self.lines[channel]
-        if isinstance(line, TrunkLine):
-            listening = line.digits == "inband" and line.state not in (TrunkState.IDLE, TrunkState.RELEASING)
-        else:
-            listening = line.state is ExtensionState.UP
-        if not listening or start < self._leg_began[channel]:
-            return
-        self._report(
-            DigitReceived(
-                number=0,
-                leg=line.leg,
-                sample=0,
-                at=now,
-                digit=digit,
-                source="inband",
-                start=start,
-                duration=duration,
-                level_dbm0=level_dbm0,
-            )
-        )

@@ -1,4 +1,4 @@
-"""Who hears whom and what is played to whom, in legs. The switch below speaks of channels, the callserver above of legs.
+"""Who hears whom and what is played to whom, in legs. The switch speaks of channels, the callserver of legs.
 
 A leg takes part from `open` to `close`; commands for other legs do nothing. Not here: when a leg begins and ends.
 """
@@ -57,7 +57,7 @@ class Hearing:
             self._plane.join(channels)
 
     def play(self, command: Play) -> None:
-        """Play to a leg instead of whom it hears. The play that runs, or was the last to run out, is not begun again."""
+        """Play to a leg instead of whom it hears. The play that runs, or ran out last, is not begun again."""
         leg = command.leg
         if leg not in self._channels or command.play in (self._plays.get(leg), self._ended_plays.get(leg)):
             return

@@ -50,7 +50,7 @@ Effect = Send | Report | BusyTone | Unattended
 
 
 class Line(msgspec.Struct, kw_only=True):
-    """State that every kind of line has. `timers` holds the deadline of each running timer, in monotonic microseconds."""
+    """State that every kind of line has. `timers`: deadline of each that runs, in monotonic microseconds."""
 
     channel: int
     boot: str

@@ -67,7 +67,7 @@ class TrunkLine(Line, kw_only=True):
     # ---- from the line -----------------------------------------------------------------------------------------------
 
     def setup(self, signal: Setup, now: Stamp) -> list[Effect]:
-        """A call arrives. On a busy channel the far end has lost track of the old call: that one ends, the new one counts."""
+        """A call arrives. On a busy channel the far end has lost the old call: that ends, the new one counts."""
         effects: list[Effect] = []
         if self.state is not TrunkState.IDLE:
             self.protocol_errors += 1
