@@ -1,0 +1,133 @@
+"""The recorder process: `python -m firmware.box.recorder --data DIR`. What it does is in `firmware/records/recorder.py`.
+
+One thread. It connects to the callserver's recorder.sock and to nothing else; audio comes by the gateway's ring. While
+the callserver is away it goes on recording what is open and keeps its answers. SIGTERM and SIGINT end it in order: all
+that is written is durable. After anything worse the next start goes on where the files end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from firmware.core.messages import Peer, PeerGone, connect
+from firmware.core.paths import BoxPaths, box_paths
+from firmware.media.ring import RingReader
+from firmware.records.messages import FromRecorder, RecordingFailed, decode_to_recorder
+from firmware.records.recorder import ADVANCE_SECONDS, Recorder
+
+RECONNECT_SECONDS = 0.2
+_log = logging.getLogger("linebox.recorder")
+
+
+class RecorderProcess:
+    """The loop around a Recorder: one socket, one timer."""
+
+    def __init__(self, paths: BoxPaths) -> None:
+        self._socket = paths.recorder_socket
+        self._recorder = Recorder(paths.recordings, lambda boot: RingReader(paths.ring(boot), boot))
+        self._callserver: Peer | None = None
+        self._answers: list[FromRecorder] = []
+        self._ending = False
+        self._last_reason = ""
+
+    def end(self, number: int, frame: FrameType | None) -> None:
+        """Signal handler: leave the loop, at the latest when the next turn is due."""
+        self._ending = True
+
+    def run(self) -> None:
+        """Returns after `end`."""
+        next_advance = next_connect = time.monotonic()
+        try:
+            while not self._ending:
+                if self._callserver is None and time.monotonic() >= next_connect:
+                    self._connect()
+                    next_connect = time.monotonic() + RECONNECT_SECONDS
+                self._wait(max(0.0, next_advance - time.monotonic()))
+                if time.monotonic() >= next_advance:
+                    next_advance = time.monotonic() + ADVANCE_SECONDS
+                    self._advance()
+                    if self._recorder.behind:
+                        next_advance = 0.0
+            self._advance()
+        finally:
+            self._recorder.close()
+            if self._callserver is not None:
+                self._callserver.close()
+
+    def _advance(self) -> None:
+        for answer in self._recorder.advance():
+            if isinstance(answer, RecordingFailed):
+                _log.error("recording %d: %s", answer.recording, answer.reason)
+            self._answers.append(answer)
+        self._send()
+
+    def _send(self) -> None:
+        try:
+            while self._callserver is not None and self._answers:
+                self._callserver.send(self._answers[0])
+                del self._answers[0]
+        except PeerGone as gone:
+            self._drop(gone)
+
+    def _connect(self) -> None:
+        try:
+            self._callserver = connect(self._socket, decode_to_recorder, timeout_seconds=0.1)
+        except PeerGone as gone:
+            self._say_once(f"callserver not reached: {gone.reason}")
+            return
+        self._say_once("connected to the callserver")
+
+    def _wait(self, seconds: float) -> None:
+        """Until the callserver says something or the time is over."""
+        peer = self._callserver
+        if peer is None:
+            time.sleep(min(seconds, RECONNECT_SECONDS))
+            return
+        readable, writable, _ = select.select([peer], [peer] if peer.wants_to_write else [], [], seconds)
+        try:
+            if writable:
+                peer.flush()
+            if readable:
+                for message in peer.receive():
+                    self._recorder.handle(message)
+        except PeerGone as gone:
+            self._drop(gone)
+
+    def _drop(self, gone: PeerGone) -> None:
+        self._say_once(f"callserver gone: {gone.reason}")
+        if self._callserver is not None:
+            self._callserver.close()
+            self._callserver = None
+
+    def _say_once(self, text: str) -> None:
+        if text != self._last_reason:
+            self._last_reason = text
+            _log.info("%s, %d recordings open", text, self._recorder.open_recordings)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of the process."""
+    parser = argparse.ArgumentParser(prog="linebox-recorder", description="Writes recordings from the audio ring.")
+    parser.add_argument("--data", type=Path, help="data folder of the box (default: LINEBOX_DATA)")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    paths = box_paths(options.data)
+    paths.make()
+    process = RecorderProcess(paths)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, process.end)
+    _log.info("recorder started, recordings in %s", paths.recordings)
+    process.run()
+    _log.info("recorder ended")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

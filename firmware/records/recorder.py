@@ -1,0 +1,306 @@
+"""Brings the audio of the ring into recordings. Knows no socket and no clock; its process is `box/recorder.py`.
+
+What is wanted is told by `handle`, done by `advance`: each call takes all that the ring holds. A file's length says how
+far its recording has come, so that a recorder that was killed goes on without a gap for as long as the ring reaches
+back. What goes wrong with one recording (disk full, no permission) is told once, tried again every two seconds, and
+stops neither the others nor a call. What was lost is silence and counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from boards.base import ALAW_SILENCE
+from firmware.media.ring import RingError, RingReader
+from firmware.records.messages import (
+    CloseRecording,
+    FromRecorder,
+    RecordingClosed,
+    RecordingFailed,
+    ToRecorder,
+)
+from firmware.records.recording import TRACKS, RecordingError, RecordingFile
+
+ADVANCE_SECONDS = 0.2
+"""How often `advance` wants to be called."""
+UNKNOWN_END = -1
+"""`to_sample` of a CloseRecording: the gateway died, keep what it has left."""
+
+_RETRY_ADVANCES = 10
+_SYNC_SAMPLES = 3 * 8000
+_FILES_PER_SYNC = 15
+_PIECE = 10 * 8000
+"""Samples that are moved at once: 160 kB."""
+_PIECES_PER_ADVANCE = 4
+_LONGEST = 24 * 3600 * 8000
+"""Samples in the longest recording that is believed."""
+_RESERVE = 64 << 20
+"""Bytes of the disk that recordings leave to call records and configuration."""
+
+
+class _Trouble(Exception):
+    """A recording cannot go on now; the text is for a person."""
+
+
+class _Recording:
+    """One recording that was asked for: what was asked, and how far it is."""
+
+    def __init__(self, message: ToRecorder, path: Path) -> None:
+        self.number = message.recording
+        self.path = path
+        self.boot = message.gateway_boot
+        self.channel = message.channel
+        self.from_sample = message.from_sample
+        self.to_sample: int | None = None
+        """Where it shall end; None while nobody has said."""
+        self.file: RecordingFile | None = None
+        self.synced_samples = 0
+        self.name_is_durable = False
+        self.told = ""
+        """The trouble that was told last, empty if there is none."""
+        self.advances_to_wait = 0
+
+    def is_asked_by(self, message: ToRecorder, path: Path) -> bool:
+        source = (message.gateway_boot, message.channel, message.from_sample)
+        return path == self.path and source == (self.boot, self.channel, self.from_sample)
+
+    @property
+    def position(self) -> int:
+        """The sample count up to which the file has come."""
+        return self.from_sample + (self.file.samples if self.file else 0)
+
+    def close_file(self) -> None:
+        if self.file:
+            self.file.close()
+            self.file = None
+
+
+class Recorder:
+    """All recordings of the box that are open. `open_ring` finds the ring of a start of the gateway (or raises)."""
+
+    def __init__(
+        self, recordings_folder: Path, open_ring: Callable[[str], RingReader], reserve_bytes: int = _RESERVE
+    ) -> None:
+        self._folder = recordings_folder
+        self._open_ring = open_ring
+        self._reserve_bytes = reserve_bytes
+        self._recordings: dict[int, _Recording] = {}
+        self._rings: dict[str, RingReader] = {}
+        self._latest_boot = ""
+        self._refused: list[FromRecorder] = []
+        self._room = True
+        self.behind = False
+        """True if the last `advance` left work undone: call it again at once."""
+
+    @property
+    def open_recordings(self) -> int:
+        """How many are recorded, or wait for their end."""
+        return len(self._recordings)
+
+    def handle(self, message: ToRecorder) -> None:
+        """Take note of a wish. The same one again does no harm; what cannot be is answered by the next `advance`."""
+        path = self._path(message.file)
+        to_sample = message.to_sample if isinstance(message, CloseRecording) else UNKNOWN_END
+        if path is None or not _believable(message.from_sample, to_sample):
+            self._refused.append(RecordingFailed(message.recording, f"refused: {message}"[:300]))
+            return
+        recording = self._recordings.get(message.recording)
+        if recording is not None and not recording.is_asked_by(message, path):
+            recording.close_file()
+            recording = None
+        if recording is None:
+            recording = self._recordings[message.recording] = _Recording(message, path)
+        recording.told = ""  # whoever asks (again) shall be told (again)
+        recording.advances_to_wait = 0
+        if isinstance(message, CloseRecording):
+            recording.to_sample = message.to_sample
+
+    def advance(self) -> list[FromRecorder]:
+        """Take from the ring what has come since, end what can be ended, make the longest unsaved durable."""
+        answers, self._refused = self._refused, []
+        self._room = self._has_room()
+        self.behind = False
+        for recording in list(self._recordings.values()):
+            if recording.advances_to_wait:
+                recording.advances_to_wait -= 1
+                continue
+            try:
+                closed = self._bring_forward(recording)
+            except (OSError, RecordingError, RingError, _Trouble) as error:
+                answers += self._fail(recording, error)
+                continue
+            if closed:
+                answers.append(closed)
+                recording.close_file()
+                del self._recordings[recording.number]
+            else:
+                recording.told = ""
+        answers += self._sync_some()
+        self._release_rings()
+        return answers
+
+    def close(self) -> None:
+        """Make all durable and let go. Nothing is ended: the next recorder goes on with what it is told is open."""
+        for recording in self._recordings.values():
+            with contextlib.suppress(OSError):
+                self._sync(recording)
+            recording.close_file()
+        self._recordings.clear()
+        self._release_rings(all_of_them=True)
+
+    # ---- one recording
+
+    def _bring_forward(self, recording: _Recording) -> RecordingClosed | None:
+        """Write what is there. RecordingClosed if that was all."""
+        file = recording.file = recording.file or self._open_file(recording.path)
+        end = recording.to_sample
+        ring, reason = self._ring(recording)
+        if end is None:
+            if ring is None:
+                raise _Trouble(reason)
+            self._fill(recording, file, ring, ring.newest)
+            return None
+        if ring is None:
+            # The gateway and its ring are gone: what was asked for and is not in the file is lost.
+            last = recording.position if end == UNKNOWN_END else end
+        else:
+            lives = ring.writer_lives  # asked first: if it does not, `newest` will not grow any more
+            last = ring.newest
+            if end != UNKNOWN_END:
+                if lives and last < end:
+                    self._fill(recording, file, ring, last)
+                    return None
+                last = min(last, end)
+        self._fill(recording, file, ring, last)
+        if recording.position < last:
+            return None
+        file.cut(max(0, last - recording.from_sample))
+        self._sync(recording)
+        return RecordingClosed(recording.number, file.samples, file.missing, file.sha256())
+
+    def _fill(self, recording: _Recording, file: RecordingFile, ring: RingReader | None, last: int) -> None:
+        """Bring the file up to sample count `last`, or a good part of the way (`behind`)."""
+        for _ in range(_PIECES_PER_ADVANCE):
+            position = recording.position
+            if position >= last:
+                return
+            if not self._room:
+                raise OSError(errno.ENOSPC, "disk full")
+            upto = min(last, position + _PIECE)
+            if ring is None:
+                stereo, missing = np.full((upto - position, TRACKS), ALAW_SILENCE, np.uint8), upto - position
+            else:
+                stereo, missing = ring.read(recording.channel, position, upto)
+            file.append(stereo, missing)
+        self.behind = self.behind or recording.position < last
+
+    def _open_file(self, path: Path) -> RecordingFile:
+        try:
+            return RecordingFile.continued(path)
+        except FileNotFoundError:
+            if not self._room:
+                raise OSError(errno.ENOSPC, "disk full") from None
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return RecordingFile.create(path)
+
+    def _fail(self, recording: _Recording, error: Exception) -> list[FromRecorder]:
+        """Let go of the file, whose true length is looked up when it is tried again, and tell the reason once."""
+        recording.close_file()
+        recording.advances_to_wait = _RETRY_ADVANCES
+        reason = _reason(error, recording.path.relative_to(self._folder))
+        if reason == recording.told:
+            return []
+        recording.told = reason
+        return [RecordingFailed(recording.number, reason)]
+
+    # ---- durability
+
+    def _sync_some(self) -> list[FromRecorder]:
+        """Make those durable that have gone longest without, a few each time: the disk is also the call records'."""
+        due = [
+            recording
+            for recording in self._recordings.values()
+            if recording.file and recording.file.samples - recording.synced_samples >= _SYNC_SAMPLES
+        ]
+        due.sort(key=lambda recording: recording.synced_samples - (recording.file.samples if recording.file else 0))
+        answers: list[FromRecorder] = []
+        for recording in due[: 1 + len(self._recordings) // _FILES_PER_SYNC]:
+            try:
+                self._sync(recording)
+            except OSError as error:
+                answers += self._fail(recording, error)
+        return answers
+
+    def _sync(self, recording: _Recording) -> None:
+        """File and, once, its name in its folder and the folders' names."""
+        if recording.file is None:
+            return
+        recording.file.sync()
+        recording.synced_samples = recording.file.samples
+        if not recording.name_is_durable:
+            for folder in recording.path.parents:
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                if folder == self._folder:
+                    break
+            recording.name_is_durable = True
+
+    def _has_room(self) -> bool:
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError:
+            return True  # writing will tell what is wrong
+        return disk.f_bavail * disk.f_frsize >= self._reserve_bytes
+
+    # ---- rings and names
+
+    def _ring(self, recording: _Recording) -> tuple[RingReader | None, str]:
+        """The ring that holds the recording's channel, or the reason why there is none. Raises OSError."""
+        ring = self._rings.get(recording.boot)
+        if ring is None:
+            try:
+                ring = self._rings[recording.boot] = self._open_ring(recording.boot)
+            except (FileNotFoundError, RingError):
+                return None, f"the audio of gateway start {recording.boot} is not there"
+            self._latest_boot = recording.boot
+        if not 0 <= recording.channel < ring.channels:
+            return None, f"the gateway has no channel {recording.channel}"
+        return ring, ""
+
+    def _release_rings(self, all_of_them: bool = False) -> None:
+        """Keep the rings that are read from, and the latest: after its gateway died nobody else may have it."""
+        needed = {recording.boot for recording in self._recordings.values()} | {self._latest_boot}
+        for boot in list(self._rings):
+            if all_of_them or boot not in needed:
+                self._rings.pop(boot).close()
+
+    def _path(self, file: str) -> Path | None:
+        """Where `file` lies, None if that is not inside the recordings folder."""
+        pure = PurePosixPath(file)
+        if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\0" in file:
+            return None
+        return self._folder / pure
+
+
+def _believable(from_sample: int, to_sample: int) -> bool:
+    return 0 <= from_sample < 1 << 60 and UNKNOWN_END <= to_sample <= from_sample + _LONGEST
+
+
+def _reason(error: Exception, file: Path) -> str:
+    """What a person is told: what happened, where, what to do."""
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "disk full: recordings wait for room. Remove old recordings or put in a larger disk"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{file} may not be written. Give the recordings folder to the user of the box"
+    return f"{file} cannot be written: {error.strerror or error}"

@@ -1,0 +1,211 @@
+"""A recording as a file, and as what a browser plays. Not what is recorded when: that is `recorder.py`.
+
+The file is a Sun/NeXT `.au`: two channels of 8-bit A-law at 8000 Hz (encoding 27), left what the citizen said, right
+what the citizen heard. Its data size is given as unknown (0xffffffff), so it is a valid file at every moment, however
+the recorder ended. The annotation in the header keeps how many samples were lost and are silence: before and after the
+last loss, each with the length of the file then, for it is written before the silence that it speaks of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.media.codec import DECODE, SAMPLE_RATE
+
+TRACKS = 2
+_MAGIC = b".snd"
+_SIZE_UNKNOWN = 0xFFFFFFFF
+_ALAW_8_BIT = 27
+_FIXED = struct.Struct(">4sIIIII")
+_ANNOTATION = struct.Struct(">72s")
+HEADER_SIZE = _FIXED.size + _ANNOTATION.size
+"""Bytes before the audio."""
+_MISSING = re.compile(rb"missing (\d{10}) at (\d{10}), (\d{10}) at (\d{10})\0")
+
+_WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+_WAV_FRAME = TRACKS * 2
+_PCM = DECODE.astype("<i2")
+"""16-bit sample of each A-law code."""
+_PIECE = 1 << 16
+"""Samples that are read at once."""
+
+
+class RecordingError(Exception):
+    """The file is not a recording of ours. The text names it."""
+
+
+def _header(before: tuple[int, int], after: tuple[int, int]) -> bytes:
+    """Header with missing samples and length of the file before the last loss and after it."""
+    fixed = _FIXED.pack(_MAGIC, HEADER_SIZE, _SIZE_UNKNOWN, _ALAW_8_BIT, SAMPLE_RATE, TRACKS)
+    lost = "missing {:010} at {:010}, {:010} at {:010}".format(*before, *after)
+    return fixed + _ANNOTATION.pack(lost.encode())
+
+
+_NEW_HEADER = _header((0, 0), (0, 0))
+
+
+def _missing_in(header: bytes, samples: int, name: str) -> int:
+    """How many samples of a file of that length are missing, by its header."""
+    found = _MISSING.match(header, _FIXED.size)
+    if not header.startswith(_NEW_HEADER[: _FIXED.size]) or not found:
+        raise RecordingError(f"{name} is not a recording of this box")
+    missing_before, length_before, missing_after, length_after = map(int, found.groups())
+    if samples >= length_after:
+        return missing_after
+    # The recorder was killed while it wrote the last loss, which begins with what was lost.
+    return min(missing_after, missing_before + max(0, samples - length_before))
+
+
+def _samples(size: int) -> int:
+    return max(0, size - HEADER_SIZE) // TRACKS
+
+
+class RecordingFile:
+    """A recording that is written. All methods raise OSError, after which it must be closed and opened again."""
+
+    def __init__(self, descriptor: int, samples: int, missing: int) -> None:
+        self._descriptor = descriptor
+        self.samples = samples
+        """Samples of each track that are in the file."""
+        self.missing = missing
+        """How many of them had been lost and are silence."""
+
+    @classmethod
+    def create(cls, path: Path) -> RecordingFile:
+        """A new recording, mode 0600, in a folder that exists. Raises FileExistsError if there is one already."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        return cls._begin(descriptor)
+
+    @classmethod
+    def continued(cls, path: Path) -> RecordingFile:
+        """A recording that goes on where it ends; half a sample at the end is cut.
+
+        Raises FileNotFoundError if there is none, and RecordingError if the file is something else.
+        """
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size < HEADER_SIZE:
+                # It was killed, or the disk was full, between making the file and the end of the header.
+                started = os.pread(descriptor, HEADER_SIZE, 0)
+                if not _NEW_HEADER.startswith(started):
+                    raise RecordingError(f"{path.name} is not a recording of this box")
+                return cls._begin(descriptor)
+            samples = _samples(size)
+            missing = _missing_in(os.pread(descriptor, HEADER_SIZE, 0), samples, path.name)
+            if size != HEADER_SIZE + samples * TRACKS:
+                os.ftruncate(descriptor, HEADER_SIZE + samples * TRACKS)
+            return cls(descriptor, samples, missing)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    @classmethod
+    def _begin(cls, descriptor: int) -> RecordingFile:
+        try:
+            _write(descriptor, _NEW_HEADER, 0)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return cls(descriptor, 0, 0)
+
+    def append(self, stereo: NDArray[np.uint8], missing: int = 0) -> None:
+        """Put A-law [n, 2] (left, right) at the end; `missing` of the n samples are silence because they were lost."""
+        if missing:
+            after = (self.missing + missing, self.samples + len(stereo))
+            _write(self._descriptor, _header((self.missing, self.samples), after), 0)
+        _write(self._descriptor, stereo.tobytes(), HEADER_SIZE + self.samples * TRACKS)
+        self.samples += len(stereo)
+        self.missing += missing
+
+    def cut(self, samples: int) -> None:
+        """Make the recording no longer than `samples`."""
+        if samples >= self.samples:
+            return
+        self.missing = min(self.missing, samples)
+        now = (self.missing, samples)
+        _write(self._descriptor, _header(now, now), 0)
+        os.ftruncate(self._descriptor, HEADER_SIZE + samples * TRACKS)
+        self.samples = samples
+
+    def sync(self) -> None:
+        """Returns when what was written so far would survive a power cut (the name in its folder is not meant)."""
+        os.fdatasync(self._descriptor)
+
+    def sha256(self) -> str:
+        """Digest of the raw A-law bytes, both tracks interleaved, without the header. Hexadecimal."""
+        digest = hashlib.sha256()
+        end = HEADER_SIZE + self.samples * TRACKS
+        for position in range(HEADER_SIZE, end, _PIECE):
+            digest.update(os.pread(self._descriptor, min(_PIECE, end - position), position))
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _write(descriptor: int, data: bytes, position: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, position)
+        view = view[written:]
+        position += written
+
+
+def samples_in(path: Path) -> int:
+    """Samples of each track in a recording, finished or not. Raises OSError."""
+    return _samples(path.stat().st_size)
+
+
+def wav_length(path: Path) -> int:
+    """Bytes that `wav_chunks` gives for this recording now. Raises OSError."""
+    return _WAV_HEADER.size + samples_in(path) * _WAV_FRAME
+
+
+def wav_chunks(path: Path, length: int | None = None, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    """The recording as a WAV file of two channels and 16 bits, which every browser plays, in pieces.
+
+    `length` is what `wav_length` said: a recording that has grown since is given up to there. `start` and `stop` are
+    byte positions in that WAV file, for a request of a range. Raises OSError, and RecordingError for another file; both
+    come with the first piece at the latest.
+    """
+    with path.open("rb") as file:
+        if length is None:
+            length = wav_length(path)
+        _missing_in(file.read(HEADER_SIZE), 0, path.name)
+        samples = (length - _WAV_HEADER.size) // _WAV_FRAME
+        stop = length if stop is None else min(stop, length)
+        header = _wav_header(samples)[start:stop]
+        if header:
+            yield header
+        start, stop = max(0, start - _WAV_HEADER.size), stop - _WAV_HEADER.size
+        file.seek(HEADER_SIZE + start // _WAV_FRAME * TRACKS)
+        offset = start % _WAV_FRAME
+        while start < stop:
+            wanted = min(_PIECE, -(-(stop - start + offset) // _WAV_FRAME))
+            codes = np.frombuffer(file.read(wanted * TRACKS), np.uint8)
+            if not len(codes):
+                return  # it was cut while it was read
+            piece = _PCM[codes].tobytes()[offset : offset + stop - start]
+            yield piece
+            start += len(piece)
+            offset = 0
+
+
+def _wav_header(samples: int) -> bytes:
+    """RIFF header of 16-bit PCM, two channels (format tag 1)."""
+    data = samples * _WAV_FRAME
+    riff = (b"RIFF", _WAV_HEADER.size - 8 + data, b"WAVE")
+    form = (b"fmt ", 16, 1, TRACKS, SAMPLE_RATE, SAMPLE_RATE * _WAV_FRAME, _WAV_FRAME, 16)
+    return _WAV_HEADER.pack(*riff, *form, b"data", data)
