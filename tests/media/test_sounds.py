@@ -1,0 +1,73 @@
+"""The store of sounds: names, the bank, files that are right and files that are not."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from firmware.media import codec
+from firmware.media.sounds import PROMPTS, SoundError, SoundStore, read_sound
+
+
+def test_what_ships_is_loaded_under_its_names() -> None:
+    store = SoundStore.load({"busy": np.full(800, 7, dtype=np.uint8)})
+    texts = tomllib.loads((PROMPTS / "zh_CN" / "texts.toml").read_text())
+    assert {f"prompt:{name}" for name in texts} | {"music:waiting", "tone:busy"} == set(store.names)
+    assert store.samples("tone:busy").tolist() == [7] * 800
+    assert "prompt:nothing" not in store
+    assert store.find("prompt:nothing") is None
+
+
+def test_prompts_and_music_have_the_level_of_a_telephone_voice() -> None:
+    store = SoundStore.load({})
+    for name in store.names:
+        linear = codec.decode(store.samples(name))
+        assert -18.0 < codec.level_of(linear) < -15.0, name
+        assert np.abs(linear).max() < 32256, name
+
+
+def test_the_music_is_a_loop_of_twenty_seconds_without_a_seam() -> None:
+    loop = codec.decode(SoundStore.load({}).samples("music:waiting"))
+    assert loop.size == 20 * 8000
+    assert abs(loop[0] - loop[-1]) < np.abs(np.diff(loop)).max() / 2
+
+
+def test_a_block_read_at_any_place_of_a_loop_runs_over_its_end() -> None:
+    for length in (1, 7, 79, 80, 81, 200):
+        samples = np.arange(length, dtype=np.uint8)
+        store = SoundStore({"tone:before": np.full(3, 99, dtype=np.uint8), "tone:it": samples})
+        sound = store.find("tone:it")
+        assert sound is not None
+        for at in range(length):
+            expected = samples[(at + np.arange(80)) % length]
+            assert np.array_equal(store.windows[sound.offset + at], expected)
+
+
+def test_an_offices_recording_replaces_the_prompt_that_ships(tmp_path: Path) -> None:
+    (tmp_path / "zh_CN").mkdir()
+    recording = np.arange(-4000, 4000, 8, dtype=np.int16)
+    soundfile.write(tmp_path / "zh_CN" / "welcome.wav", recording, 8000, subtype="PCM_16")
+    store = SoundStore.load({}, folders=(PROMPTS, tmp_path))
+    assert np.array_equal(store.samples("prompt:welcome"), codec.encode(recording))
+    assert "prompt:menu" in store
+
+
+def test_an_alaw_file_is_taken_code_by_code(tmp_path: Path) -> None:
+    codes = np.arange(256, dtype=np.uint8)
+    path = tmp_path / "all.wav"
+    soundfile.write(path, codec.decode(codes).astype(np.int16), 8000, subtype="ALAW")
+    assert np.array_equal(read_sound(path), codes)
+
+
+def test_a_file_that_cannot_be_played_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "odd.wav"
+    soundfile.write(path, np.zeros((100, 2), dtype=np.int16), 44100)
+    with pytest.raises(SoundError, match=r"44100 samples a second, 2 channels.*sox"):
+        read_sound(path)
+    path.write_bytes(b"not a sound")
+    with pytest.raises(SoundError, match=r"odd\.wav.*not a sound file"):
+        read_sound(path)
