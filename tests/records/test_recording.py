@@ -195,7 +195,8 @@ def test_a_browser_gets_a_wav_file_of_the_length_that_was_announced(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("start", "stop"), [(0, 10), (0, 44), (40, 50), (44, 48), (45, 46), (47, 300_001), (262_100, 262_300), (399_000, None)]
+    ("start", "stop"),
+    [(0, 10), (0, 44), (40, 50), (44, 48), (45, 46), (47, 300_001), (262_100, 262_300), (399_000, None)],
 )
 def test_any_range_of_the_wav_file_can_be_asked_for(tmp_path: Path, start: int, stop: int | None) -> None:
     path = tmp_path / "1.au"
