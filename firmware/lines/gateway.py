@@ -251,8 +251,9 @@ class Gateway:
     def attach(self, attach: Attach, now: Stamp) -> tuple[Snapshot, list[AnyLineEvent]]:
         """A callserver is there: what it gets first, and the events that it missed."""
         self.attached = True
-        resumed = attach.boot == self.boot and self._store.can_resume(attach.last_number)
-        missed = self._store.after(attach.last_number) if resumed else []
+        known = attach.last_number if attach.boot == self.boot else 0
+        resumed = self._store.can_resume(known)
+        missed = self._store.after(known) if resumed else []
         return self._snapshot(resumed, now), missed
 
     def detach(self, now: Stamp) -> None:

@@ -251,8 +251,9 @@ class LegState(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
     """First message of the gateway to a callserver that attached.
 
-    If `resumed`, all events after the attached number follow one by one. Otherwise the gateway is another start (or has
-    forgotten): all legs of the old boot are gone, `legs` are those that exist now, events after `last_number` follow.
+    If `resumed`, every event follows that the callserver does not know: those after the attached number or, when this
+    is another start of the gateway (all legs of the old one are gone), those from 1 on. Otherwise the gateway has
+    forgotten some: `legs` are those that exist now, and events after `last_number` follow.
     """
 
     boot: str

@@ -1,0 +1,180 @@
+"""The boards of the real-time gateway: opened, watched, reopened, and which of them is the clock. No policy of lines.
+
+Each board has a slot. A slot whose board fails is closed, shown with the reason, and opened again every second; the
+others go on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+from collections import deque
+from collections.abc import Callable
+from select import EPOLLIN, epoll
+
+from boards.base import Block, Board, BoardError, NotSupported
+from boards.signals import FromBoard, ToBoard
+from firmware.core.clock import MICROSECONDS
+from firmware.core.paths import BoxPaths
+from firmware.core.schemas import BoardEntry
+from firmware.lines.elastic import ElasticBuffer
+
+REOPEN_US = MICROSECONDS
+SILENT_US = 5 * MICROSECONDS
+"""A board that gives no block for this long is taken as hung (a machine may well stall for half a second)."""
+NEWEST_OUTWARD = 3
+"""Blocks that go out after a stall; the older ones would only be delay."""
+BLOCKS_A_TURN = 200
+"""Blocks of one board that are worked on before the others get their turn."""
+
+_log = logging.getLogger(__name__)
+
+
+class BoardSlot:
+    """One configured board."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.name = board.name
+        self.is_open = False
+        self.problem = ("not started yet", "")
+        self.retry_us = 0
+        self.last_block_us = 0
+        self.elastic = ElasticBuffer()
+        self.descriptor = -1
+        self.outward: deque[Block] = deque()
+        """Blocks made in this turn of the loop, not yet given to the board."""
+
+    def make_outward(self, block: Block) -> None:
+        """A block for the board; it goes with `flush_outward`. Of a burst only the newest stay, the rest is counted."""
+        self.outward.append(block)
+        if len(self.outward) > NEWEST_OUTWARD:
+            self.outward.popleft()
+            self.board.counters.lost_outward += 1
+
+    def lost_inward(self) -> int:
+        """Blocks that the far end sent and that no tick has seen."""
+        return self.board.counters.lost_inward + self.elastic.overruns + self.elastic.slips
+
+
+class BoardSlots:
+    """All slots. `failed` and `opened` are told the slot whenever its board stops or starts working."""
+
+    def __init__(
+        self,
+        boards: list[Board],
+        watcher: epoll,
+        opened: Callable[[BoardSlot], None],
+        failed: Callable[[BoardSlot], None],
+    ) -> None:
+        self.slots = [BoardSlot(board) for board in boards]
+        self._watcher = watcher
+        self._opened = opened
+        self._failed = failed
+        self._by_name = {slot.name: slot for slot in self.slots}
+
+    def clock(self) -> BoardSlot | None:
+        """The master: the first open board that has a clock."""
+        return next((slot for slot in self.slots if slot.is_open and slot.board.has_clock), None)
+
+    def open_due(self, now_us: int) -> None:
+        """Open the boards that are closed and whose second is over."""
+        for slot in self.slots:
+            if slot.is_open or slot.retry_us > now_us:
+                continue
+            slot.retry_us = now_us + REOPEN_US
+            try:
+                slot.board.open()
+                descriptor = slot.board.fileno()
+            except BoardError as error:
+                self._show_problem(slot, error)
+                continue
+            slot.is_open = True
+            slot.problem = ("", "")
+            slot.last_block_us = now_us
+            slot.elastic = ElasticBuffer()
+            slot.outward.clear()
+            slot.descriptor = descriptor
+            self._watcher.register(descriptor, EPOLLIN)
+            _log.info("board %s works", slot.name)
+            self._opened(slot)
+
+    def close_silent(self, now_us: int) -> None:
+        """Give up boards that have given nothing for long."""
+        for slot in self.slots:
+            if slot.is_open and now_us - slot.last_block_us > SILENT_US:
+                remedy = "It is opened again by itself; if that does not help, restart the process or board behind it"
+                self.fail(slot, BoardError("no audio for 5 s", f"board {slot.name}", remedy), now_us)
+
+    def fail(self, slot: BoardSlot, error: BoardError, now_us: int) -> None:
+        """A board raised: close it."""
+        if slot.is_open:
+            try:
+                self._watcher.unregister(slot.descriptor)
+            except (OSError, ValueError):
+                pass  # the board closed it already
+        slot.is_open = False
+        slot.retry_us = now_us + REOPEN_US
+        slot.board.close()
+        self._show_problem(slot, error)
+
+    def _show_problem(self, slot: BoardSlot, error: BoardError) -> None:
+        if slot.problem != (error.what, error.remedy):
+            slot.problem = (error.what, error.remedy)
+            _log.warning("%s", error)
+            self._failed(slot)
+
+    def receive(self, slot: BoardSlot, now_us: int) -> tuple[list[Block], list[FromBoard]]:
+        """Blocks, then the signals that followed them; two empty lists when nothing more waits or the board failed."""
+        if not slot.is_open:
+            return [], []
+        try:
+            blocks, signals = slot.board.receive()
+        except BoardError as error:
+            self.fail(slot, error, now_us)
+            return [], []
+        if blocks:
+            slot.last_block_us = now_us
+        return blocks, signals
+
+    def send_signal(self, name: str, signal: ToBoard, now_us: int) -> None:
+        slot = self._by_name[name]
+        if not slot.is_open:
+            return
+        try:
+            slot.board.send_signal(signal)
+        except NotSupported as error:
+            _log.error("%s", error)
+        except BoardError as error:
+            self.fail(slot, error, now_us)
+
+    def flush_outward(self, now_us: int) -> None:
+        """Give the boards the blocks that were made in this turn of the loop."""
+        for slot in self.slots:
+            while slot.outward and slot.is_open:
+                try:
+                    slot.board.send_block(slot.outward.popleft())
+                except BoardError as error:
+                    self.fail(slot, error, now_us)
+            slot.outward.clear()
+
+    def close(self) -> None:
+        for slot in self.slots:
+            slot.board.close()
+            slot.is_open = False
+
+
+def make_board(entry: BoardEntry, paths: BoxPaths) -> Board:
+    """The board of a configuration entry, by the file in `boards/` that is its kind. Raises BoardError."""
+    where = f"boards.json: board {entry.board}"
+    if not entry.kind.isidentifier() or importlib.util.find_spec(f"boards.{entry.kind}") is None:
+        raise BoardError(f"there is no kind of board {entry.kind}", where, "Use a kind that is there: sim, sip")
+    try:
+        module = importlib.import_module(f"boards.{entry.kind}")
+        factory: Callable[[BoardEntry, BoxPaths], Board] = module.open_board
+    except (ImportError, AttributeError) as error:
+        raise BoardError(
+            f"boards/{entry.kind}.py cannot be used ({error})", where, "Use the kind sim or sip"
+        ) from error
+    return factory(entry, paths)
