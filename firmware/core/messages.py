@@ -39,7 +39,11 @@ class PeerGone(Exception):
 
 def frame(message: Any) -> bytes:
     """One message as it goes over the wire."""
-    body = encode_json(message)
+    return frame_body(encode_json(message))
+
+
+def frame_body(body: bytes) -> bytes:
+    """A message that is JSON already (from the database) as it goes over the wire."""
     return _LENGTH.pack(len(body)) + body
 
 

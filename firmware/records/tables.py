@@ -97,7 +97,7 @@ legs = Table(
     Column("agent", String(32), nullable=False, server_default=""),
     Column("seat", String(32), nullable=False, server_default=""),
     *_moment("started", nullable=False),
-    Column("started_sample", BigInteger, nullable=False),
+    Column("started_sample", BigInteger),
     *_moment("answered"),
     Column("answered_sample", BigInteger),
     *_moment("ended"),

@@ -119,7 +119,7 @@ def upgrade() -> None:
         sa.Column("started_mono_us", sa.BigInteger(), nullable=False),
         sa.Column("started_utc_us", sa.BigInteger(), nullable=False),
         sa.Column("started_trusted", sa.Boolean(), nullable=False),
-        sa.Column("started_sample", sa.BigInteger(), nullable=False),
+        sa.Column("started_sample", sa.BigInteger(), nullable=True),
         sa.Column("answered_mono_us", sa.BigInteger(), nullable=True),
         sa.Column("answered_utc_us", sa.BigInteger(), nullable=True),
         sa.Column("answered_trusted", sa.Boolean(), nullable=True),

@@ -1,0 +1,283 @@
+"""The callserver process: `python -m firmware.box.callserver --data DIR`. Carries effects; decides nothing.
+
+One loop: gateway, recorder and CTI clients come in, `CallServer` says what is to be done, line orders go out at once,
+everything else after its commit (`committer.py`). A client that sends nonsense or does not read is closed; it can come
+back and resume from its last event number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import selectors
+import signal
+from pathlib import Path
+
+import msgspec
+
+from firmware.box.clients import Clients
+from firmware.box.committer import Committer
+from firmware.calls.messages import ReloadConfiguration, Reply, Request
+from firmware.calls.model import BoxLife
+from firmware.contacts.effects import Effects
+from firmware.contacts.server import CallServer
+from firmware.core.clock import SystemClock, machine_boot_id
+from firmware.core.configuration import (
+    ConfigurationError,
+    keep_last_good,
+    load_configuration,
+    load_configuration_or_last_good,
+)
+from firmware.core.logging import start_logging
+from firmware.core.messages import Peer, PeerGone, accept, connect, listen
+from firmware.core.paths import BoxPaths, box_paths
+from firmware.lines.messages import Resume, Snapshot, decode_from_gateway
+from firmware.records.journal import Journal
+from firmware.records.messages import ToRecorder, decode_from_recorder
+
+RECONNECT_US = 200_000
+"""How often the gateway is looked for while it is away."""
+
+CONFIRM_EVERY = 100
+"""Line events after which the gateway is told what is stored."""
+
+_log = logging.getLogger("linebox.callserver")
+
+
+class CallServerProcess:
+    """The loop around a CallServer."""
+
+    def __init__(self, paths: BoxPaths, synchronous: str = "FULL") -> None:
+        self._paths = paths
+        configuration, problems = load_configuration_or_last_good(paths)
+        for problem in problems:
+            _log.error("configuration: %s", problem)
+        if not problems:
+            keep_last_good(paths)
+        self._clock = SystemClock()
+        self._journal = Journal(
+            paths.calls_database, configuration.box.box_id, configuration.box.region, synchronous=synchronous
+        )
+        numbers = self._journal.last_numbers()
+        self._server = CallServer(configuration, machine_boot_id(), numbers, self._journal.live())
+        self._committer = Committer(self._journal)
+        self._clients = Clients(paths.calls_database, numbers["events"])
+        self._selector = selectors.DefaultSelector()
+        self._gateway: Peer | None = None
+        self._gateway_try_us = 0
+        self._recorder: Peer | None = None
+        self._confirmed = 0
+        self._stored_recording = numbers["recordings"]
+        self._cti_listener = listen(paths.cti_socket)
+        self._recorder_listener = listen(paths.recorder_socket)
+        self._stopping = False
+
+    def stop(self, *_: object) -> None:
+        """End the loop in order: what gathered is stored first."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Serve until `stop`."""
+        for listener in (self._cti_listener, self._recorder_listener, self._committer):
+            self._selector.register(listener, selectors.EVENT_READ)
+        while not self._stopping:
+            self._connect_gateway()
+            for key, _ in self._selector.select(self._patience()):
+                self._serve(key.fileobj)
+            if self._clock.now().mono_us >= (self._server.next_deadline() or 1 << 62):
+                self._carry(self._server.advance(self._clock.now()))
+            due = self._committer.due()
+            if due is not None and self._clock.now().mono_us >= due:
+                self._committer.start()
+        for effects in self._committer.stop():
+            self._tell(effects)
+
+    def _patience(self) -> float:
+        """Seconds until something is due."""
+        now_us = self._clock.now().mono_us
+        moments = [self._server.next_deadline(), self._committer.due(), now_us + 1_000_000]
+        if self._gateway is None:
+            moments.append(self._gateway_try_us)
+        return max(0.0, (min(one for one in moments if one is not None) - now_us) / 1e6)
+
+    def _serve(self, source: object) -> None:
+        if source is self._committer:
+            for effects in self._committer.finished():
+                self._tell(effects)
+        elif source is self._cti_listener:
+            self._clients.take(self._cti_listener, self._selector)
+        elif source is self._recorder_listener:
+            self._take_recorder()
+        elif source is self._gateway:
+            self._read_gateway()
+        elif source is self._recorder:
+            self._read_recorder()
+        elif isinstance(source, Peer):
+            for client, request in self._clients.read(source, self._selector):
+                self._request(client, request)
+
+    # ---- gateway ----------------------------------------------------------------------------------------------------
+
+    def _connect_gateway(self) -> None:
+        now = self._clock.now()
+        if self._gateway is not None or now.mono_us < self._gateway_try_us:
+            return
+        self._gateway_try_us = now.mono_us + RECONNECT_US
+        try:
+            peer = connect(self._paths.gateway_socket, decode_from_gateway)
+        except PeerGone:
+            return
+        self._gateway = peer
+        self._selector.register(peer, selectors.EVENT_READ)
+        self._order(peer, self._server.attach_request())
+
+    def _read_gateway(self) -> None:
+        gateway = self._gateway
+        if gateway is None:
+            return
+        try:
+            gateway.flush()
+            messages = gateway.receive()
+        except PeerGone as gone:
+            self._lose_gateway(gone.reason)
+            return
+        self._watch(gateway)
+        for message in messages:
+            now = self._clock.now()
+            if isinstance(message, Snapshot):
+                self._carry(self._server.handle_snapshot(message, now))
+            else:
+                self._carry(self._server.handle_line(message, now))
+
+    def _lose_gateway(self, reason: str) -> None:
+        if self._gateway is None:
+            return
+        _log.warning("the gateway has gone: %s", reason)
+        self._selector.unregister(self._gateway)
+        self._gateway.close()
+        self._gateway = None
+        self._carry(self._server.lose_gateway(self._clock.now()))
+
+    def _order(self, gateway: Peer, order: object) -> None:
+        try:
+            gateway.send(order)
+        except PeerGone as gone:
+            self._lose_gateway(gone.reason)
+        else:
+            self._watch(gateway)
+
+    def _watch(self, peer: Peer) -> None:
+        """Wake up for writing while something waits to be written."""
+        self._selector.modify(peer, selectors.EVENT_READ | (selectors.EVENT_WRITE if peer.wants_to_write else 0))
+
+    # ---- recorder ---------------------------------------------------------------------------------------------------
+
+    def _take_recorder(self) -> None:
+        peer = accept(self._recorder_listener, decode_from_recorder)
+        if peer is None:
+            return
+        self._drop_recorder("another one came")
+        self._recorder = peer
+        self._server.recorder_connected = True
+        self._selector.register(peer, selectors.EVENT_READ)
+        # Recordings whose rows are not stored yet follow with their own commit.
+        self._tell_recorder(self._server.recorder_orders(self._stored_recording))
+
+    def _read_recorder(self) -> None:
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.flush()
+            messages = self._recorder.receive()
+        except PeerGone as gone:
+            self._drop_recorder(gone.reason)
+            return
+        self._watch(self._recorder)
+        for message in messages:
+            self._carry(self._server.handle_recorder(message, self._clock.now()))
+
+    def _tell_recorder(self, messages: list[ToRecorder]) -> None:
+        try:
+            for message in messages:
+                if self._recorder is not None:
+                    self._recorder.send(message)
+                    self._watch(self._recorder)
+        except PeerGone as gone:
+            self._drop_recorder(gone.reason)
+
+    def _drop_recorder(self, reason: str) -> None:
+        if self._recorder is None:
+            return
+        _log.warning("the recorder has gone: %s", reason)
+        self._selector.unregister(self._recorder)
+        self._recorder.close()
+        self._recorder = None
+        self._server.recorder_connected = False
+
+    # ---- clients ----------------------------------------------------------------------------------------------------
+
+    def _request(self, client: int, request: Request) -> None:
+        now = self._clock.now()
+        if isinstance(request.body, ReloadConfiguration):
+            self._reload(client, request)
+            return
+        self._carry(self._server.handle_request(client, request, now))
+
+    def _reload(self, client: int, request: Request) -> None:
+        """Files that are wrong are refused as a whole; what is in force stays."""
+        try:
+            configuration = load_configuration(self._paths)
+        except ConfigurationError as error:
+            lines = tuple(str(error).splitlines())
+            self._carry(Effects(replies=[(client, Reply(request.id, "configuration_wrong", lines))]))
+            return
+        keep_last_good(self._paths)
+        self._carry(self._server.configure(client, request, configuration, self._clock.now()))
+
+    # ---- effects ----------------------------------------------------------------------------------------------------
+
+    def _carry(self, effects: Effects) -> None:
+        """Line orders at once; the rest when it is on disk."""
+        for order in effects.orders:
+            if self._gateway is not None:
+                self._order(self._gateway, order)
+        effects.orders = []
+        if effects.must_be_stored or self._committer.busy:
+            self._committer.add(effects, self._clock.now().mono_us)
+        else:
+            self._tell(effects)
+
+    def _tell(self, effects: Effects) -> None:
+        """What was promised is on disk: the recorder may start, replies and events go out."""
+        for message in effects.recorder:
+            self._stored_recording = max(self._stored_recording, message.recording)
+        self._tell_recorder(effects.recorder)
+        self._clients.tell(effects, self._selector)
+        stored = effects.live.get(("box", ""))
+        if stored is not None:
+            self._confirm(msgspec.json.decode(stored, type=BoxLife).last_line_number)
+
+    def _confirm(self, number: int) -> None:
+        """Tell the gateway now and then which of its events need not be kept."""
+        if self._gateway is not None and not self._confirmed <= number < self._confirmed + CONFIRM_EVERY:
+            self._confirmed = number
+            self._order(self._gateway, Resume(number))
+
+
+def main() -> None:
+    """Command line of the process."""
+    parser = argparse.ArgumentParser(description="Linebox callserver: decides where calls go and keeps the records")
+    parser.add_argument("--data", type=Path, help="data folder")
+    parser.add_argument("--synchronous", default="FULL", choices=("FULL", "OFF"), help="OFF only to test the tests")
+    arguments = parser.parse_args()
+    start_logging("callserver")
+    paths = box_paths(arguments.data)
+    paths.make()
+    process = CallServerProcess(paths, arguments.synchronous)
+    signal.signal(signal.SIGTERM, process.stop)
+    signal.signal(signal.SIGINT, process.stop)
+    process.run()
+
+
+if __name__ == "__main__":
+    main()

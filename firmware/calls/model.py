@@ -1,0 +1,142 @@
+"""What is going on, as structs: contact, leg, agent, recording. Saved as JSON in the `live` table, read after a restart.
+
+No behaviour here: that is in `firmware/contacts`. Times are stamps; deadlines are monotonic microseconds.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from firmware.calls.messages import AgentState
+from firmware.core.clock import Stamp
+from firmware.core.schemas import Menu
+
+
+class ContactState(StrEnum):
+    """Where a contact is on its way."""
+
+    ARRIVING = "arriving"
+    """Our answer has been ordered and is not yet confirmed."""
+    ANNOUNCED = "announced"
+    MENU = "menu"
+    QUEUED = "queued"
+    OFFERED = "offered"
+    TALKING = "talking"
+    HELD = "held"
+    ENDING = "ending"
+    """The citizen's line has been told to clear and is not yet idle."""
+
+
+class Party(StrEnum):
+    CITIZEN = "citizen"
+    AGENT = "agent"
+
+
+class Leg(msgspec.Struct, kw_only=True):
+    """One party on one line while it belongs to a call. `gateway_leg` is empty until the gateway has named it."""
+
+    number: int
+    contact: int
+    call: int
+    party: Party
+    channel: int
+    started: Stamp
+    gateway_leg: str = ""
+    agent: str = ""
+    seat: str = ""
+    answered: bool = False
+    segment: str = ""
+    """Kind of the open segment; empty when none is open."""
+    segment_since: Stamp | None = None
+    segment_queue: str = ""
+
+
+class Contact(msgspec.Struct, kw_only=True):
+    """One citizen's matter of the moment."""
+
+    number: int
+    call: int
+    state: ContactState
+    since: Stamp
+    arrived: Stamp
+    service: str
+    calling: str
+    called: str
+    trunk: str
+    """Channel label of the citizen's line."""
+    citizen_leg: int
+    agent_leg: int = 0
+    queue: str = ""
+    queued: Stamp | None = None
+    offers: int = 0
+    """Offers made so far: numbers them."""
+    agent: str = ""
+    """The agent who is offered the contact or talks."""
+    request: str = ""
+    """Name of the ring that belongs to the offer."""
+    deadline_us: int = 0
+    """Monotonic microseconds at which the offer or the menu's wait ends; 0: none."""
+    play: str = ""
+    """Name of the play whose end is waited for."""
+    menu: Menu | None = None
+    attempts: int = 0
+    """Menu prompts played so far."""
+    was_answered: bool = False
+    recording: int = 0
+
+
+class Agent(msgspec.Struct, kw_only=True):
+    """An agent who is or was signed in."""
+
+    agent: str
+    state: AgentState = AgentState.LOGGED_OUT
+    reason: str = ""
+    since: Stamp | None = None
+    idle_since_us: int = 0
+    """Monotonic microseconds since which the agent has been ready: the longest idle is served first. An offer that was
+    taken back without the agent's fault does not change it."""
+    seat: str = ""
+    contact: int = 0
+    pending_reason: str = ""
+    """NotReady reason that takes effect after the call."""
+    deadline_us: int = 0
+    """End of wrap-up; 0: none."""
+    wrap_up_leg: int = 0
+    """The leg of the call that is being finished; it is kept until wrap-up ends."""
+
+
+class Phone(msgspec.Struct, kw_only=True):
+    """The extension port of a seat: which leg the gateway has there, if any."""
+
+    seat: str
+    channel: int
+    gateway_leg: str = ""
+    off_hook: bool = False
+    request: str = ""
+    """A ring that has been ordered and neither begun nor failed yet."""
+
+
+class Recording(msgspec.Struct, kw_only=True):
+    """A recording that is open or waits for the recorder to close it."""
+
+    number: int
+    contact: int
+    leg: int
+    file: str
+    gateway_boot: str
+    channel: int
+    from_sample: int
+    from_mono_us: int
+    to_sample: int | None = None
+
+
+class BoxLife(msgspec.Struct, kw_only=True):
+    """What the callserver must remember of itself."""
+
+    machine_boot: str
+    gateway_boot: str = ""
+    last_line_number: int = 0
+    last_seen: Stamp = Stamp(0, 0)
+    """Moment of the last input that was stored: after a crash, the last moment that is known for sure."""

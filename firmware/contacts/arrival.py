@@ -1,0 +1,139 @@
+"""A contact arrives: answered, greeted, asked by a menu where the service is set so, then queued.
+
+Sans-I/O: line events come in with the moment they happened (`event.at`, which goes into the records) and the present
+(`now`, from which deadlines count; they differ when a restarted process hears what it missed).
+"""
+
+from __future__ import annotations
+
+from firmware.calls.messages import EventName
+from firmware.calls.model import Contact, ContactState, Leg, Party
+from firmware.calls.numbers import normalise
+from firmware.contacts.keeper import Keeper
+from firmware.contacts.ledger import Ledger, moment
+from firmware.contacts.offering import Offering
+from firmware.contacts.office import Office
+from firmware.core.clock import MICROSECONDS, Stamp
+from firmware.core.schemas import Menu, Service
+from firmware.ivr import flow
+from firmware.lines.messages import AnswerLeg, DigitReceived, IncomingCall, LegAnswered, Play, PlayEnded
+
+
+class Arrival:
+    """From the first sign of a call until the contact waits for a person."""
+
+    def __init__(self, office: Office, ledger: Ledger, keeper: Keeper, offering: Offering) -> None:
+        self._office = office
+        self._ledger = ledger
+        self._keeper = keeper
+        self._offering = offering
+
+    def arrive(self, event: IncomingCall) -> None:
+        """A call from outside: a contact, its first call and the citizen's leg come to be; our answer goes out."""
+        service = self._office.service_for(normalise(event.called))
+        boot = self._ledger.machine_boot
+        calling, called = normalise(event.calling), normalise(event.called)
+        label = self._office.channels[event.channel].label if event.channel in self._office.channels else ""
+        number = self._ledger.insert(
+            "contacts",
+            medium="voice",
+            machine_boot=boot,
+            calling_received=event.calling,
+            calling=calling,
+            presentation=event.presentation,
+            called_received=event.called,
+            called=called,
+            service=service.service,
+            **moment("arrived", event.at),
+        )
+        call = self._ledger.insert("calls", contact=number, machine_boot=boot, **moment("started", event.at))
+        leg = self._keeper.new_leg(number, call, Party.CITIZEN, event.channel, event.at, calling, gateway_leg=event.leg)
+        self._ledger.update("legs", leg.number, started_sample=event.sample)
+        self._ledger.begin_segment(leg, "ringing", event.at)
+        contact = Contact(
+            number=number,
+            call=call,
+            state=ContactState.ARRIVING,
+            since=event.at,
+            arrived=event.at,
+            service=service.service,
+            calling=calling if event.presentation == "allowed" else "",
+            called=called,
+            trunk=label,
+            citizen_leg=leg.number,
+        )
+        self._office.add(contact)
+        self._keeper.emit(EventName.ARRIVED, contact, event.at, leg=leg.number)
+        self._keeper.order(AnswerLeg(event.leg))
+
+    def answered(self, event: LegAnswered, leg: Leg, now: Stamp) -> None:
+        """The citizen's line is open: from here on it is recorded; the service begins to speak."""
+        if leg.answered:
+            return
+        contact = self._office.contacts[leg.contact]
+        leg.answered = True
+        self._office.touch(leg)
+        self._ledger.update("legs", leg.number, answered_sample=event.sample, **moment("answered", event.at))
+        self._keeper.open_recording(contact, leg, event)
+        self._go(contact, flow.on_answered(self._service(contact), self._office.menus), event.at, now)
+
+    def play_ended(self, event: PlayEnded, leg: Leg, now: Stamp) -> None:
+        contact = self._office.contacts[leg.contact]
+        if contact.play != event.play:
+            return
+        contact.play = ""
+        if contact.state is ContactState.ANNOUNCED:
+            self._go(contact, flow.on_greeted(self._service(contact), self._office.menus), event.at, now)
+        elif contact.state is ContactState.MENU:
+            self._go(contact, flow.on_prompt_ended(_menu(contact)), event.at, now)
+
+    def digit(self, event: DigitReceived, leg: Leg, now: Stamp) -> None:
+        contact = self._office.contacts[leg.contact]
+        if leg.party is Party.CITIZEN and contact.state is ContactState.MENU:
+            self._keeper.emit(EventName.DIGIT, contact, event.at, leg=leg.number, digit=event.digit)
+            self._go(contact, flow.on_digit(_menu(contact), event.digit, contact.attempts), event.at, now)
+
+    def _service(self, contact: Contact) -> Service:
+        """The contact's service; the default one if it was taken out of the configuration meanwhile."""
+        return self._office.services.get(contact.service) or self._office.service_for(contact.called)
+
+    def timeout(self, contact: Contact, now: Stamp) -> None:
+        """Nothing was chosen from the menu in time."""
+        self._go(contact, flow.on_timeout(_menu(contact), contact.attempts), now, now)
+
+    def order_prompt(self, contact: Contact) -> None:
+        """Play what the caller should be hearing. Harmless when given again."""
+        sounds = self._service(contact).greeting if contact.state is ContactState.ANNOUNCED else _menu(contact).prompt
+        if contact.play:
+            self._keeper.order(Play(self._office.legs[contact.citizen_leg].gateway_leg, contact.play, sounds))
+
+    def _go(self, contact: Contact, step: flow.Step, at: Stamp, now: Stamp) -> None:
+        leg = self._office.legs[contact.citizen_leg]
+        contact.deadline_us = 0
+        match step:
+            case flow.PlayGreeting(sounds):
+                self._keeper.set_state(contact, ContactState.ANNOUNCED, at)
+                self._ledger.begin_segment(leg, "announced", at)
+                self._play(contact, leg, "greeting", sounds)
+            case flow.AskMenu(menu, attempt):
+                if contact.state is not ContactState.MENU:
+                    self._keeper.set_state(contact, ContactState.MENU, at)
+                    self._ledger.begin_segment(leg, "menu", at)
+                contact.menu, contact.attempts = menu, attempt
+                self._play(contact, leg, f"menu-{attempt}", menu.prompt)
+            case flow.AwaitDigit(seconds):
+                contact.deadline_us = now.mono_us + round(seconds * MICROSECONDS)
+            case flow.GoToQueue(queue):
+                self._offering.enqueue(contact, queue, at)
+        self._office.touch(contact)
+        self._office.touch(leg)
+
+    def _play(self, contact: Contact, leg: Leg, name: str, sounds: tuple[str, ...]) -> None:
+        contact.play = name
+        self._keeper.order(Play(leg.gateway_leg, name, sounds))
+
+
+def _menu(contact: Contact) -> Menu:
+    """The menu that the caller hears: as it was when it was first played, whatever the configuration says by now."""
+    assert contact.menu is not None
+    return contact.menu

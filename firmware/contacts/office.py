@@ -1,0 +1,182 @@
+"""Everything that is going on in the office at this moment, and how it is found. No decisions here.
+
+Each change of a struct is marked with `touch`, so that exactly what changed is stored with the next commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from firmware.calls.messages import AgentState
+from firmware.calls.model import Agent, BoxLife, Contact, Leg, Phone, Recording
+from firmware.core.schemas import Configuration, Seat, Service
+from firmware.lines.messages import BoardState, ChannelState
+
+_KINDS: dict[str, type[msgspec.Struct]] = {
+    "contact": Contact,
+    "leg": Leg,
+    "agent": Agent,
+    "phone": Phone,
+    "recording": Recording,
+    "box": BoxLife,
+}
+
+
+class Office:
+    """Live contacts, legs, agents, phones, recordings, and the configuration in force."""
+
+    def __init__(self, configuration: Configuration, machine_boot: str) -> None:
+        self.box = BoxLife(machine_boot=machine_boot)
+        self.contacts: dict[int, Contact] = {}
+        self.legs: dict[int, Leg] = {}
+        self.agents: dict[str, Agent] = {}
+        self.phones: dict[str, Phone] = {}
+        """By seat."""
+        self.recordings: dict[int, Recording] = {}
+        self.channels: dict[int, ChannelState] = {}
+        self.boards: dict[str, BoardState] = {}
+        self._leg_of: dict[str, int] = {}
+        self._touched: dict[tuple[str, str], msgspec.Struct] = {}
+        self._gone: set[tuple[str, str]] = set()
+        self.configure(configuration)
+
+    def configure(self, configuration: Configuration) -> None:
+        """Take a checked configuration into force. Agents and seats that are gone from it but busy stay until idle."""
+        self.configuration = configuration
+        self.services = {service.service: service for service in configuration.services}
+        self.menus = {menu.menu: menu for menu in configuration.menus}
+        self.queues = {queue.queue: queue for queue in configuration.queues}
+        self.seats = {seat.seat: seat for seat in configuration.seats}
+        self.agent_entries = {entry.agent: entry for entry in configuration.agents}
+        for number in self.agent_entries:
+            self.agents.setdefault(number, Agent(agent=number))
+        self._match_phones()
+
+    # ---- finding ----------------------------------------------------------------------------------------------------
+
+    def service_for(self, called: str) -> Service:
+        """The service of a called number, else the default one."""
+        chosen = next((one for one in self.services.values() if called in one.called), None)
+        return chosen or next(one for one in self.services.values() if one.default)
+
+    def leg_at(self, gateway_leg: str) -> Leg | None:
+        """The leg of a live contact that the gateway calls so."""
+        return self.legs.get(self._leg_of.get(gateway_leg, 0))
+
+    def phone_on(self, channel: int) -> Phone | None:
+        return next((phone for phone in self.phones.values() if phone.channel == channel), None)
+
+    def phone_of(self, agent: Agent) -> Phone | None:
+        return self.phones.get(agent.seat)
+
+    def seat_of(self, agent: Agent) -> Seat | None:
+        return self.seats.get(agent.seat)
+
+    def is_headset(self, agent: Agent) -> bool:
+        seat = self.seat_of(agent)
+        return bool(seat and seat.headset)
+
+    # ---- changing ---------------------------------------------------------------------------------------------------
+
+    def name_leg(self, leg: Leg, gateway_leg: str) -> None:
+        """The gateway has named the leg."""
+        leg.gateway_leg = gateway_leg
+        self._leg_of[gateway_leg] = leg.number
+        self.touch(leg)
+
+    def add(self, one: Contact | Leg | Recording) -> None:
+        if isinstance(one, Contact):
+            self.contacts[one.number] = one
+        elif isinstance(one, Leg):
+            self.legs[one.number] = one
+            if one.gateway_leg:
+                self._leg_of[one.gateway_leg] = one.number
+        else:
+            self.recordings[one.number] = one
+        self.touch(one)
+
+    def remove(self, one: Contact | Leg | Recording) -> None:
+        """It is over: no longer live."""
+        if isinstance(one, Contact):
+            self.contacts.pop(one.number, None)
+        elif isinstance(one, Leg):
+            self.legs.pop(one.number, None)
+            if self._leg_of.get(one.gateway_leg) == one.number:
+                del self._leg_of[one.gateway_leg]
+        else:
+            self.recordings.pop(one.number, None)
+        kind, key = _identity(one)
+        self._touched.pop((kind, key), None)
+        self._gone.add((kind, key))
+
+    def touch(self, one: msgspec.Struct) -> None:
+        """Store it with the next commit."""
+        identity = _identity(one)
+        self._gone.discard(identity)
+        self._touched[identity] = one
+
+    def take_changes(self) -> dict[tuple[str, str], bytes | None]:
+        """What changed since the last call, as the `live` table holds it."""
+        changes: dict[tuple[str, str], bytes | None] = dict.fromkeys(sorted(self._gone))
+        changes |= {identity: msgspec.json.encode(one) for identity, one in self._touched.items()}
+        self._touched.clear()
+        self._gone.clear()
+        return changes
+
+    # ---- after a restart --------------------------------------------------------------------------------------------
+
+    def restore(self, live: Mapping[tuple[str, str], bytes]) -> None:
+        """Take up what the `live` table held. Raises msgspec.MsgspecError for a row that cannot be read."""
+        machine_boot = self.box.machine_boot
+        for (kind, _), body in live.items():
+            one = msgspec.json.decode(body, type=_KINDS[kind])
+            if isinstance(one, Contact | Leg | Recording):
+                self.add(one)
+            elif isinstance(one, Agent):
+                self.agents[one.agent] = one
+            elif isinstance(one, Phone):
+                self.phones[one.seat] = one
+            elif isinstance(one, BoxLife):
+                self.box = one
+        self._touched.clear()
+        if self.box.machine_boot != machine_boot:
+            # Monotonic times of another start of the machine mean nothing; the gateway of that start is gone too.
+            self.box.machine_boot = machine_boot
+            for agent in self.agents.values():
+                agent.idle_since_us = 0
+                agent.deadline_us = min(agent.deadline_us, 1)
+
+    def set_channels(self, channels: tuple[ChannelState, ...], boards: tuple[BoardState, ...]) -> None:
+        """What the gateway has, after attaching."""
+        self.channels = {state.channel: state for state in channels}
+        self.boards = {state.board: state for state in boards}
+        self._match_phones()
+
+    def _match_phones(self) -> None:
+        by_label = {state.label: channel for channel, state in self.channels.items()}
+        for seat in self.seats.values():
+            phone = self.phones.setdefault(seat.seat, Phone(seat=seat.seat, channel=-1))
+            phone.channel = by_label.get(seat.extension, phone.channel)
+        for gone in set(self.phones) - set(self.seats):
+            holder = next((one for one in self.agents.values() if one.seat == gone), None)
+            if holder is None or holder.state is AgentState.LOGGED_OUT:
+                del self.phones[gone]
+
+
+def _identity(one: msgspec.Struct) -> tuple[str, str]:
+    match one:
+        case Contact():
+            return "contact", str(one.number)
+        case Leg():
+            return "leg", str(one.number)
+        case Recording():
+            return "recording", str(one.number)
+        case Agent():
+            return "agent", one.agent
+        case Phone():
+            return "phone", one.seat
+        case BoxLife():
+            return "box", ""
+    raise TypeError(f"{type(one).__name__} is not kept")

@@ -1,0 +1,83 @@
+"""The phones of the seats: what is known of each extension port, and what a lifted or ringing handset means."""
+
+from __future__ import annotations
+
+from firmware.calls.messages import AgentState
+from firmware.calls.model import Agent, Contact, ContactState
+from firmware.contacts.agents import Agents
+from firmware.contacts.ledger import Ledger
+from firmware.contacts.offering import Offering
+from firmware.contacts.office import Office
+from firmware.core.clock import Stamp
+from firmware.lines.messages import ClearLeg, LegAlerting, LegAnswered, LegCleared, PhoneLifted, Play, RingFailed
+
+
+class Phones:
+    """Follows the hooks."""
+
+    def __init__(self, office: Office, ledger: Ledger, agents: Agents, offering: Offering) -> None:
+        self._office = office
+        self._ledger = ledger
+        self._agents = agents
+        self._offering = offering
+
+    def lifted(self, event: PhoneLifted) -> None:
+        phone = self._office.phone_on(event.channel)
+        if phone is None:
+            self._ledger.effects.orders.append(Play(event.leg, "idle", ("tone:congestion",), loop=True))
+            return
+        phone.gateway_leg, phone.off_hook = event.leg, True
+        self._office.touch(phone)
+        if not self._office.seats[phone.seat].headset:
+            self._ledger.effects.orders.append(Play(event.leg, "idle", ("tone:dial",), loop=True))
+
+    def rings(self, event: LegAlerting) -> None:
+        phone = self._office.phone_on(event.channel)
+        if phone is not None:
+            phone.gateway_leg, phone.request = event.leg, ""
+            self._office.touch(phone)
+        contact = self._offered(event.request)
+        if contact is None:  # the caller left, or the offer was taken back, before the phone began to ring
+            self._ledger.effects.orders.append(ClearLeg(event.leg))
+        else:
+            self._offering.ring_began(contact, event.leg, event.at, event.sample)
+
+    def answered(self, event: LegAnswered) -> None:
+        for phone in self._office.phones.values():
+            if phone.gateway_leg == event.leg and not phone.off_hook:
+                phone.off_hook = True
+                self._office.touch(phone)
+
+    def ring_failed(self, event: RingFailed) -> None:
+        for phone in self._office.phones.values():
+            if phone.request == event.request:
+                phone.request = ""
+                self._office.touch(phone)
+        contact = self._offered(event.request)
+        if contact is not None:
+            self._offering.take_back(contact, event.at, AgentState.NOT_READY, "phone_failed")
+
+    def idle(self, event: LegCleared) -> None:
+        phone = self._office.phone_on(event.channel)
+        if phone is None or phone.gateway_leg != event.leg:
+            return
+        phone.gateway_leg, phone.off_hook = "", False
+        self._office.touch(phone)
+        if self._office.seats[phone.seat].headset:
+            for agent in self._office.agents.values():
+                if agent.seat == phone.seat:
+                    self._headset_down(agent, event.at)
+
+    def _headset_down(self, agent: Agent, at: Stamp) -> None:
+        """Without its phone off hook a headset seat cannot be served: the agent sees why nothing comes."""
+        if agent.state is AgentState.READY:
+            self._agents.set_state(agent, AgentState.NOT_READY, at, "headset_on_hook")
+        elif agent.state is AgentState.WRAP_UP:
+            agent.pending_reason = "headset_on_hook"
+            self._office.touch(agent)
+
+    def _offered(self, request: str) -> Contact | None:
+        for contact in self._office.contacts.values():
+            if contact.state is ContactState.OFFERED and contact.request == request:
+                return contact
+        return None

@@ -1,0 +1,308 @@
+"""The callserver's core: one place where line events, requests and timers meet, in the order in which they came.
+
+Sans-I/O: `handle_*` and `advance` return effects; the process shell (`firmware/box/callserver.py`) or the virtual-time
+simulation carries them out. What the parts do is in the files beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from firmware.calls import messages as cti
+from firmware.calls.messages import AgentState, EventName, Reply, Request
+from firmware.calls.model import Contact, ContactState, Party
+from firmware.contacts.agents import Agents, Refused
+from firmware.contacts.arrival import Arrival
+from firmware.contacts.conversation import CONNECTED, Conversation
+from firmware.contacts.effects import Effects
+from firmware.contacts.keeper import Keeper, close_message
+from firmware.contacts.ledger import Ledger, moment
+from firmware.contacts.offering import Offering
+from firmware.contacts.office import Office
+from firmware.contacts.phones import Phones
+from firmware.contacts.recovery import Recovery
+from firmware.contacts.views import box_state
+from firmware.core.clock import Stamp
+from firmware.core.schemas import Configuration
+from firmware.lines.messages import (
+    AnyLineEvent,
+    Attach,
+    BoardChanged,
+    ChannelChanged,
+    DigitReceived,
+    IncomingCall,
+    LegAlerting,
+    LegAnswered,
+    LegCleared,
+    LegReleasing,
+    PhoneLifted,
+    PlayEnded,
+    RingFailed,
+    Snapshot,
+)
+from firmware.records.messages import FromRecorder, OpenRecording, RecordingClosed, ToRecorder
+
+
+class CallServer:
+    """Decides. Everything that comes in is handed to it with the present moment; it answers with effects."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        machine_boot: str,
+        last_numbers: dict[str, int],
+        live: Mapping[tuple[str, str], bytes],
+    ) -> None:
+        self._ledger = Ledger(last_numbers, machine_boot)
+        self.office = Office(configuration, machine_boot)
+        self.office.restore(live)
+        self._agents = Agents(self.office, self._ledger)
+        keeper = Keeper(self.office, self._ledger)
+        self._offering = Offering(self.office, self._ledger, keeper, self._agents)
+        self._arrival = Arrival(self.office, self._ledger, keeper, self._offering)
+        self._conversation = Conversation(self.office, self._ledger, keeper, self._agents, self._offering)
+        self._phones = Phones(self.office, self._ledger, self._agents, self._offering)
+        self._recovery = Recovery(self.office, self._ledger, self._arrival, self._offering, self._conversation)
+        self._gateway_lost: Stamp | None = None
+        self._caught_up = 0
+        """Number of the last event that the gateway still owes us after attaching; timers wait for it."""
+        self.gateway_connected = False
+        self.recorder_connected = False
+
+    # ---- gateway ----------------------------------------------------------------------------------------------------
+
+    def attach_request(self) -> Attach:
+        """What to say to the gateway first."""
+        return Attach(self.office.box.gateway_boot, self.office.box.last_line_number)
+
+    def lose_gateway(self, now: Stamp) -> Effects:
+        """The connection to the gateway broke. Its calls may live on: what is so is known when it answers again."""
+        self.gateway_connected = False
+        self._gateway_lost = self._gateway_lost or now
+        return self._done(now)
+
+    def handle_snapshot(self, snapshot: Snapshot, now: Stamp) -> Effects:
+        """The gateway answered. Another start of it: the calls of the old one are over; what it did since follows."""
+        self.gateway_connected = True
+        self.office.set_channels(snapshot.channels, snapshot.boards)
+        box = self.office.box
+        self.office.touch(box)
+        if snapshot.boot != box.gateway_boot:
+            lost = self._gateway_lost or (box.last_seen if box.gateway_boot else now)
+            self._recovery.end_everything(lost, now)
+            box.gateway_boot, box.last_line_number = snapshot.boot, 0
+        if not snapshot.resumed:
+            box.last_line_number = snapshot.last_number
+            self._recovery.end_missing(snapshot, now)
+            self._recovery.take_up_legs(snapshot, now)
+        self._gateway_lost = None
+        self._caught_up = snapshot.last_number
+        if box.last_line_number >= self._caught_up:
+            self._recovery.order_again()
+            self._offering.match(now)
+        return self._done(now)
+
+    def handle_line(self, event: AnyLineEvent, now: Stamp) -> Effects:
+        """Something happened on a line. An event that is known already is passed over."""
+        if event.number <= self.office.box.last_line_number:
+            return Effects()
+        self.office.box.last_line_number = event.number
+        self.office.touch(self.office.box)
+        self._line(event, now)
+        if event.number == self._caught_up:
+            self._recovery.order_again()
+        if event.number >= self._caught_up:
+            self._offering.match(now)
+        return self._done(now)
+
+    def _line(self, event: AnyLineEvent, now: Stamp) -> None:
+        leg = self.office.leg_at(event.leg)
+        match event:
+            case IncomingCall():
+                self._arrival.arrive(event)
+            case LegAnswered():
+                self._phones.answered(event)
+                if leg is not None and leg.party is Party.CITIZEN:
+                    self._arrival.answered(event, leg, now)
+                elif leg is not None:
+                    self._conversation.answered(event, leg)
+            case PlayEnded() if leg is not None:
+                self._arrival.play_ended(event, leg, now)
+            case DigitReceived() if leg is not None:
+                self._arrival.digit(event, leg, now)
+            case LegCleared():
+                if leg is not None:
+                    self._conversation.cleared(event, leg, now)
+                self._phones.idle(event)
+            case PhoneLifted():
+                self._phones.lifted(event)
+            case LegAlerting():
+                self._phones.rings(event)
+            case RingFailed():
+                self._phones.ring_failed(event)
+            case LegReleasing():
+                pass  # the phone's port is told idle by LegCleared, when it has been put down
+            case ChannelChanged():
+                self.office.channels[event.state.channel] = event.state
+                self._ledger.emit(EventName.CHANNEL_CHANGED, event.at, channel=event.state)
+            case BoardChanged():
+                self.office.boards[event.state.board] = event.state
+                self._ledger.emit(EventName.BOARD_CHANGED, event.at, board=event.state)
+
+    # ---- recorder ---------------------------------------------------------------------------------------------------
+
+    def handle_recorder(self, message: FromRecorder, now: Stamp) -> Effects:
+        """A file was closed, or could not be written."""
+        recording = self.office.recordings.get(message.recording)
+        if recording is None:
+            return Effects()
+        if isinstance(message, RecordingClosed):
+            self._ledger.update(
+                "recordings",
+                message.recording,
+                state="closed",
+                samples=message.samples,
+                missing=message.missing,
+                sha256=message.sha256,
+                **moment("closed", now),
+            )
+            reason = ""
+        else:
+            reason = message.reason
+            self._ledger.update("recordings", message.recording, state="failed", reason=reason)
+        if recording.to_sample is not None:
+            self.office.remove(recording)
+            self._ledger.emit(
+                EventName.RECORDING_CLOSED, now, recording=recording.number, contact=recording.contact, reason=reason
+            )
+        return self._done(now)
+
+    def recorder_orders(self, newest: int) -> list[ToRecorder]:
+        """All that a recorder that has just come has to know, of recordings up to number `newest`: what is open and
+        what waits to be closed."""
+        orders: list[ToRecorder] = []
+        for number, one in sorted(self.office.recordings.items()):
+            if number > newest:
+                continue
+            if one.to_sample is None:
+                orders.append(OpenRecording(one.number, one.file, one.gateway_boot, one.channel, one.from_sample))
+            else:
+                orders.append(close_message(one))
+        return orders
+
+    # ---- requests ---------------------------------------------------------------------------------------------------
+
+    def handle_request(self, client: int, request: Request, now: Stamp) -> Effects:
+        """A page, a program or the command line asks for something. Always answered, with an error code if refused."""
+        try:
+            self._request(client, request, now)
+        except Refused as refused:
+            self._answer(client, request, now, error=refused.code)
+        self._offering.match(now)
+        return self._done(now)
+
+    def _request(self, client: int, request: Request, now: Stamp) -> None:
+        match request.body:
+            case cti.GetBoxState():
+                state = box_state(
+                    self.office,
+                    self._ledger.last("events"),
+                    now,
+                    gateway_connected=self.gateway_connected,
+                    recorder_connected=self.recorder_connected,
+                )
+                self._ledger.effects.replies.append((client, Reply(request.id, state=state)))
+                return
+            case cti.Subscribe(after):
+                self._ledger.effects.replies.append((client, Reply(request.id)))
+                start = after if after >= 0 else self._ledger.last("events")
+                self._ledger.effects.subscriptions.append((client, start))
+                return
+            case cti.SignIn(agent, seat):
+                self._agents.sign_in(agent, seat, now)
+            case cti.SignOut(agent):
+                self._agents.sign_out(agent, now)
+            case cti.SetReady(agent):
+                self._agents.set_ready(agent, now)
+            case cti.SetNotReady(agent, reason):
+                self._agents.set_not_ready(agent, reason, now)
+            case cti.AnswerCall(agent):
+                self._answer_call(agent, now)
+            case cti.HoldCall(agent):
+                self._conversation.hold(self._contact_of(agent), now)
+            case cti.RetrieveCall(agent):
+                self._conversation.retrieve(self._contact_of(agent), now)
+            case cti.ReleaseCall(agent):
+                contact = self._contact_of(agent)
+                if contact.state not in CONNECTED:
+                    raise Refused("not_possible_now")
+                self._conversation.agent_left(contact, now, now, "box")
+            case cti.ReloadConfiguration():
+                raise Refused("not_possible_now")  # the shell reads the files and calls `configure`
+        self._answer(client, request, now)
+
+    def configure(self, client: int, request: Request, configuration: Configuration, now: Stamp) -> Effects:
+        """A checked configuration comes into force."""
+        self.office.configure(configuration)
+        self._ledger.emit(EventName.CONFIGURATION_CHANGED, now)
+        self._answer(client, request, now)
+        return self._done(now)
+
+    def _answer(self, client: int, request: Request, now: Stamp, error: str = "") -> None:
+        body = request.body
+        subject = getattr(body, "agent", "")
+        self._ledger.audit(now, request.by or "unknown", type(body).__name__, subject, error or "done")
+        self._ledger.effects.replies.append((client, Reply(request.id, error)))
+
+    def _answer_call(self, number: str, now: Stamp) -> None:
+        contact = self._contact_of(number)
+        if contact.state is not ContactState.OFFERED:
+            raise Refused("not_possible_now")
+        if not self.office.is_headset(self._agents.named(number)):
+            raise Refused("lift_the_handset")
+        self._conversation.connect(contact, now)
+
+    def _contact_of(self, number: str) -> Contact:
+        contact = self.office.contacts.get(self._agents.named(number).contact)
+        if contact is None:
+            raise Refused("no_call")
+        return contact
+
+    # ---- time -------------------------------------------------------------------------------------------------------
+
+    def _timers_run(self) -> bool:
+        return self.gateway_connected and self.office.box.last_line_number >= self._caught_up
+
+    def next_deadline(self) -> int | None:
+        """Monotonic microseconds at which `advance` has something to do; None if nothing waits for a moment."""
+        if not self._timers_run():
+            return None
+        waiting = [one.deadline_us for one in self.office.contacts.values() if one.deadline_us]
+        waiting += [one.deadline_us for one in self.office.agents.values() if one.deadline_us]
+        return min(waiting, default=None)
+
+    def advance(self, now: Stamp) -> Effects:
+        """Time has passed: offers that nobody answered, menus that nobody chose from, wrap-ups that are over."""
+        if not self._timers_run():
+            return Effects()
+        for contact in list(self.office.contacts.values()):
+            if contact.deadline_us and contact.deadline_us <= now.mono_us:
+                if contact.state is ContactState.OFFERED:
+                    self._offering.take_back(contact, now, AgentState.NOT_READY, "no_answer")
+                else:
+                    self._arrival.timeout(contact, now)
+        for agent in self.office.agents.values():
+            if agent.deadline_us and agent.deadline_us <= now.mono_us:
+                self._agents.end_wrap_up(agent, now)
+        self._offering.match(now)
+        return self._done(now)
+
+    def _done(self, now: Stamp) -> Effects:
+        """Close what was handled: everything that changed is to be stored."""
+        effects = self._ledger.effects
+        effects.live.update(self.office.take_changes())
+        if effects.rows or effects.orders or effects.live:
+            self.office.box.last_seen = now
+            self.office.touch(self.office.box)
+            effects.live.update(self.office.take_changes())
+        return self._ledger.collect()

@@ -1,0 +1,98 @@
+"""The live picture for pages: agents, seats, queues, contacts, channels, boards as of the last event. Reads only."""
+
+from __future__ import annotations
+
+from firmware.calls.messages import AgentState, AgentView, BoxState, ContactView, QueueView, SeatView
+from firmware.calls.model import ContactState
+from firmware.contacts.office import Office
+from firmware.core.clock import Stamp
+
+WAITING = (ContactState.QUEUED, ContactState.OFFERED)
+
+
+def box_state(
+    office: Office, number: int, now: Stamp, *, gateway_connected: bool, recorder_connected: bool
+) -> BoxState:
+    """Everything live, as of event `number`."""
+    return BoxState(
+        number=number,
+        at=now,
+        box_id=office.configuration.box.box_id,
+        gateway_connected=gateway_connected,
+        recorder_connected=recorder_connected,
+        agents=_agents(office),
+        seats=_seats(office),
+        queues=_queues(office),
+        contacts=_contacts(office),
+        channels=tuple(office.channels[channel] for channel in sorted(office.channels)),
+        boards=tuple(office.boards[board] for board in sorted(office.boards)),
+    )
+
+
+def _agents(office: Office) -> tuple[AgentView, ...]:
+    views = []
+    for number, entry in office.agent_entries.items():
+        agent = office.agents[number]
+        views.append(
+            AgentView(
+                agent=number,
+                name=entry.name,
+                state=agent.state,
+                reason=agent.reason,
+                since=agent.since,
+                seat=agent.seat,
+                contact=agent.contact,
+                queues=entry.queues,
+            )
+        )
+    return tuple(views)
+
+
+def _seats(office: Office) -> tuple[SeatView, ...]:
+    holder = {agent.seat: agent.agent for agent in office.agents.values() if agent.state is not AgentState.LOGGED_OUT}
+    return tuple(
+        SeatView(seat=seat.seat, extension=seat.extension, headset=seat.headset, agent=holder.get(seat.seat, ""))
+        for seat in office.seats.values()
+    )
+
+
+def _queues(office: Office) -> tuple[QueueView, ...]:
+    views = []
+    for queue in office.queues.values():
+        waiting = [one for one in office.contacts.values() if one.queue == queue.queue and one.state in WAITING]
+        ready = [
+            number
+            for number, entry in office.agent_entries.items()
+            if queue.queue in entry.queues and office.agents[number].state is AgentState.READY
+        ]
+        since = min((one.queued for one in waiting if one.queued is not None), default=None)
+        views.append(
+            QueueView(
+                queue=queue.queue,
+                title=queue.title,
+                waiting=len(waiting),
+                longest_wait_since=since,
+                ready_agents=len(ready),
+            )
+        )
+    return tuple(views)
+
+
+def _contacts(office: Office) -> tuple[ContactView, ...]:
+    return tuple(
+        ContactView(
+            contact=one.number,
+            state=str(one.state),
+            calling=one.calling,
+            called=one.called,
+            service=one.service,
+            arrived=one.arrived,
+            since=one.since,
+            queue=one.queue,
+            agent=one.agent,
+            seat=office.agents[one.agent].seat if one.agent in office.agents else "",
+            trunk=one.trunk,
+            recorded=one.recording in office.recordings,
+        )
+        for _, one in sorted(office.contacts.items())
+    )
