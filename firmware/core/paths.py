@@ -63,6 +63,16 @@ class BoxPaths:
     def sip_socket(self) -> Path:
         return self.run / "sip.sock"
 
+    @property
+    def process_table(self) -> Path:
+        """Which processes run, written by the supervisor (`process_table.py`)."""
+        return self.run / "processes.json"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """Held by the supervisor that works on this data folder."""
+        return self.data / "supervisor.lock"
+
     def ring(self, gateway_boot: str) -> Path:
         """The shared-memory audio ring of one start of the gateway."""
         return self.run / f"audio-{gateway_boot}.ring"

@@ -1,0 +1,221 @@
+"""`linebox up`: sets up an empty data folder, then runs the whole box in the foreground until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from firmware.box import ports
+from firmware.box.child import Plan
+from firmware.box.demonstration import ADMINISTRATOR, is_unconfigured, write_demonstration
+from firmware.box.log_file import LogFile
+from firmware.box.supervisor import Supervisor
+from firmware.core.configuration import load_configuration_or_last_good
+from firmware.core.hints import ClearError
+from firmware.core.paths import BoxPaths, box_paths
+from firmware.core.process_table import read_process_table
+from firmware.core.schemas import Configuration
+from firmware.core.tokens import token_key
+
+WEB_PORT = 8080
+SIP_PORT = 15060
+"""Not 5060: a telephone program on the same machine has that one."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, help="data folder (default: LINEBOX_DATA, else ~/.local/share/linebox)")
+    parser.add_argument(
+        "--web-port", type=int, metavar="N", help=f"port of the pages (default {WEB_PORT} or next free)"
+    )
+    parser.add_argument("--sip-port", type=int, metavar="N", help=f"port of SIP (default {SIP_PORT} or next free)")
+    parser.add_argument("--quiet", action="store_true", help="no simulated citizens call by themselves")
+    parser.add_argument("--scenario", type=Path, metavar="FILE", help="what the simulated citizens and agents do")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="where the simulator writes what it heard")
+    parser.add_argument("--seed", type=int, metavar="N", help="random numbers of the simulator")
+    parser.add_argument("--no-simulator", action="store_true", help="no simulated boards' far end, citizens and agents")
+
+
+class _Terminal:
+    """Where the supervisor speaks: standard output and `logs/supervisor.log`."""
+
+    def __init__(self, paths: BoxPaths) -> None:
+        self._log = LogFile(paths.logs / "supervisor.log")
+
+    def say(self, text: str) -> None:
+        self._log.append(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {text}\n".encode())
+        self.say_only_here(text)
+
+    @staticmethod
+    def say_only_here(text: str) -> None:
+        """For secrets: not into the log. A terminal that has gone away stops nobody."""
+        with contextlib.suppress(OSError, ValueError):
+            print(text, flush=True)
+
+    def close(self) -> None:
+        self._log.close()
+
+
+@contextlib.contextmanager
+def _only_one(paths: BoxPaths) -> Iterator[None]:
+    """One supervisor a data folder. Raises ClearError if there is one."""
+    descriptor = os.open(paths.supervisor_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = os.read(descriptor, 32).decode(errors="replace").strip() or "?"
+            what = f"another linebox (process {other}) already works on {paths.data}"
+            raise ClearError(what, f"stop that one first (kill {other}), or name another folder with --data") from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _end_left_overs(paths: BoxPaths) -> None:
+    """Processes of a supervisor that was killed die with it; wait for that, so that sockets and databases are free."""
+    left: list[psutil.Process] = []
+    for entry in read_process_table(paths).values():
+        with contextlib.suppress(psutil.Error, ValueError):
+            process = psutil.Process(entry.pid)
+            words = process.cmdline()
+            # A process number may have been given to somebody else since.
+            if str(paths.data) in words and any(word.startswith("firmware.box.") for word in words):
+                left.append(process)
+    _, alive = psutil.wait_procs(left, timeout=2.0)
+    for process in alive:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=2.0)
+
+
+def plans(options: argparse.Namespace, paths: BoxPaths, configuration: Configuration, web: int, sip: int) -> list[Plan]:
+    """The processes of this box. At the end whoever makes or shows calls stops before those who keep the records."""
+
+    def plan(name: str, *arguments: str, requires: str = "", stop_stage: int = 0, port: int = 0) -> Plan:
+        command = (sys.executable, "-m", f"firmware.box.{name}", "--data", str(paths.data), *arguments)
+        return Plan(name, command, requires, stop_stage, port)
+
+    kinds = {board.kind for board in configuration.boards if board.enabled}
+    chosen = [
+        plan("gateway"),
+        plan("callserver", stop_stage=1),
+        plan("recorder", stop_stage=1),
+        plan("web", "--port", str(web), port=web),
+    ]
+    if "sim" in kinds and not options.no_simulator:
+        arguments = ["--quiet"] if options.quiet else []
+        for name in ("scenario", "report", "seed"):
+            value = getattr(options, name)
+            if value is not None:
+                arguments += [f"--{name}", str(value.resolve() if isinstance(value, Path) else value)]
+        chosen.append(plan("simulator", *arguments))
+    if "sip" in kinds:
+        chosen.append(plan("sip", "--port", str(sip), requires="pjsua2", port=sip))
+    return chosen
+
+
+def _listening(path: Path) -> bool:
+    """True if a process listens at a Unix socket; asked of the kernel, because a connection would count as a client."""
+    flag_accepting = "00010000"  # __SO_ACCEPTCON, net/unix/af_unix.c
+    for line in Path("/proc/net/unix").read_text().splitlines():
+        words = line.split()
+        if len(words) == 8 and words[3] == flag_accepting and words[7] == str(path):
+            return True
+    return False
+
+
+def _web_answers(port: int) -> bool:
+    """True if the web process answers; 503 means: not ready yet."""
+    connection = http.client.HTTPConnection(ports.ADDRESS, port, timeout=0.5)
+    try:
+        connection.request("GET", "/api/v1/health")
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def sip_stack_line(paths: BoxPaths) -> str:
+    """What is said while the SIP stack is not there."""
+    building = False
+    with contextlib.suppress(OSError):
+        building = time.time() - (paths.logs / "build_pjsua2.log").stat().st_mtime < 60
+    script = Path(__file__).resolve().parents[2] / "scripts" / "build_pjsua2"
+    if not building and script.exists():
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            asked = subprocess.run([str(script), "--status"], capture_output=True, text=True, timeout=5, check=False)
+            building = asked.stdout.strip() == "building"
+    if building:
+        return "SIP: the SIP stack is being built (about 6 minutes); everything else runs"
+    remedy = "scripts/build_pjsua2 --install (about 6 minutes)"
+    return f"SIP: the SIP stack is not built; everything else runs\n  remedy: {remedy}"
+
+
+def up(options: argparse.Namespace) -> int:
+    """Run the box until SIGTERM or SIGINT. Returns the exit code. Raises ClearError, ConfigurationError, OSError."""
+    paths = box_paths(options.data)
+    if options.scenario is not None and not options.scenario.is_file():
+        raise ClearError(f"there is no scenario file {options.scenario}", "name a file that exists with --scenario")
+    paths.make()
+    with _only_one(paths):
+        terminal = _Terminal(paths)
+        try:
+            return _run(options, paths, terminal)
+        finally:
+            terminal.close()
+
+
+def _run(options: argparse.Namespace, paths: BoxPaths, terminal: _Terminal) -> int:
+    web = ports.choose("--web-port", options.web_port, WEB_PORT)
+    sip = ports.choose("--sip-port", options.sip_port, SIP_PORT, udp=True)
+    if is_unconfigured(paths):
+        password = write_demonstration(paths)
+        terminal.say("First start: the demonstration county was set up.")
+        if password is not None:
+            terminal.say_only_here(f"Administrator: {ADMINISTRATOR}  password: {password}  (shown only now)")
+    configuration, problems = load_configuration_or_last_good(paths)
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        terminal.say(f"The configuration files are wrong; the last good configuration is in force:\n{lines}")
+    token_key(paths)
+    _end_left_overs(paths)
+    chosen = plans(options, paths, configuration, web, sip)
+    has_sip = any(plan.name == "sip" for plan in chosen)
+
+    def missing() -> list[str]:
+        there = {
+            "gateway": _listening(paths.gateway_socket),
+            "callserver": _listening(paths.cti_socket),
+        }
+        # The pages are asked last: the question costs the most.
+        absent = [name for name, listens in there.items() if not listens]
+        return absent if absent or _web_answers(web) else ["web"]
+
+    supervisor = Supervisor(
+        paths,
+        chosen,
+        say=terminal.say,
+        missing=missing,
+        on_ready=lambda: terminal.say(
+            f"Linebox ready: http://{ports.ADDRESS}:{web} " + (f"(SIP {sip})" if has_sip else "(SIP off)")
+        ),
+        waits_for_module=lambda plan: sip_stack_line(paths),
+    )
+    supervisor.run()
+    terminal.say("Linebox stopped.")
+    return 0
