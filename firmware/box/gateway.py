@@ -24,6 +24,7 @@ from firmware.box.gateway_boards import BLOCKS_A_TURN, BoardSlot, BoardSlots, ma
 from firmware.box.gateway_door import CallserverDoor
 from firmware.core.clock import MICROSECONDS, Stamp, SystemClock, machine_boot_id
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
+from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.schemas import Configuration
 from firmware.lines.gateway import Gateway
@@ -209,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="linebox-gateway", description="Holds the boards and the lines.")
     parser.add_argument("--data", type=Path, help="data folder")
     paths = box_paths(parser.parse_args(arguments).data)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="gateway: %(levelname)s %(message)s")
+    start_logging("gateway")
     try:
         paths.make()
         configuration, problems = load_configuration_or_last_good(paths)

@@ -32,14 +32,14 @@ def signalled_digit(
     )
 
 
-def inband_digit(line: TrunkLine | ExtensionLine, found: DetectedDigit, began: int, now: Stamp) -> DigitReceived | None:
+def inband_digit(line: TrunkLine | ExtensionLine, found: DetectedDigit, now: Stamp) -> DigitReceived | None:
     """A digit that was heard on the line. Tones count on extensions and on calls that say that digits come as tones;
-    elsewhere they would count twice. None also for a tone from before the leg."""
+    elsewhere they would count twice."""
     if isinstance(line, TrunkLine):
         listening = line.digits == "inband" and line.state not in (TrunkState.IDLE, TrunkState.RELEASING)
     else:
         listening = line.state is ExtensionState.UP
-    if not listening or found.start < began:
+    if not listening:
         return None
     return DigitReceived(
         number=0,

@@ -128,8 +128,7 @@ class Gateway:
         result = self._plane.tick(self.received)
         self.sent = result.sent
         for found in self._detector.process(self._plane.linear, begin):
-            channel = found.channel
-            self._report(inband_digit(self.lines[channel], found, self._leg_began[channel], now))
+            self._report(inband_digit(self.lines[found.channel], found, now))
         self._plays_ended(result.ended, now)
         return {name: result.sent[row.rows] for name, row in self._boards.items()}
 
@@ -371,6 +370,7 @@ class Gateway:
                 self._legs[event.leg] = channel
                 self._leg_began[channel] = self.sample
                 self._hearing.open(event.leg, channel)
+                self._detector.reset(channel)
             case LegReleasing():
                 self._hearing.close(event.leg)
             case LegCleared():
