@@ -111,8 +111,8 @@ class CallserverDoor:
         self._waiting.pop(peer.fileno(), None)
         self._peer = peer
         now = self._clock.now()
-        snapshot, _ = self._gateway.attach(attach, now)
-        self._sent_number = attach.last_number if snapshot.resumed else snapshot.last_number
+        snapshot, missed = self._gateway.attach(attach, now)
+        self._sent_number = missed[0].number - 1 if missed else snapshot.last_number
         _log.info("a callserver attached, %s", "resumed" if snapshot.resumed else "anew")
         peer.send(snapshot)
         self._watch_writing(peer)

@@ -248,12 +248,12 @@ class Gateway:
     # ---- callserver --------------------------------------------------------------------------------------------------
 
     def attach(self, attach: Attach, now: Stamp) -> tuple[Snapshot, list[AnyLineEvent]]:
-        """A callserver is there: what it gets first, and the events that it missed."""
+        """A callserver is there: what it gets first, and the events that follow at once (see `Snapshot`)."""
         self.attached = True
         known = attach.last_number if attach.boot == self.boot else 0
         resumed = self._store.can_resume(known)
         missed = self._store.after(known) if resumed else []
-        return self._snapshot(resumed, now), missed
+        return self.snapshot(resumed, now), missed
 
     def detach(self, now: Stamp) -> None:
         """The callserver has gone: calls that come, and those not alerted yet, are the gateway's to keep alive."""
@@ -316,7 +316,8 @@ class Gateway:
         blocked = command.blocked
         self._perform(line, line.block(blocked) if isinstance(line, TrunkLine) else line.block(blocked, now), now)
 
-    def _snapshot(self, resumed: bool, now: Stamp) -> Snapshot:
+    def snapshot(self, resumed: bool, now: Stamp) -> Snapshot:
+        """How all lines are now."""
         return Snapshot(
             boot=self.boot,
             machine_boot=self.machine_boot,

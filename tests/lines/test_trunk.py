@@ -109,7 +109,9 @@ def test_both_sides_hanging_up_in_one_tick_clear_the_leg_once(bench: Bench) -> N
 
 
 @pytest.mark.parametrize("answered", [True, False])
-def test_a_second_setup_on_a_busy_channel_ends_the_lost_call_and_takes_the_new_one(bench: Bench, answered: bool) -> None:
+def test_a_second_setup_on_a_busy_channel_ends_the_lost_call_and_takes_the_new_one(
+    bench: Bench, answered: bool
+) -> None:
     first = bench.call()
     if answered:
         bench.command(AnswerLeg(first))
@@ -230,9 +232,7 @@ def test_an_alarm_that_stays_ends_the_calls_on_its_channels_only(bench: Bench) -
     bench.signal(Alarm("RAI", True, (0,)), Alarm("RAI", False, (0,)))
     bench.wait(0.6)
 
-    assert [(event.leg, event.cause, event.by) for event in bench.all(LegCleared)] == [
-        (legs[0], Cause.FAILURE, "line")
-    ]
+    assert [(event.leg, event.cause, event.by) for event in bench.all(LegCleared)] == [(legs[0], Cause.FAILURE, "line")]
     assert [bench.state(channel) for channel in range(3)] == ["out_of_service", "ringing", "out_of_service"]
     bench.signal(Alarm("LOS", False))
     assert bench.state(0) == "idle"
