@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from firmware.calls import messages as cti
@@ -107,7 +109,7 @@ def test_segments_tell_the_whole_life_of_both_legs_without_a_hole(exchange: Scri
         ["ringing", "announced", "queued", "talking", "held", "talking"],
     ]
     for life in lives.values():
-        for before, after in zip(life, life[1:], strict=False):
+        for before, after in itertools.pairwise(life):
             assert before["ended_mono_us"] == after["started_mono_us"]
 
 
