@@ -5,11 +5,10 @@ anybody, a reader that is too late finds its audio overwritten, gets silence and
 keeps what the ring holds after the writer has died and after the file was unlinked.
 
 File: header of one page, then the sample number of each slot (int64), then slots × [received, sent] × channels × 80
-bytes of A-law. A slot is one tick of 10 ms. While a slot is written its number is -1; a reader looks at the number
-before and after it copies. The writer holds a lock (flock) on the file while it lives.
-
-Order of stores: x86 keeps it. arm64 may show a slot's number some hundred nanoseconds before its audio; so a reader
-does not trust the two slots that are next to be overwritten, and comes to a new slot microseconds after it was told.
+bytes of A-law. A slot is one tick of 10 ms. A reader looks at the slots' numbers, copies, and then looks how far the
+writer has come: what it may have overwritten meanwhile is lost. The writer holds a lock (flock) on the file while it
+lives. Order of stores: x86 keeps it. arm64 may show a number some hundred nanoseconds before its audio; so a reader
+trusts not even the slot after the one that is being overwritten, and comes to a new slot well after it was announced.
 """
 
 from __future__ import annotations
@@ -189,7 +188,6 @@ class RingReader:
         wanted = blocks * BLOCK
         valid = self._numbers[slots] == wanted
         stereo = self._audio[slots, :, channel].transpose(0, 2, 1).copy()
-        valid &= self._numbers[slots] == wanted
         valid &= wanted >= self.newest - (self._slots - _GUARD) * BLOCK
         part = slice(from_sample - first * BLOCK, to_sample - first * BLOCK)
         missing = 0

@@ -133,8 +133,12 @@ def test_virtual_time_that_jumps_moves_newest_without_audio(writer: RingWriter, 
     assert reader.read(0, 70_000, 80_000)[1] == 10_000
 
 
-def test_a_slot_that_is_overwritten_during_the_copy_is_missing(writer: RingWriter, reader: RingReader) -> None:
-    """A writer that was interrupted in the middle of a slot: half of it is old, half is new."""
+def test_before_the_first_tick_all_is_missing(reader: RingReader) -> None:
+    assert reader.read(0, 0, 800)[1] == 800
+
+
+def test_a_slot_that_was_not_finished_is_missing(writer: RingWriter, reader: RingReader) -> None:
+    """A writer that was killed in the middle of a slot: half of it is old, half is new."""
     fill(writer, 0, 800)
     writer._numbers[3] = -1
 

@@ -210,8 +210,12 @@ def test_answers_wait_for_a_callserver_that_is_away(box: Box) -> None:
     wish = opened(1, box.gateway.sample)
     box.say(wish, closing(wish, wish.from_sample + 2400))
     box.leave()
+    box.listener.close()
     until(is_beyond(box, wish, 2399))
+    ended = box.gateway.sample + 4000
+    until(lambda: box.gateway.sample > ended)
 
+    box.listener = listen(box.paths.recorder_socket)
     box.meet()
 
     (answer,) = box.hear(1)

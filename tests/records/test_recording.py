@@ -81,6 +81,7 @@ def test_a_recording_goes_on_where_it_ends_and_half_a_sample_is_cut(tmp_path: Pa
 
     continued = RecordingFile.continued(path)
     assert continued.samples == 200
+    assert path.stat().st_size == HEADER_SIZE + 400
     continued.append(stereo[200:])
     digest = continued.sha256()
     continued.close()
