@@ -168,7 +168,7 @@ def test_the_same_name_plays_anew_after_something_else_was_heard(bench: Bench) -
 
 
 def test_a_play_that_is_replaced_or_stopped_does_not_say_that_it_ended(bench: Bench) -> None:
-    caller, agent = conversation(bench)
+    caller, _ = conversation(bench)
     bench.command(Play(caller, "one", ("prompt:welcome",)), Play(caller, "two", ("prompt:welcome",)))
     bench.tick()
     bench.command(StopPlay(caller))

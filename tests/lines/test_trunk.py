@@ -109,9 +109,7 @@ def test_both_sides_hanging_up_in_one_tick_clear_the_leg_once(bench: Bench) -> N
 
 
 @pytest.mark.parametrize("answered", [True, False])
-def test_a_second_setup_on_a_busy_channel_ends_the_lost_call_and_takes_the_new_one(
-    bench: Bench, answered: bool
-) -> None:
+def test_a_second_setup_on_a_busy_channel_ends_the_lost_call_and_takes_the_new(bench: Bench, answered: bool) -> None:
     first = bench.call()
     if answered:
         bench.command(AnswerLeg(first))
