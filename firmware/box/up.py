@@ -22,29 +22,13 @@ from firmware.box.child import Plan
 from firmware.box.demonstration import ADMINISTRATOR, is_unconfigured, write_demonstration
 from firmware.box.log_file import LogFile
 from firmware.box.supervisor import Supervisor
+from firmware.box.up_options import SIP_PORT, WEB_PORT
 from firmware.core.configuration import load_configuration_or_last_good
 from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.process_table import read_process_table
 from firmware.core.schemas import Configuration
 from firmware.core.tokens import token_key
-
-WEB_PORT = 8080
-SIP_PORT = 15060
-"""Not 5060: a telephone program on the same machine has that one."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, help="data folder (default: LINEBOX_DATA, else ~/.local/share/linebox)")
-    parser.add_argument(
-        "--web-port", type=int, metavar="N", help=f"port of the pages (default {WEB_PORT} or next free)"
-    )
-    parser.add_argument("--sip-port", type=int, metavar="N", help=f"port of SIP (default {SIP_PORT} or next free)")
-    parser.add_argument("--quiet", action="store_true", help="no simulated citizens call by themselves")
-    parser.add_argument("--scenario", type=Path, metavar="FILE", help="what the simulated citizens and agents do")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="where the simulator writes what it heard")
-    parser.add_argument("--seed", type=int, metavar="N", help="random numbers of the simulator")
-    parser.add_argument("--no-simulator", action="store_true", help="no simulated boards' far end, citizens and agents")
 
 
 class _Terminal:

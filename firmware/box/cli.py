@@ -1,0 +1,187 @@
+"""The `linebox` command. Says what each command takes and how errors reach a person; the work is in other files.
+
+Imports are lazy, so that `linebox --help` is quick and a missing package spoils only the commands that need it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from firmware.core.hints import ClearError, hint
+
+HANDED_ON = {
+    "simulate": "run a short county day in virtual time and print a summary with a digest of all records",
+    "digest": "compute the digest of the records of a data folder again, from the stored rows",
+}
+"""Commands that read their own arguments: `firmware.box.simulate.<command>(arguments) -> exit code`."""
+
+
+def _up(options: argparse.Namespace) -> int:
+    from firmware.box.up import up
+
+    return up(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from firmware.box.doctor import doctor
+
+    return doctor(options.data, as_json=options.json)
+
+
+def _token(options: argparse.Namespace) -> int:
+    from firmware.box.logins import new_token
+
+    print(new_token(options.data, options.login, options.days))
+    return 0
+
+
+def _login_add(options: argparse.Namespace) -> int:
+    from firmware.box.logins import add_login
+
+    return add_login(options.data, options.name, options.role, options.agent, options.title)
+
+
+def _login_list(options: argparse.Namespace) -> int:
+    from firmware.box.logins import list_logins
+
+    return list_logins(options.data)
+
+
+def _login_password(options: argparse.Namespace) -> int:
+    from firmware.box.logins import renew_password
+
+    return renew_password(options.data, options.name)
+
+
+def _config_check(options: argparse.Namespace) -> int:
+    from firmware.core.configuration import load_configuration
+    from firmware.core.paths import box_paths
+
+    paths = box_paths(options.data)
+    configuration = load_configuration(paths)
+    counts = ", ".join(
+        f"{len(getattr(configuration, name))} {name}" for name in ("services", "queues", "agents", "seats")
+    )
+    print(f"The configuration in {paths.configuration} is valid: {configuration.box.name}, {counts}.")
+    return 0
+
+
+def _reload(options: argparse.Namespace) -> int:
+    from firmware.box.cti_request import ask
+    from firmware.calls.messages import ReloadConfiguration
+    from firmware.core.paths import box_paths
+
+    reply = ask(box_paths(options.data), ReloadConfiguration(), "linebox reload")
+    if reply.error:
+        lines = "\n".join(f"  {line}" for line in reply.details)
+        what = f"the configuration was not taken ({reply.error}); the one before stays in force"
+        raise ClearError(f"{what}\n{lines}" if lines else what, "correct the files, then `linebox reload` again")
+    print("The configuration is in force.")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="linebox", description="Linebox 线匣: one box that is a whole 12345 hotline centre."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data", type=Path, help="data folder (default: LINEBOX_DATA, else ~/.local/share/linebox)")
+
+    from firmware.box.up_options import add_arguments
+
+    one = commands.add_parser("up", parents=[data], help="run the whole box in the foreground until Ctrl-C")
+    add_arguments(one)
+    one.set_defaults(run=_up)
+
+    one = commands.add_parser(
+        "doctor", parents=[data], help="look for what can go wrong on this machine, with remedies"
+    )
+    one.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    one.set_defaults(run=_doctor)
+
+    one = commands.add_parser("token", parents=[data], help="print a token for the REST interface")
+    one.add_argument("--login", default="admin", help="whose rights it has (default: admin)")
+    one.add_argument("--days", type=float, default=30.0, help="how long it holds (default: 30)")
+    one.set_defaults(run=_token)
+
+    login = commands.add_parser("login", help="who may sign in to the pages").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    one = login.add_parser("add", parents=[data], help="add a login and print its generated password")
+    one.add_argument("name", metavar="NAME")
+    one.add_argument("--role", action="append", help="administrator, supervisor or agent (may be repeated)")
+    one.add_argument("--agent", default="", metavar="N", help="agent number that it works under")
+    one.add_argument("--title", default="", help="the person's name (default: that of the agent number)")
+    one.set_defaults(run=_login_add)
+    one = login.add_parser("list", parents=[data], help="list the logins")
+    one.set_defaults(run=_login_list)
+    one = login.add_parser("password", parents=[data], help="give a login a new generated password and print it")
+    one.add_argument("name", metavar="NAME")
+    one.set_defaults(run=_login_password)
+
+    config = commands.add_parser("config", help="the configuration files").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    one = config.add_parser("check", parents=[data], help="list everything that is wrong with them")
+    one.set_defaults(run=_config_check)
+
+    one = commands.add_parser("reload", parents=[data], help="have the running box read its configuration files again")
+    one.set_defaults(run=_reload)
+
+    for name, text in HANDED_ON.items():
+        commands.add_parser(name, help=text, add_help=False)
+    return parser
+
+
+def _hand_on(command: str, arguments: Sequence[str]) -> int:
+    import importlib
+
+    module = importlib.import_module("firmware.box.simulate")
+    code: int = getattr(module, command)(list(arguments))
+    return code
+
+
+def _explained(error: BaseException) -> str:
+    """What a person is told about an error that they can do something about."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror + (f": {error.filename}" if error.filename else "")
+    found = None if isinstance(error, ClearError) else hint(text)
+    return f"{text}\n  remedy: {found.remedy}" if found else text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 an error that was said, 2 wrong usage, 130 Ctrl-C."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if given and given[0] in HANDED_ON:
+            return _hand_on(given[0], given[1:])
+        options = _parser().parse_args(given)
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `linebox … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ClearError, OSError, ImportError) as error:
+        print(f"linebox: {_explained(error)}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        from firmware.core.configuration import ConfigurationError
+        from firmware.core.messages import PeerGone
+
+        if not isinstance(error, ConfigurationError | PeerGone):
+            raise  # a defect of ours: whoever reports it needs the whole story
+        print(f"linebox: {_explained(error)}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
