@@ -1,4 +1,4 @@
-"""What callserver and recorder say to each other. The callserver listens, the recorder connects; audio goes by the ring.
+"""What callserver and recorder say to each other. The callserver listens, the recorder connects. No audio: see the ring.
 
 The row of a recording is committed before OpenRecording is sent; the ring holds the seconds in between. After a
 reconnect the callserver sends OpenRecording again for all that are open: a file that exists is continued at its length.
@@ -20,7 +20,11 @@ class OpenRecording(msgspec.Struct, tag="open_recording", frozen=True):
 
 
 class CloseRecording(msgspec.Struct, tag="close_recording", frozen=True):
-    """The leg ended at this sample count: bring the file to exactly that length, make it durable, hash it."""
+    """The leg ended at this sample count: bring the file to exactly that length, make it durable, hash it.
+
+    `to_sample` -1: the gateway died with the line, the recording ends with the last sample that the gateway has left.
+    An estimate instead would cut off what was recorded. Sent again until RecordingClosed is stored; answered each time.
+    """
 
     recording: int
     file: str
