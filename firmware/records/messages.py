@@ -1,4 +1,4 @@
-"""What callserver and recorder say to each other. The callserver listens, the recorder connects. No audio: see the ring.
+"""What callserver and recorder say. The callserver listens, the recorder connects. Audio goes by the ring.
 
 The row of a recording is committed before OpenRecording is sent; the ring holds the seconds in between. After a
 reconnect the callserver sends OpenRecording again for all that are open: a file that exists is continued at its length.
