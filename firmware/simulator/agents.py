@@ -48,6 +48,7 @@ class SimulatedAgent:
                 self.contact = 0
                 self.phone.stop_ringing()
             case EventName.AGENT_STATE_CHANGED:
+                self.contact = event.contact or self.contact
                 self._believe(AgentState(event.state), event.reason)
             case _:
                 pass

@@ -41,7 +41,7 @@ ExtensionLabel = Literal["FXS-1", "FXS-2", "FXS-3", "FXS-4", "FXS-5", "FXS-6", "
 EXTENSIONS: tuple[ExtensionLabel, ...] = get_args(ExtensionLabel)
 """Labels of the extension ports, channels 30 to 37."""
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="a name to file under")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$", description="a name to file under")]
 Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9*#A-Da-d]+$", description="digits of a keypad: 0-9 * # A-D")]
 Number = Annotated[str, msgspec.Meta(pattern=r"^\+?[0-9*#]*$", description="a telephone number, digits only")]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=10_000_000, description="seconds, 0 or more")]
@@ -95,7 +95,7 @@ class Citizen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     at_seconds: Seconds
     """From the start of the scenario."""
-    name: Name | Literal[""] = ""
+    name: Name = ""
     """Empty: `citizen-0001` in the order of the file."""
     calling: Number = ""
     called: Number = "12345"
@@ -141,6 +141,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     phones: tuple[Phone, ...] = msgspec.field(default_factory=demonstration_phones)
     """Ports that are not listed are empty."""
 
+    @property
+    def in_order(self) -> tuple[Citizen, ...]:
+        """The citizens in the order in which they call; those of one moment in the order of the file."""
+        return tuple(sorted(self.citizens, key=lambda citizen: citizen.at_seconds))
+
 
 class ScenarioError(Exception):
     """A scenario file cannot be used. `problems` is all that is wrong with it."""
@@ -172,6 +177,8 @@ def _problems_between(data: dict[str, Any], file: str) -> list[Problem]:
             value = citizen.get(field)
             if value and (first := seen.setdefault(f"{field} {value}", place)) != place:
                 report(f"{place}, field {field}", f"{value} is used twice, first in {first}", "each has its own")
+        if citizen.get("name") in ("clock", *EXTENSIONS):
+            report(f"{place}, field name", f"{citizen['name']} is the name of something else", "another name")
         for step_number, step in entries(citizen.get("steps")):
             where, do, until = f"{place}, steps {step_number}", step.get("do"), step.get("until")
             if do == "wait" and (step.get("seconds") is None) == (until is None):

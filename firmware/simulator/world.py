@@ -23,7 +23,7 @@ from firmware.simulator.citizens import Caller, CallerState, Outcome
 from firmware.simulator.hearing import Hearing
 from firmware.simulator.journal import Journal
 from firmware.simulator.phones import Handset
-from firmware.simulator.scenario import EXTENSIONS, TRUNKS, Citizen, Phone, Scenario
+from firmware.simulator.scenario import EXTENSIONS, TRUNKS, Citizen, Phone
 from firmware.simulator.surroundings import BLOCKS_A_SECOND, Timer
 from firmware.simulator.voices import Voices
 
@@ -55,12 +55,19 @@ class Totals:
 class World:
     """All simulated people. Channel numbers are indexes of CHANNELS.
 
-    `citizens` come in order of their time and may be endless; each is looked at when the one before has called.
-    With `remember`, journals keep what was heard until they are taken.
+    `citizens` come in order of their time (`Scenario.in_order`) and may be endless; each is looked at when the one
+    before has called. With `remember`, journals keep what was heard until they are taken. With `await_gateway`, there
+    is no gateway before `gateway_arrived`, and the citizens' time begins with it.
     """
 
     def __init__(
-        self, citizens: Iterable[Citizen], phones: Sequence[Phone], start: Stamp, *, remember: bool = True
+        self,
+        citizens: Iterable[Citizen],
+        phones: Sequence[Phone],
+        start: Stamp,
+        *,
+        remember: bool = True,
+        await_gateway: bool = False,
     ) -> None:
         self.start = start
         self.block = 0
@@ -68,7 +75,7 @@ class World:
         self.voices = Voices(len(CHANNELS))
         self.hearing = Hearing()
         self.cti_connected = False
-        self.gateway_connected = True
+        self.gateway_connected = not await_gateway
         self.totals = Totals()
         self.finished: deque[Caller] = deque(maxlen=10_000)
         """Calls that are over, until `take_finished`."""
@@ -105,13 +112,10 @@ class World:
         for phone in self.phones:
             phone.begin()
         self._citizens = iter(citizens)
-        self._await_next_citizen()
-
-    @classmethod
-    def of(cls, scenario: Scenario, start: Stamp, *, remember: bool = True) -> World:
-        """The world of a scenario file. Its citizens need not be in order."""
-        in_order = sorted(scenario.citizens, key=lambda citizen: citizen.at_seconds)
-        return cls(in_order, scenario.phones, start, remember=remember)
+        self._citizens_from: int | None = None
+        """Block from which the citizens' times count."""
+        if self.gateway_connected:
+            self._let_citizens_begin()
 
     # ---- for the driver ----------------------------------------------------------------------------------------------
 
@@ -191,6 +195,8 @@ class World:
         self.skip_to(now)
         self.gateway_connected = True
         self._signals.clear()
+        if self._citizens_from is None:
+            self._let_citizens_begin()
         return [HookChange(channel=phone.channel, off_hook=True) for phone in self.phones if phone.off_hook]
 
     def handle_cti(self, message: CallEvent | BoxState, now: Stamp) -> None:
@@ -215,9 +221,12 @@ class World:
             case EventName.ESTABLISHED if caller and message.agent:
                 caller.agent_answered()
             case EventName.CONNECTION_CLEARED | EventName.CONTACT_ENDED:
+                ended = message.name is EventName.CONTACT_ENDED
                 for agent in self.agents:
-                    agent.contact_over(message.contact)
-                if message.name is EventName.CONTACT_ENDED:
+                    # An agent's leg that left (an offer taken back) is no news for the agent who has the contact next.
+                    if ended or message.agent in ("", agent.agent):
+                        agent.contact_over(message.contact)
+                if ended:
                     self._by_contact.pop(message.contact, None)
 
     def cti_lost(self, now: Stamp) -> None:
@@ -232,6 +241,11 @@ class World:
         """What the simulated agents ask of the callserver, since the last time."""
         taken, self._requests = self._requests, []
         return taken
+
+    @property
+    def parties(self) -> list[Journal]:
+        """The journals of all who are there now: phones, and citizens who have called."""
+        return [phone.journal for phone in self.phones] + [caller.journal for caller in self.callers.values()]
 
     def take_finished(self) -> list[Caller]:
         """Citizens whose calls have ended since the last time."""
@@ -300,12 +314,17 @@ class World:
         heapq.heappush(self._timers, (block, self._timer_count, timer))
         return timer
 
+    def _let_citizens_begin(self) -> None:
+        self._citizens_from = self.block
+        self._await_next_citizen()
+
     def _await_next_citizen(self) -> None:
         citizen = next(self._citizens, None)
         if citizen is not None:
             self._ordinal += 1
             caller = Caller(citizen, self._ordinal, self, self._remember)
-            self._at(round(citizen.at_seconds * BLOCKS_A_SECOND), lambda: self._let_call(caller))
+            at = (self._citizens_from or 0) + round(citizen.at_seconds * BLOCKS_A_SECOND)
+            self._at(at, lambda: self._let_call(caller))
 
     def _let_call(self, caller: Caller) -> None:
         self.totals.placed += 1
