@@ -234,3 +234,14 @@ def test_an_alarm_that_stays_ends_the_calls_on_its_channels_only(bench: Bench) -
     assert [bench.state(channel) for channel in range(3)] == ["out_of_service", "ringing", "out_of_service"]
     bench.signal(Alarm("LOS", False))
     assert bench.state(0) == "idle"
+
+
+def test_an_alarm_of_a_board_that_was_restarted_does_not_end_the_next_call(bench: Bench) -> None:
+    bench.signal(Alarm("LOS", True))
+    bench.gateway.board_failed("card", "gone", "bring it back", bench.clock.now())
+    bench.open()
+    leg = bench.call()
+
+    bench.wait(3)
+
+    assert bench.gateway.lines[0].leg == leg
