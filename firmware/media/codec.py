@@ -11,14 +11,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from boards import base
+
 SAMPLE_RATE = 8000
 """Samples a second, everywhere inside the box."""
 
-BLOCK = 80
+BLOCK = base.BLOCK
 """Samples in one tick: 10 ms."""
 
-SILENCE = 0xD5
-"""The A-law code nearest to zero, even bits inverted as on the line."""
+SILENCE = base.ALAW_SILENCE
+"""The A-law code nearest to zero."""
 
 OVERLOAD = 32768.0
 """Where A-law clips, on the linear scale (G.711's virtual decision value 4096, times eight)."""
