@@ -128,8 +128,8 @@ class Recording(msgspec.Struct, kw_only=True):
     gateway_boot: str
     channel: int
     from_sample: int
-    from_mono_us: int
     to_sample: int | None = None
+    """None while it is open; -1 when it has ended and only the recorder knows where."""
 
 
 class BoxLife(msgspec.Struct, kw_only=True):

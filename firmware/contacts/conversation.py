@@ -120,7 +120,7 @@ class Conversation:
             self._leave_agent(contact, at, now, "line")
         leg = self._office.legs[contact.citizen_leg]
         self._keeper.end_leg(leg, at, cause, by, sample)
-        self._keeper.close_recording(contact, at, sample)
+        self._keeper.close_recording(contact, sample)
         self._ledger.update("calls", contact.call, **moment("ended", at))
         result = _result(contact, stage, cause)
         self._ledger.update("contacts", contact.number, result=result, cause=str(cause), **moment("ended", at))

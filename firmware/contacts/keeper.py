@@ -11,7 +11,7 @@ from firmware.contacts.ledger import Ledger, moment
 from firmware.contacts.office import Office
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.lines.messages import AnyLineCommand, ClearLeg, Hear, Join, LegAnswered, Play
-from firmware.records.messages import CloseRecording, OpenRecording
+from firmware.records.messages import UNKNOWN_END, CloseRecording, OpenRecording
 
 
 class Keeper:
@@ -146,21 +146,17 @@ class Keeper:
             gateway_boot=boot,
             channel=leg.channel,
             from_sample=event.sample,
-            from_mono_us=event.at.mono_us,
         )
         contact.recording = number
         self._office.add(recording)
         self._ledger.effects.recorder.append(OpenRecording(number, file, boot, leg.channel, event.sample))
 
-    def close_recording(self, contact: Contact, at: Stamp, sample: int | None) -> None:
+    def close_recording(self, contact: Contact, sample: int | None) -> None:
         recording = self._office.recordings.get(contact.recording)
         if recording is None:
             return
-        if sample is None:
-            # The gateway died with the line: the length follows from the time that passed, in whole blocks.
-            blocks = max(0, at.mono_us - recording.from_mono_us) // 10_000
-            sample = recording.from_sample + blocks * 80
-        recording.to_sample = sample
+        # If the gateway died with the line, only the recorder knows how far the audio went.
+        recording.to_sample = UNKNOWN_END if sample is None else sample
         self._office.touch(recording)
         self._ledger.update("recordings", recording.number, to_sample=sample, state="closing")
         self._ledger.effects.recorder.append(close_message(recording))

@@ -161,6 +161,7 @@ class CallServer:
                 "recordings",
                 message.recording,
                 state="closed",
+                to_sample=recording.from_sample + message.samples,
                 samples=message.samples,
                 missing=message.missing,
                 sha256=message.sha256,

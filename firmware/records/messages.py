@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
+UNKNOWN_END = -1
+"""`to_sample` of a CloseRecording: the gateway died with the line, keep what it has left."""
+
 
 class OpenRecording(msgspec.Struct, tag="open_recording", frozen=True):
     """Record a channel from a sample count on. `file` is relative to the recordings folder."""
@@ -22,8 +25,7 @@ class OpenRecording(msgspec.Struct, tag="open_recording", frozen=True):
 class CloseRecording(msgspec.Struct, tag="close_recording", frozen=True):
     """The leg ended at this sample count: bring the file to exactly that length, make it durable, hash it.
 
-    `to_sample` -1: the gateway died with the line, the recording ends with the last sample that the gateway has left.
-    An estimate instead would cut off what was recorded. Sent again until RecordingClosed is stored; answered each time.
+    With UNKNOWN_END the recording ends with the last sample that the gateway has left. An estimate instead would cut off what was recorded. Sent again until RecordingClosed is stored; answered each time.
     """
 
     recording: int

@@ -19,6 +19,7 @@ import numpy as np
 from boards.base import ALAW_SILENCE
 from firmware.media.ring import RingError, RingReader
 from firmware.records.messages import (
+    UNKNOWN_END,
     CloseRecording,
     FromRecorder,
     RecordingClosed,
@@ -29,8 +30,6 @@ from firmware.records.recording import TRACKS, RecordingError, RecordingFile
 
 ADVANCE_SECONDS = 0.2
 """How often `advance` wants to be called."""
-UNKNOWN_END = -1
-"""`to_sample` of a CloseRecording: the gateway died, keep what it has left."""
 
 _RETRY_ADVANCES = 10
 _SYNC_SAMPLES = 3 * 8000
