@@ -43,6 +43,11 @@ class RestartPolicy:
     def __init__(self) -> None:
         self._quick_deaths = 0
 
+    @property
+    def quick_deaths(self) -> int:
+        """Deaths one after the other, each soon after a start."""
+        return self._quick_deaths
+
     def wait_after(self, lived_seconds: float) -> float:
         """Seconds to wait after an end, given how long it had lived."""
         if lived_seconds >= STEADY_SECONDS:

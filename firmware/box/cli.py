@@ -32,6 +32,13 @@ def _doctor(options: argparse.Namespace) -> int:
     return doctor(options.data, as_json=options.json)
 
 
+def _status(options: argparse.Namespace) -> int:
+    from firmware.box.doctor_data import status
+
+    print("\n".join(status(options.data)))
+    return 0
+
+
 def _token(options: argparse.Namespace) -> int:
     from firmware.box.logins import new_token
 
@@ -103,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     one.set_defaults(run=_doctor)
+
+    one = commands.add_parser("status", parents=[data], help="which processes of the box run")
+    one.set_defaults(run=_status)
 
     one = commands.add_parser("token", parents=[data], help="print a token for the REST interface")
     one.add_argument("--login", default="admin", help="whose rights it has (default: admin)")

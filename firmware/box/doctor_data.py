@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,8 @@ from firmware.box.demonstration import is_unconfigured
 from firmware.box.doctor import BAD, OK, WARN, Check, Finding
 from firmware.box.up_options import SIP_PORT, WEB_PORT
 from firmware.core.configuration import ConfigurationError, load_configuration, load_configuration_or_last_good
-from firmware.core.paths import BoxPaths
+from firmware.core.hints import ClearError
+from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.process_table import read_process_table
 
 SOCKET_PATH_BYTES = 107
@@ -163,6 +165,25 @@ def processes(paths: BoxPaths) -> Iterator[Finding]:
             yield Finding("box", WARN, f"{name} runs (process {entry.pid}) after {entry.restarts} restarts", remedy)
         else:
             yield Finding("box", OK, f"{name} runs (process {entry.pid})")
+
+
+def status(data: Path | None) -> list[str]:
+    """The processes of the box as lines. Raises ClearError if no box runs on the data folder."""
+    paths = box_paths(data)
+    if not supervisor_runs(paths):
+        raise ClearError(f"no box runs on {paths.data}", "start it with `linebox up`, or name its folder with --data")
+    lines = []
+    for name, entry in read_process_table(paths).items():
+        started = datetime.fromtimestamp(entry.started_utc_us / 1_000_000).strftime("%Y-%m-%d %H:%M:%S")
+        line = f"{name:11} {entry.state:11}"
+        if entry.pid:
+            line += f" process {entry.pid:<8} since {started}"
+        if entry.port:
+            line += f"  port {entry.port}"
+        if entry.restarts:
+            line += f"  {entry.restarts} restarts"
+        lines.append(line.rstrip())
+    return lines
 
 
 def data_checks() -> tuple[Check, ...]:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from firmware.box.child import Child, Plan, RestartPolicy, ended_how, last_line
+from firmware.box.child import BACK_OFF_SECONDS, Child, Plan, RestartPolicy, ended_how, last_line
 from firmware.box.log_file import LogFile
 from firmware.core.hints import hint
 from firmware.core.logging import without_secrets
@@ -31,6 +31,8 @@ READY_CHECK_SECONDS = 0.05
 STOP_SECONDS = 2.6
 """All stages together; then whoever is left is killed. Three seconds are promised."""
 STAGE_SECONDS = 1.3
+QUIET_DEATHS = 100
+"""Of a process that keeps ending, only every so many deaths are told: the log is for other things too."""
 PATIENCE_SECONDS = 20.0
 """After this long without being ready, what is missing is said."""
 
@@ -232,14 +234,19 @@ class Supervisor:
         again = f"in {wait:g} s" if wait else "now"
         text = f"{slot.plan.name} {ended_how(code)} after {lived:.1f} s; "
         text += f"restarting {again} (restart {slot.entry.restarts})"
+        if wait:
+            self._write_table()
+        told = slot.policy.quick_deaths - len(BACK_OFF_SECONDS)
+        if told == 0:
+            text += f"\n  {slot.plan.name} keeps ending: it is tried again every {wait:g} s, and no more said of it"
+        elif told > 0 and told % QUIET_DEATHS:
+            return
         words = without_secrets(last_line(child.last_words)) if code > 0 else ""
         if words:
             text += f"\n  it said last: {words[:300]}"
             if found := hint(words):
                 text += f"\n  cause: {found.cause}\n  remedy: {found.remedy}"
         self._say(text)
-        if wait:
-            self._write_table()
 
     def _write_table(self) -> None:
         table = {"supervisor": ProcessEntry(state="running", pid=os.getpid(), started_utc_us=self._began_utc_us)}
@@ -256,6 +263,8 @@ class Supervisor:
         last = time.monotonic() + STOP_SECONDS
         for slot in self._slots:
             slot.start_at = None
+            if slot.child is None:
+                slot.entry.state = "stopped"
         for stage in sorted({slot.plan.stop_stage for slot in self._slots}):
             running = [slot for slot in self._slots if slot.plan.stop_stage == stage]
             for slot in running:
@@ -263,6 +272,7 @@ class Supervisor:
                     slot.child.signal(signal.SIGTERM)
             self._wait_for_end(running, min(last, time.monotonic() + STAGE_SECONDS), hearing)
         self._wait_for_end(self._slots, last, hearing)
+        self._write_table()
         late = [slot for slot in self._slots if slot.child is not None]
         for slot in late:
             assert slot.child is not None

@@ -37,7 +37,7 @@ HINTS = (
         "scripts/build_pjsua2 --install (about 6 minutes); until then everything but SIP runs",
     ),
     Hint(
-        r"No module named '(firmware|drivers|boards|webui)",
+        r"No module named '?(firmware|drivers|boards|webui)",
         "this Python does not know the checkout",
         "start it with scripts/linebox or scripts/run",
     ),

@@ -21,9 +21,12 @@ from firmware.core.paths import BoxPaths
 from firmware.core.process_table import read_process_table
 
 BOX = """
-import json, sys
+import json, os, sys
 from pathlib import Path
+from firmware.box import child
 from firmware.box.child import Plan
+if "NO_WAITING" in os.environ:
+    child.BACK_OFF_SECONDS = (0.0,) * 5
 from firmware.box.supervisor import Supervisor
 from firmware.core.paths import BoxPaths
 paths = BoxPaths(Path(sys.argv[1]) / "data", Path(sys.argv[1]) / "run")
@@ -143,6 +146,13 @@ def test_back_off_grows_to_two_seconds_and_is_forgotten_by_a_steady_life() -> No
     assert [policy.wait_after(0.1) for _ in range(7)] == [*BACK_OFF_SECONDS, 2.0, 2.0]
     assert policy.wait_after(STEADY_SECONDS) == 0.0
     assert policy.wait_after(0.1) == 0.25
+
+
+def test_one_that_never_comes_up_does_not_fill_the_terminal(start: Start) -> None:
+    box = start(python("web", "raise SystemExit('no')"), environment={"NO_WAITING": "1"})
+    box.until(lambda: read_process_table(box.paths)["web"].restarts > 20 if read_process_table(box.paths) else False)
+    said = [line for line in box.output().splitlines() if "web ended with code 1" in line]
+    assert len(said) == 5 and "web keeps ending" in box.output()
 
 
 def test_a_program_that_does_not_exist_is_said_and_the_others_run(start: Start) -> None:
