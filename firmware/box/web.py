@@ -1,0 +1,160 @@
+"""The web process: the pages and REST interface on gevent's WSGI server. Only the shell; the application is `webui`.
+
+    python -m firmware.box.web --data DIR --port N [--host ADDRESS]
+
+One thread, one greenlet a connection. Everything that waits must go through gevent's patched sockets, so patching comes
+before any other import.
+"""
+
+# ruff: noqa: E402
+from gevent import monkey
+
+monkey.patch_all()
+
+import argparse
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.pool import Pool
+from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
+
+from firmware.calls.messages import EventName
+from firmware.core.clock import SystemClock
+from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
+from firmware.core.logging import start_logging
+from firmware.core.paths import BoxPaths, box_paths
+from firmware.core.schemas import Configuration
+from firmware.core.tokens import token_key, verify
+from firmware.records.database import open_for_reading
+from webui import VERSION
+from webui.application import make_application
+from webui.audit import AuditLog, open_office_database
+from webui.cti_connection import CtiConnection
+from webui.live import Live
+from webui.office import Office
+from webui.passwords import PasswordCheck
+from webui.sessions import Sessions
+
+log = logging.getLogger("web")
+
+MOST_CONNECTIONS = 1000
+SILENT_SECONDS = 75
+"""A connection that neither sends nor takes anything for so long is closed; streams send something every 15 s."""
+
+
+class Handler(WSGIHandler):  # type: ignore[misc]
+    """Closes connections that stand still, so that half a request does not hold a place for ever."""
+
+    def __init__(self, connection: Any, address: Any, server: Any, *more: Any) -> None:
+        connection.settimeout(SILENT_SECONDS)
+        super().__init__(connection, address, server, *more)
+
+    def format_request(self) -> str:
+        """Without the query: it may hold a caller's number, which belongs in the audit alone."""
+        return str(super().format_request()).partition("?")[0]
+
+
+class ConfigurationInForce:
+    """The configuration that the callserver works with: read again when it says so, and when it comes back."""
+
+    def __init__(self, paths: BoxPaths, live: Live) -> None:
+        self._paths = paths
+        self._live = live
+        self._configuration, problems = load_configuration_or_last_good(paths)
+        if problems:
+            log.error("the configuration has errors, the last good one is used: %s", problems[0])
+
+    def __call__(self) -> Configuration:
+        return self._configuration
+
+    def follow(self) -> None:
+        """Runs in a greenlet of its own for ever."""
+        woken, last, was_connected = self._live.watch(), self._live.newest_event, self._live.connected
+        while True:
+            woken.wait()
+            woken.clear()
+            events = self._live.events_after(last)
+            changed = events is None or any(one.name is EventName.CONFIGURATION_CHANGED for one in events)
+            last = self._live.newest_event
+            if changed or (self._live.connected and not was_connected):
+                self._read()
+            was_connected = self._live.connected
+
+    def _read(self) -> None:
+        try:
+            self._configuration, _ = load_configuration_or_last_good(self._paths)
+        except (ConfigurationError, OSError) as error:
+            log.error("the configuration could not be read again: %s", error)
+
+
+def make_server(paths: BoxPaths, host: str, port: int) -> tuple[WSGIServer, list[gevent.Greenlet]]:
+    """The server, not started yet, and its running greenlets. Raises ConfigurationError, OSError, ValueError."""
+    clock, live = SystemClock(), Live()
+    configuration = ConfigurationInForce(paths, live)
+    key = token_key(paths)
+    database = open_office_database(paths.office_database)
+    cti = CtiConnection(paths.cti_socket, live, clock)
+    box = configuration().box
+    office = Office(
+        live=live,
+        cti=cti,
+        calls=open_for_reading(paths.calls_database),
+        recordings=paths.recordings,
+        audit=AuditLog(database, clock, box.box_id, box.region),
+        sessions=Sessions(database, clock.now()),
+        configuration=configuration,
+        verify_token=lambda token: verify(key, token, clock.now().utc_us // 1_000_000),
+        # argon2 lets go of the interpreter lock: in a thread, a password check does not hold up the streams.
+        check_password=PasswordCheck(gevent.get_hub().threadpool.apply),
+        clock=clock,
+        version=VERSION,
+    )
+    server = WSGIServer(
+        (host, port),
+        make_application(office),
+        spawn=Pool(MOST_CONNECTIONS),
+        handler_class=Handler,
+        log=None,
+        error_log=LoggingLogAdapter(log, logging.WARNING),
+    )
+    return server, [gevent.spawn(cti.run), gevent.spawn(configuration.follow)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="linebox-web", description="Pages and REST interface of the box.")
+    parser.add_argument("--data", type=Path, help="data folder of the box")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    chosen = parser.parse_args(arguments)
+    start_logging("web")
+    paths = box_paths(chosen.data)
+    try:
+        paths.make()
+        server, greenlets = make_server(paths, chosen.host, chosen.port)
+        server.start()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(
+            f"the web process cannot listen on {chosen.host} port {chosen.port}: {error.strerror or error}. "
+            "Stop what listens there, or choose another port.",
+            file=sys.stderr,
+        )
+        return 2
+    stopped = gevent.event.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stopped.set)
+    log.info("listening on http://%s:%d", chosen.host, server.server_port)
+    stopped.wait()
+    server.stop(timeout=1)
+    gevent.killall(greenlets)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""What is said when something cannot be done: a code for programs; for people what happened and what to do.
+
+Answers of the REST interface follow RFC 9457 (application/problem+json); pages show the same words.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from webui.words import N_, Words
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A problem answer (RFC 9457). `what` and `remedy` are for a person, in the language that the request accepts."""
+
+    status: int
+    title: str
+    code: str
+    what: str
+    remedy: str
+    details: tuple[str, ...] = ()
+    type: str = "about:blank"
+
+
+class _Words(NamedTuple):
+    status: int
+    what: str
+    remedy: str
+
+
+KNOWN: dict[str, _Words] = {
+    "bad_request": _Words(400, N_("The request is not understood."), N_("Compare it with the description.")),
+    "bad_json": _Words(400, N_("The body is not the JSON that is expected here."), N_("Compare it with the schema.")),
+    "bad_parameter": _Words(400, N_("A parameter has a value that cannot be."), N_("Correct the named parameter.")),
+    "not_signed_in": _Words(401, N_("You are not signed in."), N_("Sign in, or send a token: Authorization: Bearer …")),
+    "bad_token": _Words(401, N_("The token is not valid or has expired."), N_("Make a new one with: linebox token")),
+    "wrong_password": _Words(
+        401, N_("Name or password is wrong."), N_("Try again; after five failures wait a minute.")
+    ),
+    "locked_out": _Words(403, N_("Too many failed attempts."), N_("Wait a minute, then try again.")),
+    "foreign_origin": _Words(
+        403, N_("The request does not come from a page of this box."), N_("Open the page of the box and try again.")
+    ),
+    "not_allowed": _Words(
+        403, N_("Your role does not allow this."), N_("Ask a supervisor, or sign in with another name.")
+    ),
+    "no_such_page": _Words(404, N_("There is nothing at this address."), N_("Check the address.")),
+    "no_such_call": _Words(404, N_("There is no such call."), N_("Look for it in the list of calls.")),
+    "no_recording": _Words(
+        404, N_("This call has no recording."), N_("Calls are recorded once the caller is answered.")
+    ),
+    "recording_deleted": _Words(
+        404, N_("The recording was deleted."), N_("Its retention has ended; the record of the call stays.")
+    ),
+    "unknown_agent": _Words(404, N_("There is no such agent number."), N_("Check the agent number.")),
+    "unknown_seat": _Words(404, N_("There is no such seat."), N_("Choose a seat of the list.")),
+    "wrong_method": _Words(405, N_("This address does not take that method."), N_("See the Allow header.")),
+    "recording_open": _Words(409, N_("The recording is still being made."), N_("Try again when the call is over.")),
+    "recording_failed": _Words(
+        409, N_("The recording could not be made."), N_("The reason stands with the call; look at the alarms.")
+    ),
+    "not_possible_now": _Words(409, N_("That is not possible now."), N_("Look at the present state and try again.")),
+    "seat_taken": _Words(409, N_("Somebody else is signed in at this seat."), N_("Choose another seat.")),
+    "signed_in_elsewhere": _Words(409, N_("This agent is signed in at another seat."), N_("Sign out there first.")),
+    "agent_not_signed_in": _Words(409, N_("The agent is not signed in at a seat."), N_("Sign in at a seat first.")),
+    "no_call": _Words(409, N_("There is no call to do this with."), N_("It may just have ended.")),
+    "lift_the_handset": _Words(409, N_("This seat has no headset."), N_("Answer by lifting the handset of the phone.")),
+    "headset_on_hook": _Words(
+        409, N_("The headset phone of this seat is on hook."), N_("Take it off hook, then go ready.")
+    ),
+    "in_call": _Words(409, N_("The agent is in a call."), N_("End the call first.")),
+    "too_large": _Words(413, N_("The request is too large."), N_("Send less at once.")),
+    "range_not_satisfiable": _Words(
+        416, N_("The recording ends before the part that is asked for."), N_("Ask for a part within its length.")
+    ),
+    "server_error": _Words(500, N_("Something went wrong in the box."), N_("Try again; the log of the box says more.")),
+    "callserver_away": _Words(
+        503, N_("Call control does not answer at the moment."), N_("It comes back by itself within seconds.")
+    ),
+    "records_away": _Words(
+        503, N_("The call records cannot be read at the moment."), N_("Try again; look at the alarms and the disk.")
+    ),
+    "audit_away": _Words(
+        503,
+        N_("Reading is refused because the audit cannot be written."),
+        N_("Look at the disk of the box: it may be full."),
+    ),
+    "too_many_streams": _Words(503, N_("Too many pages are open."), N_("Close pages that are not needed.")),
+}
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    413: "Content Too Large",
+    416: "Range Not Satisfiable",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+class Refusal(Exception):
+    """Raised by whatever answers a request, to answer it with a problem instead."""
+
+    def __init__(self, code: str, *details: str, status: int = 0, headers: dict[str, str] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.details = details
+        self.status = KNOWN[code].status if code in KNOWN else status or KNOWN["not_possible_now"].status
+        self.headers = headers or {}
+
+    def problem(self, words: Words) -> Problem:
+        """As it is told to the one who asked. A code that nobody has written words for is told with general ones."""
+        known = KNOWN.get(self.code, KNOWN["not_possible_now"])
+        return Problem(
+            status=self.status,
+            title=TITLES[self.status],
+            code=self.code,
+            what=words(known.what),
+            remedy=words(known.remedy),
+            details=self.details,
+        )
+
+
+encode_problem = msgspec.json.Encoder().encode

@@ -1,0 +1,401 @@
+"""What the REST interface answers: structs that encode the replies and from which the description's schemas are made.
+
+Times are ISO 8601 in UTC. Who may not see a caller's number gets it masked: 138****0000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from firmware.calls.messages import BoxState, CallEvent, ContactView
+from firmware.core.clock import Stamp
+from firmware.records.queries import CallRow, LegRow, SegmentRow
+from webui.formats import masked, moment
+
+
+def _at(stamp: Stamp | None) -> datetime | None:
+    return None if stamp is None else moment(stamp.utc_us)
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the parts of the box are there. `ready`: calls can be taken now."""
+
+    ready: bool
+    callserver: bool
+    gateway: bool
+    recorder: bool
+    version: str
+
+
+class AgentReply(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent. `agent` is the agent number; `call` the number of the call that the agent has."""
+
+    agent: str
+    name: str
+    state: str
+    reason: str
+    since: datetime | None
+    seat: str
+    call: int | None
+    queues: tuple[str, ...]
+
+
+class SeatReply(msgspec.Struct, frozen=True, kw_only=True):
+    seat: str
+    extension: str
+    headset: bool
+    agent: str
+
+
+class QueueReply(msgspec.Struct, frozen=True, kw_only=True):
+    queue: str
+    title: str
+    waiting: int
+    longest_wait_since: datetime | None
+    ready_agents: int
+
+
+class LiveCallReply(msgspec.Struct, frozen=True, kw_only=True):
+    """One call that is going on."""
+
+    id: int
+    state: str
+    caller: str
+    called: str
+    service: str
+    queue: str
+    agent: str
+    seat: str
+    trunk: str
+    started: datetime
+    since: datetime
+    recorded: bool
+
+
+class ChannelReply(msgspec.Struct, frozen=True, kw_only=True):
+    channel: int
+    board: str
+    label: str
+    kind: str
+    state: str
+
+
+class BoardReply(msgspec.Struct, frozen=True, kw_only=True):
+    board: str
+    working: bool
+    problem: str
+    remedy: str
+    channels: int
+    alarms: tuple[str, ...]
+
+
+class TodayReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Since midnight. Connection rate 接通率 = answered / (answered + abandoned); who still waits is not judged."""
+
+    arrived: int
+    answered: int
+    answered_in_15_seconds: int
+    abandoned: int
+    connection_rate: float | None
+
+
+class StateReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything live, as of event `number`. While `connected` is false it is as of `at`, and old."""
+
+    connected: bool
+    number: int
+    at: datetime
+    box_id: str
+    gateway: bool
+    recorder: bool
+    agents: tuple[AgentReply, ...]
+    seats: tuple[SeatReply, ...]
+    queues: tuple[QueueReply, ...]
+    calls: tuple[LiveCallReply, ...]
+    channels: tuple[ChannelReply, ...]
+    boards: tuple[BoardReply, ...]
+    today: TodayReply | None
+
+
+class CallReply(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of the list. `recording` is the recording's number, null if there is none (any more)."""
+
+    id: int
+    caller: str
+    called: str
+    service: str
+    queue: str
+    agent: str
+    seat: str
+    started: datetime
+    queued: datetime | None
+    answered: datetime | None
+    ended: datetime | None
+    result: str
+    cause: str
+    recording: int | None
+    recording_state: str
+    clock_trusted: bool
+
+
+class LegReply(msgspec.Struct, frozen=True, kw_only=True):
+    leg: int
+    party: str
+    number: str
+    agent: str
+    seat: str
+    channel: str
+    started: datetime
+    answered: datetime | None
+    ended: datetime | None
+    cause: str
+    ended_by: str
+
+
+class SegmentReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What a leg lived through from one moment to the next."""
+
+    segment: int
+    leg: int
+    kind: str
+    started: datetime
+    ended: datetime
+    queue: str
+    agent: str
+    seat: str
+    outcome: str
+
+
+class CallDetailReply(CallReply, frozen=True, kw_only=True):
+    legs: tuple[LegReply, ...]
+    segments: tuple[SegmentReply, ...]
+
+
+class CallListReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Newest first. `next_before`: give it as `before` to get the calls that follow; null at the end."""
+
+    calls: tuple[CallReply, ...]
+    next_before: int | None
+
+
+class SegmentListReply(msgspec.Struct, frozen=True, kw_only=True):
+    segments: tuple[SegmentReply, ...]
+
+
+class HistoryReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The last calls of the caller whom the agent has now; `call` is the present call, null if there is none."""
+
+    call: int | None
+    caller: str
+    calls: tuple[CallReply, ...]
+
+
+class EventReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One numbered event (CSTA names). Fields that do not apply are left out."""
+
+    number: int
+    name: str
+    at: datetime
+    call: int = 0
+    leg: int = 0
+    service: str = ""
+    queue: str = ""
+    agent: str = ""
+    seat: str = ""
+    caller: str = ""
+    called: str = ""
+    state: str = ""
+    reason: str = ""
+    cause: str = ""
+    digit: str = ""
+    recording: int = 0
+    channel: ChannelReply | None = None
+    board: BoardReply | None = None
+
+
+class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The seat that the agent takes."""
+
+    seat: str
+
+
+class NotReadyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why: `break`, `meal`, `meeting`, `training`, or a code of your own."""
+
+    reason: str = "break"
+
+
+SeesNumber = Callable[[str], bool]
+"""Told the agent number that has the call: may the reader see the caller's number?"""
+
+
+def call_reply(row: CallRow, sees_number: SeesNumber) -> CallReply:
+    return CallReply(
+        id=row.number,
+        caller=row.calling if sees_number(row.agent) else masked(row.calling),
+        called=row.called,
+        service=row.service,
+        queue=row.queue,
+        agent=row.agent,
+        seat=row.seat,
+        started=_must(row.arrived_utc_us),
+        queued=moment(row.queued_utc_us),
+        answered=moment(row.answered_utc_us),
+        ended=moment(row.ended_utc_us),
+        result=row.result,
+        cause=row.cause,
+        recording=row.recording,
+        recording_state=row.recording_state,
+        clock_trusted=row.trusted,
+    )
+
+
+def leg_reply(row: LegRow, sees_number: bool) -> LegReply:
+    return LegReply(
+        leg=row.number,
+        party=row.party,
+        number=row.party_number if sees_number else masked(row.party_number),
+        agent=row.agent,
+        seat=row.seat,
+        channel=row.channel_label,
+        started=_must(row.started_utc_us),
+        answered=moment(row.answered_utc_us),
+        ended=moment(row.ended_utc_us),
+        cause=row.cause,
+        ended_by=row.ended_by,
+    )
+
+
+def segment_reply(row: SegmentRow) -> SegmentReply:
+    return SegmentReply(
+        segment=row.number,
+        leg=row.leg,
+        kind=row.kind,
+        started=_must(row.started_utc_us),
+        ended=_must(row.ended_utc_us),
+        queue=row.queue,
+        agent=row.agent,
+        seat=row.seat,
+        outcome=row.outcome,
+    )
+
+
+def _must(utc_us: int) -> datetime:
+    at = moment(utc_us)
+    assert at is not None
+    return at
+
+
+def _live_call(view: ContactView, sees_number: SeesNumber) -> LiveCallReply:
+    return LiveCallReply(
+        id=view.contact,
+        state=view.state,
+        caller=view.calling if sees_number(view.agent) else masked(view.calling),
+        called=view.called,
+        service=view.service,
+        queue=view.queue,
+        agent=view.agent,
+        seat=view.seat,
+        trunk=view.trunk,
+        started=_must(view.arrived.utc_us),
+        since=_must(view.since.utc_us),
+        recorded=view.recorded,
+    )
+
+
+def state_reply(
+    state: BoxState, connected: bool, at: Stamp, today: TodayReply | None, sees_number: SeesNumber
+) -> StateReply:
+    """The state as one reader may see it. `at`: the moment of which it speaks."""
+    return StateReply(
+        connected=connected,
+        number=state.number,
+        at=_must(at.utc_us),
+        box_id=state.box_id,
+        gateway=state.gateway_connected,
+        recorder=state.recorder_connected,
+        agents=tuple(
+            AgentReply(
+                agent=one.agent,
+                name=one.name,
+                state=one.state,
+                reason=one.reason,
+                since=_at(one.since),
+                seat=one.seat,
+                call=one.contact or None,
+                queues=one.queues,
+            )
+            for one in state.agents
+        ),
+        seats=tuple(
+            SeatReply(seat=one.seat, extension=one.extension, headset=one.headset, agent=one.agent)
+            for one in state.seats
+        ),
+        queues=tuple(
+            QueueReply(
+                queue=one.queue,
+                title=one.title,
+                waiting=one.waiting,
+                longest_wait_since=_at(one.longest_wait_since),
+                ready_agents=one.ready_agents,
+            )
+            for one in state.queues
+        ),
+        calls=tuple(_live_call(one, sees_number) for one in state.contacts),
+        channels=tuple(
+            ChannelReply(channel=one.channel, board=one.board, label=one.label, kind=one.kind, state=one.state)
+            for one in state.channels
+        ),
+        boards=tuple(
+            BoardReply(
+                board=one.board,
+                working=one.working,
+                problem=one.problem,
+                remedy=one.remedy,
+                channels=one.channels,
+                alarms=one.alarms,
+            )
+            for one in state.boards
+        ),
+        today=today,
+    )
+
+
+def event_reply(event: CallEvent, sees_number: SeesNumber) -> EventReply:
+    channel, board = event.channel, event.board
+    return EventReply(
+        number=event.number,
+        name=event.name,
+        at=_must(event.at.utc_us),
+        call=event.contact,
+        leg=event.leg,
+        service=event.service,
+        queue=event.queue,
+        agent=event.agent,
+        seat=event.seat,
+        caller=event.calling if sees_number(event.agent) else masked(event.calling),
+        called=event.called,
+        state=event.state,
+        reason=event.reason,
+        cause=event.cause,
+        digit=event.digit,
+        recording=event.recording,
+        channel=None
+        if channel is None
+        else ChannelReply(
+            channel=channel.channel, board=channel.board, label=channel.label, kind=channel.kind, state=channel.state
+        ),
+        board=None
+        if board is None
+        else BoardReply(
+            board=board.board,
+            working=board.working,
+            problem=board.problem,
+            remedy=board.remedy,
+            channels=board.channels,
+            alarms=board.alarms,
+        ),
+    )

@@ -1,0 +1,77 @@
+% rebase("layout.tpl", title=_("Calls"))
+<div class="list-page">
+  <form class="filters" method="get" action="/calls" aria-label="{{_("Filter")}}">
+    <label>{{_("Caller")}} <input name="caller" value="{{query.get("caller", "")}}" inputmode="tel" size="13"></label>
+    % if caller.sees_everything:
+    <label>{{_("Agent")}} <select name="agent"><option value="">{{_("All")}}</option>
+      % for number, name in agents.items():
+      <option value="{{number}}" {{!"selected" if query.get("agent") == number else ""}}>{{number}} {{name}}</option>
+      % end
+    </select></label>
+    % end
+    <label>{{_("Queue")}} <select name="queue"><option value="">{{_("All")}}</option>
+      % for queue, name in queues.items():
+      <option value="{{queue}}" {{!"selected" if query.get("queue") == queue else ""}}>{{name}}</option>
+      % end
+    </select></label>
+    <label>{{_("Result")}} <select name="result"><option value="">{{_("All")}}</option>
+      % for code in results:
+      <option value="{{code}}" {{!"selected" if query.get("result") == code else ""}}>{{words.code("result", code)}}</option>
+      % end
+    </select></label>
+    <label>{{_("From")}} <input type="date" name="since" value="{{query.get("since", "")}}"></label>
+    <label>{{_("To")}} <input type="date" name="until" value="{{query.get("until", "")}}"></label>
+    <label class="check"><input type="checkbox" name="recorded" value="1" {{!"checked" if query.get("recorded") else ""}}> {{_("Recorded only")}}</label>
+    <button class="primary">{{_("Search")}}</button>
+    % if filtered:
+    <a href="/calls">{{_("Show all")}}</a>
+    % end
+  </form>
+  <p id="new-calls" class="new-calls" hidden><a href="/calls"></a></p>
+  % if calls:
+  <div class="table-scroll">
+  <table class="call-table">
+    <thead><tr>
+      <th class="number">{{_("Number")}}</th><th>{{_("Arrived")}}</th><th>{{_("Caller")}}</th><th>{{_("Service")}}</th><th>{{_("Queue")}}</th><th>{{_("Agent")}}</th><th class="number">{{_("Waited")}}</th><th class="number">{{_("Talked")}}</th><th>{{_("Result")}}</th><th class="actions">{{_("Actions")}}</th>
+    </tr></thead>
+    <tbody>
+    % for call in calls:
+      % start = call.queued_utc_us or call.arrived_utc_us
+      <tr data-call="{{call.number}}">
+        <td class="number"><a href="/calls/{{call.number}}">{{call.number}}</a></td>
+        <td class="time">{{formats.date_and_time(call.arrived_utc_us)}}</td>
+        <td class="phone-number">{{number_of(call) or _("Number withheld")}}</td>
+        <td>{{services.get(call.service, call.service)}}</td>
+        <td>{{queues.get(call.queue, call.queue)}}</td>
+        <td>{{call.agent}} {{agents.get(call.agent, "")}}</td>
+        <td class="number">{{formats.duration((call.answered_utc_us or call.ended_utc_us) - start if (call.answered_utc_us or call.ended_utc_us) else None)}}</td>
+        <td class="number">{{formats.duration(call.ended_utc_us - call.answered_utc_us if call.answered_utc_us and call.ended_utc_us else None)}}</td>
+        <td><span class="result" data-result="{{call.result}}">{{words.code("result", call.result)}}</span></td>
+        <td class="actions">
+          % if call.recording_state == "closed":
+          <button class="link" data-play="{{call.number}}">▶ {{_("Play")}}</button>
+          % elif call.recording_state:
+          <span class="quiet">{{words.code("recording", call.recording_state)}}</span>
+          % end
+          <a href="/calls/{{call.number}}">{{_("Details")}}</a>
+        </td>
+      </tr>
+    % end
+    </tbody>
+  </table>
+  </div>
+  <nav class="pages" aria-label="{{_("Pages")}}">
+    % if first_page:
+    <a href="{{first_page}}">{{_("Newest")}}</a>
+    % end
+    % if next_page:
+    <a href="{{next_page}}" rel="next">{{_("Older")}}</a>
+    % end
+  </nav>
+  % elif filtered:
+  <div class="empty-state"><h1>{{_("No call fits the filter.")}}</h1><p><a href="/calls">{{_("Show all")}}</a></p></div>
+  % else:
+  <div class="empty-state"><h1>{{_("There are no calls yet.")}}</h1><p>{{_("Every call appears here as soon as it arrives.")}}</p></div>
+  % end
+</div>
+% include("player.tpl")

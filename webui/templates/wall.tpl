@@ -1,0 +1,22 @@
+% rebase("layout.tpl", title=_("Wall"))
+<div class="wall" id="wall">
+  <section class="figures live" aria-label="{{_("Figures")}}">
+    <div class="figure" id="figure-waiting"><b>–</b><span>{{_("Waiting")}}</span></div>
+    <div class="figure" id="figure-longest"><b>–</b><span>{{_("Longest wait")}}</span></div>
+    <div class="figure" id="figure-ready"><b>–</b><span>{{_("Ready")}}</span></div>
+    <div class="figure" id="figure-talking"><b>–</b><span>{{_("Talking")}}</span></div>
+    <div class="figure" id="figure-rate" title="{{_("Answered ÷ (answered + abandoned), since midnight; calls still waiting are not counted.")}}"><b>–</b><span>{{_("Connection rate today")}} <small id="rate-parts"></small></span></div>
+    <div class="figure" id="figure-alarms"><b>–</b><span>{{_("Alarms")}}</span></div>
+  </section>
+  <section class="wall-seats" aria-label="{{_("Seats")}}">
+    <div id="wall-seats" class="seat-grid live"></div>
+  </section>
+  <section class="wall-side">
+    <table class="wall-queues live" id="wall-queues">
+      <thead><tr><th>{{_("Queue")}}</th><th class="number">{{_("Waiting")}}</th><th class="number">{{_("Longest wait")}}</th><th class="number">{{_("Ready")}}</th></tr></thead>
+      <tbody></tbody>
+    </table>
+    <div id="wall-alarms" class="wall-alarms live" role="status"></div>
+  </section>
+  <section class="wall-channels live" id="wall-channels" aria-label="{{_("Channels")}}"></section>
+</div>
