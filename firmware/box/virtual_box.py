@@ -29,7 +29,7 @@ START_UTC_US = 1_767_229_200 * MICROSECONDS
 """When a simulated day begins: 2026-01-01 09:00 in Beijing."""
 BLOCK_US = 10_000
 SAMPLES_PER_BLOCK = 80
-RECORDER_EVERY_BLOCKS = 50
+RECORDER_EVERY_US = 500_000
 BOARD = "sim"
 BOOT = "simulation"
 AGENTS = 1
@@ -115,7 +115,7 @@ class VirtualBox:
         self.blocks_played += 1
         self._clock.advance_to(now.mono_us + BLOCK_US)
         self._settle([])
-        if self.blocks_played % RECORDER_EVERY_BLOCKS == 0:
+        if self.blocks_played % (RECORDER_EVERY_US // BLOCK_US) == 0:
             self._advance_recorder()
 
     def _jump(self) -> None:
@@ -124,7 +124,8 @@ class VirtualBox:
         self._heard = None
         self._advance_recorder()
         moments = (self.world.next_wake(), self.server.next_deadline(), self.gateway.idle_until(now))
-        due = max(min(moment for moment in moments if moment is not None), now.mono_us + 1)
+        due = min((moment for moment in moments if moment is not None), default=now.mono_us + RECORDER_EVERY_US)
+        due = max(due, now.mono_us + 1)
         self._clock.advance_to(-(-due // BLOCK_US) * BLOCK_US)
         now = self._now()
         self.gateway.skip_to(now.mono_us // BLOCK_US * SAMPLES_PER_BLOCK, now)

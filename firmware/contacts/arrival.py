@@ -78,8 +78,9 @@ class Arrival:
         self._go(contact, flow.on_answered(self._service(contact), self._office.menus), event.at, now)
 
     def play_ended(self, event: PlayEnded, leg: Leg, now: Stamp) -> None:
-        contact = self._office.contacts[leg.contact]
-        if contact.play != event.play:
+        """Greeting or prompt reached its last sample: on with the service."""
+        contact = self._office.contacts.get(leg.contact)
+        if contact is None or contact.play != event.play:
             return
         contact.play = ""
         if contact.state is ContactState.ANNOUNCED:
@@ -88,8 +89,13 @@ class Arrival:
             self._go(contact, flow.on_prompt_ended(_menu(contact)), event.at, now)
 
     def digit(self, event: DigitReceived, leg: Leg, now: Stamp) -> None:
-        contact = self._office.contacts[leg.contact]
-        if leg.party is Party.CITIZEN and contact.state is ContactState.MENU:
+        """A digit chooses from the menu, also one that is pressed before the menu has been spoken."""
+        contact = self._office.contacts.get(leg.contact)
+        if contact is None or leg.party is not Party.CITIZEN:
+            return
+        if contact.state is ContactState.ANNOUNCED:
+            contact.menu = self._office.menus.get(self._service(contact).menu)
+        if contact.menu is not None and contact.state in (ContactState.ANNOUNCED, ContactState.MENU):
             self._keeper.emit(EventName.DIGIT, contact, event.at, leg=leg.number, digit=event.digit)
             self._go(contact, flow.on_digit(_menu(contact), event.digit, contact.attempts), event.at, now)
 

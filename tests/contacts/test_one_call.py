@@ -150,6 +150,20 @@ def test_the_menu_sends_by_digit_asks_again_once_and_then_goes_to_a_person(
     assert exchange.state().contacts[0].queue == queue
 
 
+def test_a_digit_pressed_during_the_greeting_counts(exchange: ScriptedLines) -> None:
+    leg = exchange.arrives(called="12346")
+    exchange.answered(leg)
+    exchange.presses(leg, "1")
+    assert exchange.state().contacts[0].queue == "consult"
+
+
+def test_digits_mean_nothing_where_there_is_no_menu(exchange: ScriptedLines) -> None:
+    leg = exchange.arrives(called="12345")
+    exchange.answered(leg)
+    exchange.presses(leg, "1")
+    assert exchange.state().contacts[0].state == "announced"
+
+
 def test_a_caller_who_presses_nothing_is_asked_again_and_then_reaches_a_person(exchange: ScriptedLines) -> None:
     leg = exchange.arrives(called="12346")
     exchange.answered(leg)
