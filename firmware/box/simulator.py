@@ -214,6 +214,9 @@ class SimulatorProcess:
                 self._report.take(journal, self._world.sample)
             self._report.clock(self._clock_entries)
             self._clock_entries = []
+            if self._report.problem:
+                _log.warning("the report lost a part: %s", self._report.problem)
+                self._report.problem = ""
 
 
 def run_simulator(paths: BoxPaths, citizens: Iterable[Citizen], phones: tuple[Phone, ...], report: Path | None) -> None:

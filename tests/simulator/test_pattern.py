@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 
 from firmware.media.codec import decode, encode, level_of
 from firmware.simulator.pattern import Stretch, pattern_blocks, pattern_samples, speakers_in, verify_pattern
+from firmware.tones.dtmf import DtmfDetector
 
 SILENCE = np.full(320, 0xD5, dtype=np.uint8)
 
@@ -110,3 +111,16 @@ def test_it_tells_who_is_heard_without_being_told() -> None:
 
     assert set(speakers_in(heard)) == {4, 1001}
     assert speakers_in(SILENCE) == {}
+
+
+def test_the_box_hears_no_digit_in_the_pattern_of_anybody() -> None:
+    speakers = np.arange(1, 39)
+    detector = DtmfDetector(len(speakers))
+
+    digits = [
+        digit
+        for number in range(3000)
+        for digit in detector.process(decode(pattern_blocks(speakers, 80 * number)), 80 * number)
+    ]
+
+    assert digits == [], "38 speakers for half a minute each"
