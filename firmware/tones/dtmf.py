@@ -12,6 +12,8 @@ and 40 ms off accepted; 23 ms not a digit; a break of 10 ms does not make two di
 
 from __future__ import annotations
 
+import cmath
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +54,10 @@ LONGEST_TAIL = 3
 
 _HZ = np.array([*LOW_HZ, *HIGH_HZ, DIAL_HZ])
 _MINIMUM_PEAK = codec.peak_of(MINIMUM_DBM0)
+# A first sieve works on products that the tones' leakage may have changed: looser than what follows.
+_ROUGH_SHARE = 0.6
+_ROUGH_TWIST = 10.0 ** (-1.7)
+_ROUGH_MINIMUM = (0.5 * _MINIMUM_PEAK * BLOCK / 2) ** 2
 
 Indexes = NDArray[np.intp]
 Complex = NDArray[np.complex64]
@@ -90,15 +96,23 @@ def _inverse_of_pairs() -> Linear:
 
 _COLUMNS: Linear = _columns().astype(np.float32)
 """[80, 18]: cosines of the nine frequencies, then sines."""
-_COLUMNS_OF_PAIR: Indexes = np.array([_columns_of(pair) for pair in range(16)], dtype=np.intp)
-"""[16, 6]: which columns a pair and the dial tone are."""
+_COLUMNS_OF_PAIR: Indexes = np.array([_columns_of(pair) for pair in range(16)], dtype=np.intp).T
+"""[6, 16]: which columns a pair and the dial tone are."""
 _INVERSE: Linear = _inverse_of_pairs()
 """[16, 6, 6]: inverse Gram matrix of these columns."""
-_HZ_OF_PAIR = np.array([(LOW_HZ[pair // 4], HIGH_HZ[pair % 4]) for pair in range(16)])
+_HZ_OF_PAIR = np.array([(LOW_HZ[pair // 4], HIGH_HZ[pair % 4]) for pair in range(16)]).T
 _TURN_OF_PAIR: Complex = np.exp(-2j * np.pi * _HZ_OF_PAIR * BLOCK / SAMPLE_RATE).astype(np.complex64)
-"""[16, 2]: what takes back the turn of each tone's phase in one hop."""
-_TOLERANCE_OF_PAIR: Linear = (2 * np.pi * FREQUENCY_TOLERANCE * _HZ_OF_PAIR * BLOCK / SAMPLE_RATE).astype(np.float32)
-"""[16, 2]: by how much (radians) that turn may be off."""
+"""[2, 16]: what takes back the turn of each tone's phase in one hop."""
+_STEADY_OF_PAIR: Linear = np.cos(2 * np.pi * FREQUENCY_TOLERANCE * _HZ_OF_PAIR * BLOCK / SAMPLE_RATE).astype(np.float32)
+"""[2, 16]: cosine of the angle by which that turn may be off."""
+
+# Rows of the state of a channel. Sums are over good hops; strength is that of both tones together.
+_POWER = slice(0, 2)
+_UNEXPLAINED, _STRONGEST, _GOOD, _STEPS, _STEADY, _MISSING, _TAIL = range(2, 9)
+_EDGES = slice(9, 13)
+"""Strength of the hop before, the first, the last, the one after."""
+_FIRST_EDGE, _LAST_EDGE, _AFTER_EDGE = 10, 11, 12
+_STATE_ROWS = 13
 
 
 class DtmfDetector:
@@ -107,29 +121,21 @@ class DtmfDetector:
     def __init__(self, channels: int) -> None:
         self.channels = channels
         self._next_sample = 0
-        self._products: Linear = np.zeros((channels, 18), dtype=np.float32)
-        self._last_products: Linear = np.zeros((channels, 18), dtype=np.float32)
-        # What is sounding on each channel: the pair (-1: nothing), first and last good hop, and sums over good hops.
+        # Channels are the last axis of everything, so that each step runs along memory.
+        self._products: Linear = np.zeros((18, channels), dtype=np.float32)
+        self._last_products: Linear = np.zeros((18, channels), dtype=np.float32)
+        # What is sounding on each channel: the pair (-1: nothing), its first and last good hop, and the rest.
         self._pair: NDArray[np.intp] = np.full(channels, -1, dtype=np.intp)
         self._first = np.zeros(channels, dtype=np.int64)
         self._last = np.zeros(channels, dtype=np.int64)
-        self._good = np.zeros(channels, dtype=np.int64)
-        self._missing = np.zeros(channels, dtype=np.float32)
-        self._tail_hops = np.zeros(channels, dtype=np.int64)
-        self._amplitude: Complex = np.zeros((channels, 2), dtype=np.complex64)
-        self._turned: Complex = np.zeros((channels, 2), dtype=np.complex64)
-        self._steps = np.zeros(channels, dtype=np.int64)
-        self._steady_steps = np.zeros(channels, dtype=np.int64)
-        self._power: Linear = np.zeros((channels, 2), dtype=np.float32)
-        self._unexplained: Linear = np.zeros(channels, dtype=np.float32)
-        # Strength (both tones) of the edges: hop before, first, last, after; and the strongest.
-        self._edges: Linear = np.zeros((channels, 4), dtype=np.float32)
-        self._strongest: Linear = np.zeros(channels, dtype=np.float32)
+        self._state: Linear = np.zeros((_STATE_ROWS, channels), dtype=np.float32)
+        self._amplitude: Complex = np.zeros((2, channels), dtype=np.complex64)
+        self._turned: Complex = np.zeros((2, channels), dtype=np.complex64)
 
     def reset(self, channel: int) -> None:
         """Forget what is sounding on a channel (its line was taken or given up)."""
         self._pair[channel] = -1
-        self._last_products[channel] = 0.0
+        self._last_products[:, channel] = 0.0
 
     def process(
         self, linear: Linear, sample: int, active: NDArray[np.bool_] | Indexes | None = None
@@ -144,16 +150,16 @@ class DtmfDetector:
             self._last_products.fill(0.0)
         self._next_sample = sample + BLOCK
         last = self._last_products
-        products = np.matmul(linear, _COLUMNS, out=self._products)
+        products = self._products
+        products[:] = np.matmul(linear, _COLUMNS).T
         energy = np.einsum("ij,ij->i", linear, linear)
-        powers = products[:, :8] ** 2 + products[:, 9:17] ** 2
-        low = powers[:, :4].argmax(axis=1)
-        high = powers[:, 4:].argmax(axis=1)
-        every = np.arange(self.channels)
-        # Rough, to leave out most channels: leakage between the tones and a dial tone may take their part.
-        tones = (powers[every, low] + powers[every, 4 + high]) * np.float32(2.0 / BLOCK)
-        maybe = (tones > energy * np.float32(0.5 * TONE_SHARE / (1.0 + DIAL_SHARE))) & (
-            energy > np.float32(_MINIMUM_PEAK**2 * BLOCK / 2)
+        squares = np.square(products)
+        powers = squares[:9] + squares[9:]
+        low, high = powers[:4].max(axis=0), powers[4:8].max(axis=0)
+        # Rough, to leave out most channels: leakage between the tones and from the dial tone may take their part.
+        weaker, stronger = np.minimum(low, high), np.maximum(low, high)
+        maybe = (low + high + np.float32(_ROUGH_SHARE) * powers[8] > np.float32(_ROUGH_SHARE * BLOCK / 2) * energy) & (
+            weaker > np.maximum(np.float32(_ROUGH_MINIMUM), np.float32(_ROUGH_TWIST) * stronger)
         )
         if active is not None:
             mask = np.zeros(self.channels, dtype=bool)
@@ -163,130 +169,127 @@ class DtmfDetector:
         found: list[DetectedDigit] = []
         rows = np.flatnonzero(maybe | (self._pair >= 0))
         if rows.size:
-            self._follow(rows, low[rows] * 4 + high[rows], energy[rows], last, sample, found)
+            strongest = powers[:8, rows]
+            best = strongest[:4].argmax(axis=0) * 4 + strongest[4:].argmax(axis=0)
+            self._follow(rows, best, energy[rows], sample, found)
         self._last_products, self._products = products, last
         return found
 
-    def _follow(
-        self, rows: Indexes, best: Indexes, energy: Linear, last: Linear, sample: int, found: list[DetectedDigit]
-    ) -> None:
+    def _follow(self, rows: Indexes, best: Indexes, energy: Linear, sample: int, found: list[DetectedDigit]) -> None:
         """The channels on which something is or may be sounding. `best`: the strongest pair of each."""
-        amplitude, residual, dial = _fit(self._products[rows], best, energy)
-        power = amplitude.real**2 + amplitude.imag**2
-        tones = power.sum(axis=1) * np.float32(BLOCK / 2)
-        twist = power[:, 1] / np.maximum(power[:, 0], np.float32(1e-6))
+        amplitude, power, residual, dial = _fit(self._products, rows, best, energy)
+        tones = (power[0] + power[1]) * np.float32(BLOCK / 2)
         good = (
-            (tones >= np.float32(TONE_SHARE) * (tones + residual))
+            (tones * np.float32(1.0 / TONE_SHARE - 1.0) >= residual)
             & (dial <= np.float32(DIAL_SHARE) * tones)
-            & (power.min(axis=1) >= np.float32(_MINIMUM_PEAK**2))
-            & (twist >= np.float32(10 ** ((TWIST_DB[0] - HOP_TWIST_MARGIN_DB) / 10)))
-            & (twist <= np.float32(10 ** ((TWIST_DB[1] + HOP_TWIST_MARGIN_DB) / 10)))
+            & (np.minimum(power[0], power[1]) >= np.float32(_MINIMUM_PEAK**2))
+            & (power[1] >= np.float32(10 ** ((TWIST_DB[0] - HOP_TWIST_MARGIN_DB) / 10)) * power[0])
+            & (power[1] <= np.float32(10 ** ((TWIST_DB[1] + HOP_TWIST_MARGIN_DB) / 10)) * power[0])
         )
         pair = self._pair[rows]
         goes_on = good & (pair == best)
         falters = (pair >= 0) & ~goes_on
         begins = good & ~goes_on
-
         if falters.any():
-            self._falter(rows[falters], good[falters], energy[falters], sample, found)
+            self._falter(rows[falters], good[falters], energy[falters], found)
         if begins.any():
-            self._begin(rows[begins], best[begins], amplitude[begins], residual[begins], last, sample)
+            at = np.flatnonzero(begins)
+            self._begin(rows[at], best[at], amplitude[:, at], power[:, at], residual[at], sample)
         if goes_on.any():
-            self._go_on(rows[goes_on], best[goes_on], amplitude[goes_on], residual[goes_on], sample)
+            at = np.flatnonzero(goes_on)
+            self._go_on(rows[at], best[at], amplitude[:, at], power[:, at], residual[at], sample)
 
     def _begin(
-        self, rows: Indexes, pair: Indexes, amplitude: Complex, residual: Linear, last: Linear, sample: int
+        self, rows: Indexes, pair: Indexes, amplitude: Complex, power: Linear, residual: Linear, sample: int
     ) -> None:
-        before, _, _ = _fit(last[rows], pair, np.zeros(rows.size, dtype=np.float32))
-        strength = np.abs(amplitude).sum(axis=1)
+        before = _fit(self._last_products, rows, pair, np.zeros(rows.size, dtype=np.float32))[1]
+        strength = np.sqrt(power).sum(axis=0)
+        state = np.zeros((_STATE_ROWS, rows.size), dtype=np.float32)
+        state[_POWER] = power
+        state[_UNEXPLAINED] = residual
+        state[_GOOD] = 1.0
+        state[_EDGES] = np.sqrt(before).sum(axis=0), strength, strength, 0.0 * strength
+        state[_STRONGEST] = strength
+        self._state[:, rows] = state
         self._pair[rows] = pair
         self._first[rows] = self._last[rows] = sample
-        self._good[rows] = 1
-        self._missing[rows] = 0.0
-        self._tail_hops[rows] = 0
-        self._amplitude[rows] = amplitude
-        self._turned[rows] = 0.0
-        self._steps[rows] = self._steady_steps[rows] = 0
-        self._power[rows] = np.abs(amplitude) ** 2
-        self._unexplained[rows] = residual
-        self._edges[rows] = np.stack([np.abs(before).sum(axis=1), strength, strength, np.zeros_like(strength)], axis=1)
-        self._strongest[rows] = strength
+        self._amplitude[:, rows] = amplitude
+        self._turned[:, rows] = 0.0
 
-    def _go_on(self, rows: Indexes, pair: Indexes, amplitude: Complex, residual: Linear, sample: int) -> None:
-        size = np.abs(amplitude)
-        strength = size.sum(axis=1)
-        # Phase is followed only from one hop to the very next.
-        next_hop = self._tail_hops[rows] == 0
-        turned = amplitude * self._amplitude[rows].conj() * _TURN_OF_PAIR[pair]
-        steady = next_hop & (np.abs(np.angle(turned)) <= _TOLERANCE_OF_PAIR[pair]).all(axis=1)
-        self._turned[rows] += turned * steady[:, None]
-        self._steps[rows] += next_hop
-        self._steady_steps[rows] += steady
-        self._amplitude[rows] = amplitude
-        self._power[rows] += size**2
-        self._unexplained[rows] += residual
-        self._last[rows] = sample
-        self._good[rows] += 1
-        self._missing[rows] = 0.0
-        self._tail_hops[rows] = 0
-        self._edges[rows, 2] = strength
-        self._edges[rows, 3] = 0.0
-        self._strongest[rows] = np.maximum(self._strongest[rows], strength)
-
-    def _falter(
-        self, rows: Indexes, other: NDArray[np.bool_], energy: Linear, sample: int, found: list[DetectedDigit]
+    def _go_on(
+        self, rows: Indexes, pair: Indexes, amplitude: Complex, power: Linear, residual: Linear, sample: int
     ) -> None:
+        state = self._state[:, rows]
+        # Phase is followed only from one hop to the very next.
+        next_hop = state[_TAIL] == 0.0
+        turned = amplitude * self._amplitude[:, rows].conj() * _TURN_OF_PAIR[:, pair]
+        steady = next_hop & (turned.real >= np.abs(turned) * _STEADY_OF_PAIR[:, pair]).all(axis=0)
+        self._turned[:, rows] += turned * steady
+        self._amplitude[:, rows] = amplitude
+        self._last[rows] = sample
+        strength = np.sqrt(power).sum(axis=0)
+        state[_POWER] += power
+        state[_UNEXPLAINED] += residual
+        state[_STRONGEST] = np.maximum(state[_STRONGEST], strength)
+        state[_GOOD] += 1.0
+        state[_STEPS] += next_hop
+        state[_STEADY] += steady
+        state[_MISSING] = state[_TAIL] = state[_AFTER_EDGE] = 0.0
+        state[_LAST_EDGE] = strength
+        self._state[:, rows] = state
+
+    def _falter(self, rows: Indexes, other: NDArray[np.bool_], energy: Linear, found: list[DetectedDigit]) -> None:
         """Hops in which the sounding pair is not as it should be; `other`: another pair sounds."""
-        amplitude, _, _ = _fit(self._products[rows], self._pair[rows], energy)
-        strength = np.abs(amplitude).sum(axis=1)
-        first = self._tail_hops[rows] == 0
-        self._edges[rows[first], 3] = strength[first]
-        self._missing[rows] += 1.0 - np.minimum(1.0, strength / self._strongest[rows])
-        self._tail_hops[rows] += 1
-        over = other | (self._missing[rows] >= BREAK) | (self._tail_hops[rows] >= LONGEST_TAIL)
-        for channel in rows[over].tolist():
+        strength = np.sqrt(_fit(self._products, rows, self._pair[rows], energy)[1]).sum(axis=0)
+        state = self._state[:, rows]
+        state[_AFTER_EDGE] = np.where(state[_TAIL] == 0.0, strength, state[_AFTER_EDGE])
+        state[_MISSING] += 1.0 - np.minimum(np.float32(1.0), strength / state[_STRONGEST])
+        state[_TAIL] += 1.0
+        self._state[:, rows] = state
+        over = rows[other | (state[_MISSING] >= BREAK) | (state[_TAIL] >= LONGEST_TAIL)]
+        for channel in over.tolist():
             digit = self._judge(channel)
             if digit is not None:
                 found.append(digit)
-        self._pair[rows[over]] = -1
+        self._pair[over] = -1
 
     def _judge(self, channel: int) -> DetectedDigit | None:
         """What was sounding has ended: was it a digit?"""
-        good = int(self._good[channel])
-        if good < MINIMUM_HOPS:
+        state = self._state[:, channel].tolist()
+        good, steady = state[_GOOD], state[_STEADY]
+        if good < MINIMUM_HOPS or steady < MINIMUM_HOPS - 1 or steady < STEADY_SHARE * state[_STEPS]:
             return None
-        strongest = float(self._strongest[channel])
-        before, first, last, after = np.minimum(1.0, self._edges[channel] / strongest).tolist()
+        before, first, last, after = (min(1.0, edge / state[_STRONGEST]) for edge in state[_EDGES])
         start = int(self._first[channel]) + round(BLOCK * (1.0 - first - before))
         end = int(self._last[channel]) + round(BLOCK * (last + after))
         if end - start < MINIMUM_DURATION:
             return None
-        steady = int(self._steady_steps[channel])
-        if steady < MINIMUM_HOPS - 1 or steady < STEADY_SHARE * int(self._steps[channel]):
-            return None
         pair = int(self._pair[channel])
         # A hop hears a tone that is off its frequency a little weaker than it is.
-        turns_off = np.angle(self._turned[channel]) / (2.0 * np.pi)
-        power = self._power[channel] / np.sinc(turns_off) ** 2
-        total = float(power.sum()) * BLOCK / 2
-        # What is left over when even the weakening is accounted for is noise, voice or music.
-        foreign = float(self._unexplained[channel]) - (total - float(self._power[channel].sum()) * BLOCK / 2)
-        if foreign > FOREIGN_SHARE * total:
+        turns_off = [cmath.phase(turned) / math.tau for turned in self._turned[:, channel].tolist()]
+        weakened = [math.sin(math.pi * turn) / (math.pi * turn) if turn else 1.0 for turn in turns_off]
+        power = [heard / weak**2 for heard, weak in zip(state[_POWER], weakened, strict=True)]
+        # What is left over when even this is accounted for is noise, voice or music.
+        foreign = state[_UNEXPLAINED] - (sum(power) - sum(state[_POWER])) * BLOCK / 2
+        if foreign > FOREIGN_SHARE * sum(power) * BLOCK / 2:
             return None
-        peak = np.sqrt(power / good)
-        levels = 20.0 * np.log10(peak / codec.ZERO_DBM0_PEAK)
-        twist = float(levels[1] - levels[0])
-        if not TWIST_DB[0] <= twist <= TWIST_DB[1]:
+        low, high = (10.0 * math.log10(tone / good / codec.ZERO_DBM0_PEAK**2) for tone in power)
+        if not TWIST_DB[0] <= high - low <= TWIST_DB[1]:
             return None
-        return DetectedDigit(channel, DIGITS[pair], start, end - start, float(levels.max()), twist)
+        return DetectedDigit(channel, DIGITS[pair], start, end - start, max(low, high), high - low)
 
 
-def _fit(products: Linear, pair: Indexes, energy: Linear) -> tuple[Complex, Linear, Linear]:
-    """Least squares of pair and dial tone in one hop of some channels: complex peaks [rows, 2] (low, high), the energy
-    that is left unexplained, the energy of the dial tone."""
-    chosen = np.take_along_axis(products, _COLUMNS_OF_PAIR[pair], axis=1)
-    weights = np.matmul(_INVERSE[pair], chosen[:, :, None])[:, :, 0]
-    residual = np.maximum(energy - np.einsum("ij,ij->i", weights, chosen), np.float32(0.0))
-    amplitude = (weights[:, 0:2] - 1j * weights[:, 3:5]).astype(np.complex64)
-    dial = (weights[:, 2] ** 2 + weights[:, 5] ** 2) * np.float32(BLOCK / 2)
-    return amplitude, residual, dial
+def _fit(products: Linear, rows: Indexes, pair: Indexes, energy: Linear) -> tuple[Complex, Linear, Linear, Linear]:
+    """Least squares of a pair and the dial tone in one hop of some channels.
+
+    Complex peaks [2, rows] (low, high) and their squares; the energy that is left unexplained; that of the dial tone.
+    """
+    chosen = products[_COLUMNS_OF_PAIR[:, pair], rows]
+    weights = np.einsum("kij,jk->ik", _INVERSE[pair], chosen)
+    residual = energy - (weights * chosen).sum(axis=0)
+    squares = np.square(weights)
+    power = squares[:2] + squares[3:5]
+    amplitude = np.empty((2, rows.size), dtype=np.complex64)
+    amplitude.real = weights[:2]
+    np.negative(weights[3:5], out=amplitude.imag)
+    return amplitude, power, residual, (squares[2] + squares[5]) * np.float32(BLOCK / 2)
