@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +28,8 @@ from firmware.lines.messages import (
     AnyLineCommand,
     AnyLineEvent,
     Attach,
+    BoardChanged,
+    BoardState,
     Snapshot,
     decode_from_gateway,
 )
@@ -67,6 +70,12 @@ class Callserver:
     def all(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.events if isinstance(event, kind)]
 
+    def board(self, name: str) -> BoardState:
+        """The board as it was told last."""
+        told = [event.state for event in self.all(BoardChanged) if event.state.board == name]
+        before = [board for board in (self.snapshot.boards if self.snapshot else ()) if board.board == name]
+        return (before + told)[-1]
+
     def is_gone(self, seconds: float = 2.0) -> bool:
         """True once the gateway has closed the connection."""
         end = time.monotonic() + seconds
@@ -89,8 +98,12 @@ class RunningGateway:
         self.paths.make()
         save_subjects(self.paths, demonstration_documents("a password for tests"))
         self.far: FarEnd | None = None
+        self._accepting: threading.Thread | None = None
         if with_far_end:
             self.start_far_end()
+            # Greeted while the gateway starts, so that it need not try again after a second.
+            self._accepting = threading.Thread(target=self.e1.accept, args=(10.0,))
+            self._accepting.start()
         self.errors = (folder / "gateway.log").open("wb+")
         self.process = self.start()
 
@@ -100,6 +113,11 @@ class RunningGateway:
         self.started = time.monotonic()
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=self.errors)
         return self.process
+
+    def greeted(self) -> None:
+        """Wait until the far end has greeted the gateway that was started first."""
+        assert self._accepting is not None
+        self._accepting.join()
 
     def start_far_end(self) -> None:
         self.far = FarEnd(self.paths.simulator_socket, hello_of(sim.CHANNELS, has_clock=True))
@@ -149,14 +167,22 @@ class RunningGateway:
         return self.e1.blocks[-1].samples
 
     def until(self, what: type[Event], callserver: Callserver, seconds: float = 5.0) -> Event:
-        """Exchange silence at the pace of the line until a new event of this kind has come."""
+        """Exchange silence, faster than the line would, until a new event of this kind has come."""
         before = len(callserver.all(what))
         end = time.monotonic() + seconds
         while len(callserver.all(what)) <= before:
             self.exchange()
-            callserver.look(0.01)
+            callserver.look(0.002)
             assert time.monotonic() < end, f"no {what.__name__} in {callserver.events}"
         return callserver.all(what)[before]
+
+    def wait_for_board(self, callserver: Callserver, name: str = "sim", working: bool = True) -> BoardState:
+        """Until the gateway tells that a board works, or does not; its far end is silent meanwhile."""
+        end = time.monotonic() + 5
+        while callserver.board(name).working != working:
+            callserver.look(0.05)
+            assert time.monotonic() < end, f"board {name} is {callserver.board(name)}"
+        return callserver.board(name)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -165,6 +191,8 @@ class RunningGateway:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
+        if self._accepting is not None:
+            self._accepting.join()
         self.process.wait(5)
         if self.far is not None:
             self.far.close()
