@@ -88,7 +88,7 @@ class Board(Protocol):
         ...
 
     def receive(self) -> tuple[list[Block], list[FromBoard]]:
-        """Blocks ([channels, 80] A-law, oldest first; 0, 1, 2 or after a stall more) and signals since the last call."""
+        """Blocks ([channels, 80] A-law, oldest first; none, one, or several) and signals since the last call."""
         ...
 
     def send_block(self, block: Block) -> None:

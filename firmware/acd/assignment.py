@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Waiting:
-    """A contact in a queue. Order of service is by the moment of queueing, so a contact that comes back is at the head."""
+    """A contact in a queue. Served by the moment of queueing, so a contact that comes back is at the head."""
 
     contact: int
     queue: str

@@ -1,4 +1,4 @@
-"""The CTI clients of the callserver: pages, simulated agents, the command line. Sends them what is stored, reads requests.
+"""The CTI clients of the callserver: pages, simulated agents, the command line. They are sent what is stored.
 
 A subscriber first gets the stored events after the number it names, page by page and as fast as it reads, then the new
 ones as they are stored. Each client is served on its own: one that talks nonsense or does not read is closed.

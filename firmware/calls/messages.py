@@ -1,8 +1,8 @@
 """What the callserver tells pages, agents' programs and the command line, and what they ask of it (CTI).
 
-Events carry CSTA names and are numbered without gaps over the whole life of the box; a client that reconnects subscribes
-after its last number and misses nothing. An event is sent only after the database has it. Reasons are codes; words are
-made at display.
+Events carry CSTA names and are numbered without gaps over the whole life of the box; a client that reconnects
+subscribes after its last number and misses nothing. An event is sent only after the database has it. Reasons are codes;
+words are made at display.
 """
 
 from __future__ import annotations

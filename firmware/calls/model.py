@@ -1,4 +1,4 @@
-"""What is going on, as structs: contact, leg, agent, recording. Saved as JSON in the `live` table, read after a restart.
+"""What is going on, as structs: contact, leg, agent, recording. Kept as JSON in the `live` table for a restart.
 
 No behaviour here: that is in `firmware/contacts`. Times are stamps; deadlines are monotonic microseconds.
 """

@@ -1,7 +1,7 @@
 """Clocks and time stamps. Not for media time: that is counted in samples (8000 a second) by the gateway.
 
 Three kinds of time stand side by side in everything that is kept: the sample count of the board, monotonic time
-(never steps, same for all processes until the machine restarts) and UTC (may step, may be wrong until NTP has answered).
+(never steps, one for all processes until the machine restarts) and UTC (may step, may be wrong until NTP answered).
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ encode_json = msgspec.json.Encoder().encode
 
 
 class PeerGone(Exception):
-    """The connection ended or was ended. `reason` is for the log: `closed`, or what was wrong with what the peer sent."""
+    """The connection ended. `reason` is for the log: `closed`, or what was wrong with what the peer sent."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -55,7 +55,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Any]:
-        """All messages that `data` completes. Those before a bad one are lost with the connection: the peer is broken."""
+        """All messages that `data` completes. Those before a bad one are lost with the connection."""
         self._buffer += data
         messages: list[Any] = []
         while len(self._buffer) >= _LENGTH.size:

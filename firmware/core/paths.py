@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class BoxPaths:
-    """The data folder (kept for ever) and the run folder (sockets, shared memory; gone after a restart of the machine)."""
+    """The data folder (kept) and the run folder (sockets, shared memory; gone after a restart of the machine)."""
 
     data: Path
     run: Path

@@ -160,14 +160,17 @@ class AlertLeg(msgspec.Struct, tag="alert_leg", frozen=True):
 
 
 class ClearLeg(msgspec.Struct, tag="clear_leg", frozen=True):
-    """Give up the leg. A phone that stays off hook hears busy tone until it is put down (LegReleasing, then LegCleared)."""
+    """Give up the leg. A phone that stays off hook hears busy tone until it is put down: LegReleasing, LegCleared."""
 
     leg: str
     cause: Cause = Cause.NORMAL
 
 
 class RingExtension(msgspec.Struct, tag="ring_extension", frozen=True):
-    """Ring an idle extension port. `request` names the wish: given twice it rings once. Answer: LegAlerting or RingFailed."""
+    """Ring an idle extension port. `request` names the wish: given twice it rings once.
+
+    Answer: LegAlerting or RingFailed.
+    """
 
     request: str
     channel: int
@@ -176,10 +179,10 @@ class RingExtension(msgspec.Struct, tag="ring_extension", frozen=True):
 
 
 class Play(msgspec.Struct, tag="play", frozen=True):
-    """Let the leg's party hear a sound (instead of anything else). `play` names it for PlayEnded; same name again: no change.
+    """Let the leg's party hear sounds, one after the other, instead of anything else.
 
-    `sound` is a prompt or tone of the gateway's store: `prompt:welcome`, `tone:busy`, `music:waiting`. `sounds` are played
-    one after the other. A sound that is not in the store plays as silence of no length and is logged.
+    `play` names it for PlayEnded; the name of what plays already changes nothing. A sound is a prompt or tone of the
+    gateway's store: `prompt:welcome`, `tone:busy`, `music:waiting`. One that is not there has no length and is logged.
     """
 
     leg: str
@@ -202,7 +205,7 @@ class Hear(msgspec.Struct, frozen=True):
 
 
 class Join(msgspec.Struct, tag="join", frozen=True):
-    """Set whom the named legs hear, all in one tick. Hold is `Hear(a, ()), Hear(b, ())`, then Play music to one of them."""
+    """Set whom the named legs hear, all in one tick. Hold is `Hear(agent, ())`, and Play music to the citizen."""
 
     hearing: tuple[Hear, ...]
 

@@ -1,4 +1,4 @@
-"""Opens `calls.db`: the pragmas that make commits durable, and the migrations. Not the writing: that is `journal.py`."""
+"""Opens `calls.db`: the pragmas that make commits durable, and the migrations. Writing is in `journal.py`."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ class OpenRecording(msgspec.Struct, tag="open_recording", frozen=True):
 class CloseRecording(msgspec.Struct, tag="close_recording", frozen=True):
     """The leg ended at this sample count: bring the file to exactly that length, make it durable, hash it.
 
-    With UNKNOWN_END the recording ends with the last sample that the gateway has left. An estimate instead would cut off what was recorded. Sent again until RecordingClosed is stored; answered each time.
+    With UNKNOWN_END the recording ends with the last sample that the gateway has left: an estimate
+    would cut off what was recorded. Sent again until RecordingClosed is stored; answered each time.
     """
 
     recording: int

@@ -146,7 +146,7 @@ def _calls() -> tuple[Select[Any], Any]:
 
 
 def _call_row(row: Row[Any]) -> CallRow:
-    return msgspec.convert({**row._mapping, "trusted": bool(row.trusted)}, CallRow)
+    return CallRow(**row._mapping)
 
 
 def list_calls(
@@ -192,7 +192,7 @@ def calls_of_caller(connection: Connection, calling: str, limit: int, before: in
 def legs_of_call(connection: Connection, contact: int) -> Sequence[LegRow]:
     columns = [getattr(legs.c, name) for name in LegRow.__struct_fields__]
     rows = connection.execute(select(*columns).where(legs.c.contact == contact).order_by(legs.c.number))
-    return [msgspec.convert(dict(row._mapping), LegRow) for row in rows]
+    return [LegRow(**row._mapping) for row in rows]
 
 
 def segments_of_call(connection: Connection, contact: int) -> Sequence[SegmentRow]:
@@ -203,7 +203,7 @@ def segments_of_call(connection: Connection, contact: int) -> Sequence[SegmentRo
         .where(segments.c.contact == contact)
         .order_by(segments.c.started_utc_us, segments.c.ended_utc_us, segments.c.number)
     )
-    return [msgspec.convert(dict(row._mapping), SegmentRow) for row in rows]
+    return [SegmentRow(**row._mapping) for row in rows]
 
 
 def recording_of_call(connection: Connection, contact: int) -> RecordingRow | None:
@@ -222,7 +222,7 @@ def recording_of_call(connection: Connection, contact: int) -> RecordingRow | No
         .order_by(recordings.c.deleted_utc_us.is_not(None), recordings.c.number)
         .limit(1)
     ).one_or_none()
-    return msgspec.convert({**row._mapping, "deleted": bool(row.deleted)}, RecordingRow) if row is not None else None
+    return RecordingRow(**row._mapping) if row is not None else None
 
 
 def figures_since(connection: Connection, since_utc_us: int, in_time_us: int = 15_000_000) -> DayFigures:
@@ -241,7 +241,7 @@ def figures_since(connection: Connection, since_utc_us: int, in_time_us: int = 1
             count(and_(contacts.c.answered_utc_us.is_(None), contacts.c.ended_utc_us.is_not(None))).label("abandoned"),
         ).where(contacts.c.arrived_utc_us >= since_utc_us)
     ).one()
-    return msgspec.convert(dict(row._mapping), DayFigures)
+    return DayFigures(**row._mapping)
 
 
 def events_after(connection: Connection, number: int, limit: int = 1000) -> Sequence[bytes]:

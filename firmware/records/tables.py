@@ -1,4 +1,4 @@
-"""The tables of `calls.db` (written by the callserver alone) and the audit table that `office.db` has too. No queries here.
+"""The tables of `calls.db` (written by the callserver alone), and the audit table of `office.db`. No queries here.
 
 contact → call → leg → segment: a contact is one citizen's matter of the moment; a call is one connection of legs; a leg
 is one party on one line; a segment is what a leg lived through from one moment to the next. Segments are only appended,
