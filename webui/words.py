@@ -108,7 +108,7 @@ SCRIPT_WORDS: dict[str, str] = {
     "lost": N_("The connection to the box is interrupted. It comes back by itself; grey values are old."),
     "callserver_away": N_("Call control is restarting. Calls that are up go on; grey values are old."),
     "withheld": N_("Number withheld"),
-    "free": N_("Free"),
+    "free": N_("Vacant"),
     "taken_by": N_("Taken by {name}"),
     "lift_handset": N_("Lift the handset to answer"),
     "call_for_you": N_("Call for you"),
