@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import fcntl
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -29,6 +30,9 @@ from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.process_table import read_process_table
 from firmware.core.schemas import Configuration
 from firmware.core.tokens import token_key
+
+SIP_PATIENCE_SECONDS = 5.0
+"""How long `ready` waits for a SIP worker that is coming up: who calls at once shall not call in vain."""
 
 
 class _Terminal:
@@ -122,16 +126,19 @@ def _listening(path: Path) -> bool:
     return False
 
 
-def _web_answers(port: int) -> bool:
-    """True if the web process answers; 503 means: not ready yet."""
+def _not_healthy(port: int) -> list[str]:
+    """What the web process says is not there, itself included."""
     connection = http.client.HTTPConnection(ports.ADDRESS, port, timeout=0.5)
     try:
         connection.request("GET", "/api/v1/health")
-        return connection.getresponse().status < 500
-    except (OSError, http.client.HTTPException):
-        return False
+        health = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return ["web"]
     finally:
         connection.close()
+    if health["ready"]:
+        return []
+    return [f"web to {name}" for name in ("callserver", "gateway") if not health[name]] or ["web"]
 
 
 def sip_stack_line(paths: BoxPaths) -> str:
@@ -181,14 +188,18 @@ def _run(options: argparse.Namespace, paths: BoxPaths, terminal: _Terminal) -> i
     chosen = plans(options, paths, configuration, web, sip)
     has_sip = any(plan.name == "sip" for plan in chosen)
 
+    began = time.monotonic()
+
     def missing() -> list[str]:
-        there = {
-            "gateway": _listening(paths.gateway_socket),
-            "callserver": _listening(paths.cti_socket),
-        }
+        sockets = {"gateway": paths.gateway_socket, "callserver": paths.cti_socket}
+        absent = [name for name, path in sockets.items() if not _listening(path)]
         # The pages are asked last: the question costs the most.
-        absent = [name for name, listens in there.items() if not listens]
-        return absent if absent or _web_answers(web) else ["web"]
+        absent = absent or _not_healthy(web)
+        if not absent and has_sip and time.monotonic() - began < SIP_PATIENCE_SECONDS:
+            entry = read_process_table(paths).get("sip")
+            if entry is not None and entry.state == "running" and not ports.is_bound_udp(sip):
+                return ["sip"]
+        return absent
 
     supervisor = Supervisor(
         paths,

@@ -302,3 +302,27 @@ def test_status_without_a_box_and_with_one(county: BoxPaths, capsys: pytest.Capt
         assert main(["status", "--data", str(county.data)]) == 0
     said = capsys.readouterr().out
     assert "web" in said and f"process {os.getpid()}" in said and "port 8080" in said and "2 restarts" in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "missing"),
+    [
+        (b'{"ready": true, "callserver": true, "gateway": true}', []),
+        (b'{"ready": false, "callserver": true, "gateway": false}', ["web to gateway"]),
+        (b"<html>", ["web"]),
+    ],
+)
+def test_the_web_process_is_asked_for_what_is_not_there(answer: bytes, missing: list[str]) -> None:
+    def serve(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            assert connection.recv(4096).startswith(b"GET /api/v1/health ")
+            connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        assert up_module._not_healthy(port) == missing
+        thread.join()
+    assert up_module._not_healthy(port) == ["web"], "nobody listens"

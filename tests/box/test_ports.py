@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from firmware.box.ports import choose, holder, is_free
+from firmware.box.ports import choose, holder, is_bound_udp, is_free
 from firmware.core.hints import ClearError
 
 
@@ -36,9 +36,10 @@ def test_udp_and_tcp_are_different_ports() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
         phone.bind(("127.0.0.1", 0))
         port = phone.getsockname()[1]
-        assert not is_free(port, udp=True)
+        assert not is_free(port, udp=True) and is_bound_udp(port)
         assert f"(process {os.getpid()})" in holder(port, udp=True)
         assert choose("--sip-port", None, port, udp=True) > port
+    assert not is_bound_udp(port)
 
 
 @pytest.mark.parametrize("wrong", [-1, 65536])
