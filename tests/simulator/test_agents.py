@@ -155,6 +155,17 @@ def test_a_caller_who_leaves_while_the_phone_rings_leaves_no_lifted_handset(
     assert hooks(box) == []
 
 
+def test_an_agent_knows_the_contact_also_from_the_own_state_alone(box: ScriptedBox, callserver: Callserver) -> None:
+    callserver.tell(EventName.AGENT_STATE_CHANGED, 7, agent="801", state=AgentState.OFFERED)
+    box.ring(FXS_1)
+    box.run(1)
+
+    callserver.tell(EventName.CONTACT_ENDED, 7)
+    box.run(5)
+
+    assert hooks(box) == []
+
+
 def test_an_offer_taken_back_stops_the_agent_and_the_next_ring_is_a_new_one(
     box: ScriptedBox, callserver: Callserver
 ) -> None:
