@@ -19,7 +19,7 @@ from select import epoll
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported: a second thread would disturb the tick
 
-from boards.base import Block, Board, BoardCounters, BoardError
+from boards.base import Block, Board, BoardError
 from firmware.box.gateway_boards import BLOCKS_A_TURN, BoardSlot, BoardSlots, make_board
 from firmware.box.gateway_door import CallserverDoor
 from firmware.core.clock import MICROSECONDS, Stamp, SystemClock, machine_boot_id
@@ -38,7 +38,10 @@ SILENT_CLOCK_US = 30_000
 STALL_US = 20_000
 """A tick that comes later than this after the one before is counted as a stall."""
 SOFTWARE_TICKS_AT_ONCE = 50
-COUNTERS_EVERY_US = MICROSECONDS
+LOOK_EVERY_US = MICROSECONDS
+"""Boards that do not work are opened again this often."""
+COUNTERS_EVERY_US = 10 * MICROSECONDS
+"""A board's counters are told at once when they change, but not more often than this."""
 PRIORITY = 20
 """SCHED_FIFO priority: above everything that is not the kernel's."""
 
@@ -71,9 +74,9 @@ class GatewayProcess:
         self._last_tick_us = 0
         self._last_clocked_us = 0
         self._next_software_us = 0
-        self._next_counters_us = 0
-        self.stalls = 0
-        self.worst_gap_us = 0
+        self._next_look_us = 0
+        self._stalls = 0
+        self._worst_gap_us = 0
 
     def stop(self) -> None:
         """Leave the loop at its next turn."""
@@ -93,8 +96,8 @@ class GatewayProcess:
                 self._boards.send_signal(name, line_signal, now.mono_us)
             self._boards.flush_outward(now.mono_us)
             more |= self._door.send_events()
-            if now.mono_us >= self._next_counters_us:
-                self._next_counters_us = now.mono_us + COUNTERS_EVERY_US
+            if now.mono_us >= self._next_look_us:
+                self._next_look_us = now.mono_us + LOOK_EVERY_US
                 self._look_after_boards(now)
 
     def close(self) -> None:
@@ -114,14 +117,12 @@ class GatewayProcess:
     def _look_after_boards(self, now: Stamp) -> None:
         self._boards.close_silent(now.mono_us)
         self._boards.open_due(now.mono_us)
+        clock = self._boards.clock()
         for slot in self._boards.slots:
-            if slot.is_open:
-                counters = BoardCounters(
-                    lost_inward=slot.lost_inward(),
-                    lost_outward=slot.board.counters.lost_outward,
-                    extra={"underruns": slot.elastic.underruns},
-                )
-                self._gateway.board_counters(slot.name, counters, now)
+            if slot.is_open and now.mono_us >= slot.report_us:
+                stalls = {"stalls": self._stalls, "worst_gap_ms": self._worst_gap_us // 1000} if slot is clock else {}
+                if self._gateway.board_counters(slot.name, slot.counters(stalls), now):
+                    slot.report_us = now.mono_us + COUNTERS_EVERY_US
 
     def _take_from_boards(self, now: Stamp) -> bool:
         """Take what the boards have, ticking by the blocks of the clock. True if there may be more."""
@@ -173,8 +174,8 @@ class GatewayProcess:
     def _tick(self, clock: str, block: Block | None) -> None:
         now = self._clock.now()
         if self._last_tick_us and now.mono_us - self._last_tick_us > STALL_US:
-            self.stalls += 1
-            self.worst_gap_us = max(self.worst_gap_us, now.mono_us - self._last_tick_us)
+            self._stalls += 1
+            self._worst_gap_us = max(self._worst_gap_us, now.mono_us - self._last_tick_us)
         self._last_tick_us = now.mono_us
         inward: dict[str, Block | None] = {
             slot.name: block if slot.name == clock else slot.elastic.take() for slot in self._boards.slots

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from select import EPOLLIN, epoll
 
-from boards.base import Block, Board, BoardError, NotSupported
+from boards.base import Block, Board, BoardCounters, BoardError, NotSupported
 from boards.signals import FromBoard, ToBoard
 from firmware.core.clock import MICROSECONDS
 from firmware.core.paths import BoxPaths
@@ -40,6 +40,8 @@ class BoardSlot:
         self.is_open = False
         self.problem = ("not started yet", "")
         self.retry_us = 0
+        self.report_us = 0
+        """Before this moment changed counters are not told again."""
         self.last_block_us = 0
         self.elastic = ElasticBuffer()
         self.descriptor = -1
@@ -53,9 +55,14 @@ class BoardSlot:
             self.outward.popleft()
             self.board.counters.lost_outward += 1
 
-    def lost_inward(self) -> int:
-        """Blocks that the far end sent and that no tick has seen."""
-        return self.board.counters.lost_inward + self.elastic.overruns + self.elastic.slips
+    def counters(self, extra: dict[str, int]) -> BoardCounters:
+        """What was lost since the board was opened, in its own buffer too: the blocks that no tick has seen."""
+        own = self.board.counters
+        return BoardCounters(
+            lost_inward=own.lost_inward + self.elastic.overruns + self.elastic.slips,
+            lost_outward=own.lost_outward,
+            extra={**own.extra, "underruns": self.elastic.underruns, **extra},
+        )
 
 
 class BoardSlots:

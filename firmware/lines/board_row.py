@@ -48,6 +48,7 @@ class BoardRow:
             channels=len(self.places),
             lost_inward=self.state.lost_inward,
             lost_outward=self.state.lost_outward,
+            counters=self.state.counters,
         )
 
     def counted(self, counters: BoardCounters) -> BoardState:
@@ -61,6 +62,7 @@ class BoardRow:
             lost_inward=counters.lost_inward,
             lost_outward=counters.lost_outward,
             alarms=tuple(sorted(self.alarms)),
+            counters={name: count for name, count in counters.extra.items() if count},
         )
 
     def set_alarm(self, alarm: str, raised: bool, indexes: Sequence[int]) -> set[int]:

@@ -212,10 +212,10 @@ class Gateway:
             self._perform(line, line.take_out_of_service(now), now)
         self._board_changed(row, row.failed(problem, remedy), now)
 
-    def board_counters(self, board: str, counters: BoardCounters, now: Stamp) -> None:
-        """What the board has lost so far."""
+    def board_counters(self, board: str, counters: BoardCounters, now: Stamp) -> bool:
+        """What the board has lost so far. True if that is more than was known."""
         row = self._boards[board]
-        self._board_changed(row, row.counted(counters), now)
+        return self._board_changed(row, row.counted(counters), now)
 
     def handle_signal(self, board: str, signal: FromBoard, now: Stamp) -> None:
         """Something happened on a board's channel. A signal that the channel's kind does not have is passed over."""
@@ -402,10 +402,12 @@ class Gateway:
             state = self._channel_state(line)
             self._report(ChannelChanged(number=0, leg="", sample=0, at=now, state=state))
 
-    def _board_changed(self, row: BoardRow, state: BoardState, now: Stamp) -> None:
-        if state != row.state:
-            row.state = state
-            self._report(BoardChanged(number=0, leg="", sample=0, at=now, state=state))
+    def _board_changed(self, row: BoardRow, state: BoardState, now: Stamp) -> bool:
+        if state == row.state:
+            return False
+        row.state = state
+        self._report(BoardChanged(number=0, leg="", sample=0, at=now, state=state))
+        return True
 
     def _alarm(self, row: BoardRow, signal: Alarm, now: Stamp) -> None:
         for channel in sorted(row.set_alarm(signal.alarm, signal.raised, signal.channels)):

@@ -144,7 +144,9 @@ def test_killing_the_callserver_leaves_the_talk_and_it_learns_of_the_hang_up_aft
     again.look(1.0)
     assert again.snapshot is not None
     assert again.snapshot.resumed
-    assert [event.number for event in again.events] == list(range(stored + 1, again.snapshot.last_number + 1))
+    numbers = [event.number for event in again.events]
+    assert numbers == list(range(stored + 1, numbers[-1] + 1))
+    assert numbers[-1] >= again.snapshot.last_number
     assert [event.leg for event in again.all(LegCleared)] == [other]
     assert [event.channel for event in again.all(IncomingCall)] == [2]
     assert {state.leg: state.state for state in again.snapshot.legs} == {
