@@ -14,13 +14,24 @@ from firmware.core.schemas import BoardEntry
 SIGNALLING_SLOT = 16
 """Time slot of an E1 that carries signalling and no call (ITU-T G.704)."""
 
-CHANNELS = (
-    *(ChannelPlace(ChannelKind.TRUNK, f"E1-1/{slot}") for slot in range(1, 32) if slot != SIGNALLING_SLOT),
-    *(ChannelPlace(ChannelKind.EXTENSION, f"FXS-{port}") for port in range(1, 9)),
-)
+TRUNKS = 30
+EXTENSIONS = 8
+"""Extension ports of the board if its configuration does not say otherwise."""
+
+
+def channels(extensions: int = EXTENSIONS) -> tuple[ChannelPlace, ...]:
+    """The channels of a board with so many extension ports: first the E1, then the ports."""
+    return (
+        *(ChannelPlace(ChannelKind.TRUNK, f"E1-1/{slot}") for slot in range(1, 32) if slot != SIGNALLING_SLOT),
+        *(ChannelPlace(ChannelKind.EXTENSION, f"FXS-{port}") for port in range(1, extensions + 1)),
+    )
+
+
+CHANNELS = channels()
 
 
 def open_board(entry: BoardEntry, paths: BoxPaths) -> Board:
     """The board of a configuration entry of kind `sim`; not started yet."""
     remedy = "See that the simulator runs: linebox status; it is started by linebox up"
-    return LinkedBoard(entry.board, paths.simulator_socket, CHANNELS, has_clock=True, remedy=remedy)
+    places = channels(entry.extensions)
+    return LinkedBoard(entry.board, paths.simulator_socket, places, has_clock=True, remedy=remedy)

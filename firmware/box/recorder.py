@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from firmware.core.logging import start_logging
 from firmware.core.messages import Peer, PeerGone, connect
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.media.ring import RingReader
@@ -117,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="linebox-recorder", description="Writes recordings from the audio ring.")
     parser.add_argument("--data", type=Path, help="data folder of the box (default: LINEBOX_DATA)")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    start_logging("recorder")
     paths = box_paths(options.data)
     paths.make()
     process = RecorderProcess(paths)

@@ -21,16 +21,18 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported: a second t
 
 import msgspec
 
+from boards import sim
 from boards.signals import FromBoard, ToBoard
 from drivers.block_link import VERSION, BlockLink, BlockPacket, Hello, LinkChannel, LinkError, LinkListener
 from firmware.box.simulator_agents import AgentsLink
 from firmware.core.clock import MICROSECONDS, Stamp, SystemClock
+from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.simulator.county import demonstration
 from firmware.simulator.report import ClockEntry, ReportWriter
 from firmware.simulator.scenario import Citizen, Phone, ScenarioError, demonstration_phones, read_scenario
-from firmware.simulator.world import BLOCK_US, CHANNELS, World
+from firmware.simulator.world import BLOCK_US, World
 
 BUFFER_BLOCKS = 32
 """Blocks that a card keeps for a driver that does not come (DAHDI's most)."""
@@ -45,22 +47,33 @@ _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _decode_signal = msgspec.json.Decoder(ToBoard).decode
 
-HELLO = Hello(VERSION, "simulator", True, tuple(LinkChannel(place.kind.value, place.label) for place in CHANNELS))
-
 
 class SimulatorProcess:
     """The loop and what it holds."""
 
     def __init__(
-        self, paths: BoxPaths, citizens: Iterable[Citizen], phones: tuple[Phone, ...], report: Path | None
+        self,
+        paths: BoxPaths,
+        citizens: Iterable[Citizen],
+        phones: tuple[Phone, ...],
+        report: Path | None,
+        extensions: int,
     ) -> None:
         """Raises OSError if the socket or the report folder cannot be made."""
         self._report = ReportWriter(report) if report is not None else None
         self._clock = SystemClock()
         self._start = self._clock.now()
-        self._world = World(citizens, phones, self._start, remember=report is not None, await_gateway=True)
+        self._world = World(
+            citizens,
+            phones,
+            self._start,
+            remember=report is not None,
+            await_gateway=True,
+            extensions=extensions,
+        )
         self._selector = selectors.DefaultSelector()
-        self._listener = LinkListener(paths.simulator_socket, HELLO)
+        places = tuple(LinkChannel(place.kind.value, place.label) for place in self._world.channels)
+        self._listener = LinkListener(paths.simulator_socket, Hello(VERSION, "simulator", True, places))
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._agents = AgentsLink(paths.cti_socket, self._world, self._selector)
         self._link: BlockLink | None = None
@@ -219,9 +232,11 @@ class SimulatorProcess:
                 self._report.problem = ""
 
 
-def run_simulator(paths: BoxPaths, citizens: Iterable[Citizen], phones: tuple[Phone, ...], report: Path | None) -> None:
+def run_simulator(
+    paths: BoxPaths, citizens: Iterable[Citizen], phones: tuple[Phone, ...], report: Path | None, extensions: int
+) -> None:
     """Run the simulator until SIGTERM or SIGINT. Raises OSError if its socket or its report cannot be made."""
-    process = SimulatorProcess(paths, citizens, phones, report)
+    process = SimulatorProcess(paths, citizens, phones, report, extensions)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
     try:
@@ -254,8 +269,10 @@ def main(arguments: list[str] | None = None) -> int:
             scenario = read_scenario(options.scenario)
             citizens, phones = scenario.in_order, scenario.phones
         paths.make()
-        run_simulator(paths, citizens, phones, options.report)
-    except (ScenarioError, OSError) as error:
+        configuration, _ = load_configuration_or_last_good(paths)
+        extensions = next((entry.extensions for entry in configuration.boards if entry.kind == "sim"), sim.EXTENSIONS)
+        run_simulator(paths, citizens, phones, options.report, extensions)
+    except (ScenarioError, ConfigurationError, ValueError, OSError) as error:
         _log.error("%s", error)
         return 1
     return 0

@@ -22,7 +22,7 @@ from firmware.records.journal import Journal
 from firmware.records.messages import CloseRecording, RecordingFailed, ToRecorder
 from firmware.records.recorder import Recorder
 from firmware.simulator.scenario import Scenario
-from firmware.simulator.world import CHANNELS, World
+from firmware.simulator.world import World
 from firmware.tones.plan import load_plan
 
 START_UTC_US = 1_767_229_200 * MICROSECONDS
@@ -49,12 +49,12 @@ class VirtualBox:
         self.world = World(scenario.in_order, scenario.phones, self._clock.now(), remember=remember)
         self._citizens = len(scenario.citizens)
         sounds = SoundStore.load(load_plan().samples(), language=configuration.box.language)
-        self.gateway = Gateway([(BOARD, CHANNELS)], sounds, BOOT, BOOT)
+        self.gateway = Gateway([(BOARD, self.world.channels)], sounds, BOOT, BOOT)
         self._journal = Journal(
             paths.calls_database, configuration.box.box_id, configuration.box.region, synchronous="OFF"
         )
         self.server = CallServer(configuration, BOOT, self._journal.last_numbers(), self._journal.live())
-        self._ring = RingWriter(paths.ring(BOOT), BOOT, len(CHANNELS))
+        self._ring = RingWriter(paths.ring(BOOT), BOOT, len(self.world.channels))
         self._recorder = Recorder(paths.recordings, lambda boot: RingReader(paths.ring(boot), boot))
         self.server.recorder_connected = True
         self._silent: set[int] = set()

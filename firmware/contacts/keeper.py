@@ -96,7 +96,7 @@ class Keeper:
     # ---- legs -------------------------------------------------------------------------------------------------------
 
     def drop_agent_leg(self, contact: Contact, at: Stamp, cause: Cause, by: str, *, keep: bool = False) -> None:
-        """The agent's leg leaves the call: a headset hears silence, another phone is cleared. Harmless if it is gone."""
+        """The agent's leg leaves the call: a headset hears silence, another phone is cleared."""
         leg = self._office.legs[contact.agent_leg]
         agent = self._office.agents[leg.agent]
         phone = self._office.phone_of(agent)

@@ -40,6 +40,8 @@ class BoardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     board: Name
     kind: Name
     enabled: bool = True
+    extensions: Annotated[int, msgspec.Meta(ge=1, le=32, description="1 to 32 extension ports")] = 8
+    """Extension ports of the simulated board. What a real board has, its driver knows."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

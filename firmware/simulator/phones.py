@@ -8,7 +8,7 @@ from enum import Enum
 from boards.signals import HookChange
 from firmware.simulator.citizens import own_tone
 from firmware.simulator.journal import Journal, Party
-from firmware.simulator.scenario import EXTENSIONS, Phone
+from firmware.simulator.scenario import Phone
 from firmware.simulator.surroundings import Surroundings, Timer
 
 RING_ENDED_SECONDS = 6.0
@@ -30,7 +30,7 @@ class Handset:
         self.plan = plan
         self.channel = channel
         self.state = PhoneState.ON_HOOK
-        self.speaker = EXTENSIONS.index(plan.extension) + 1
+        self.speaker = int(plan.extension.removeprefix("FXS-"))
         party = Party(
             name=plan.extension, role="phone", speaker=self.speaker, calling=plan.agent, channel=plan.extension
         )

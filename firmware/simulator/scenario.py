@@ -28,18 +28,16 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from firmware.core.configuration_checks import Problem
 from firmware.simulator.scenario_checks import check_document
 
-TRUNKS = tuple(f"E1-1/{slot}" for slot in range(1, 32) if slot != 16)
-"""Labels of the trunk channels, channels 0 to 29 of the simulated board; time slot 16 carries signalling."""
-ExtensionLabel = Literal["FXS-1", "FXS-2", "FXS-3", "FXS-4", "FXS-5", "FXS-6", "FXS-7", "FXS-8"]
-EXTENSIONS: tuple[ExtensionLabel, ...] = get_args(ExtensionLabel)
-"""Labels of the extension ports, channels 30 to 37."""
+ExtensionLabel = Annotated[
+    str, msgspec.Meta(pattern=r"^FXS-([1-9]|[12][0-9]|3[0-2])$", description="an extension port, FXS-1 to FXS-32")
+]
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$", description="a name to file under")]
 Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9*#A-Da-d]+$", description="digits of a keypad: 0-9 * # A-D")]
@@ -128,12 +126,14 @@ class Phone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 def demonstration_phones(says: Literal["nothing", "tone", "pattern"] = "tone") -> tuple[Phone, ...]:
     """Agents 801 to 804 at seats 1 to 4 are simulated, seats 5 to 8 are headset seats for persons at the page."""
-    return tuple(
-        Phone(extension=extension, behaviour="manned", agent=str(801 + index), seat=str(1 + index), says=says)
-        if index < 4
-        else Phone(extension=extension, behaviour="headset", seat=str(1 + index), says=says)
-        for index, extension in enumerate(EXTENSIONS)
+    manned = tuple(
+        Phone(extension=f"FXS-{port}", behaviour="manned", agent=str(800 + port), seat=str(port), says=says)
+        for port in range(1, 5)
     )
+    headsets = tuple(
+        Phone(extension=f"FXS-{port}", behaviour="headset", seat=str(port), says=says) for port in range(5, 9)
+    )
+    return manned + headsets
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -177,8 +177,9 @@ def _problems_between(data: dict[str, Any], file: str) -> list[Problem]:
             value = citizen.get(field)
             if value and (first := seen.setdefault(f"{field} {value}", place)) != place:
                 report(f"{place}, field {field}", f"{value} is used twice, first in {first}", "each has its own")
-        if citizen.get("name") in ("clock", *EXTENSIONS):
-            report(f"{place}, field name", f"{citizen['name']} is the name of something else", "another name")
+        name = citizen.get("name")
+        if isinstance(name, str) and (name == "clock" or name.startswith("FXS-")):
+            report(f"{place}, field name", f"{name} is the name of something else", "another name")
         for step_number, step in entries(citizen.get("steps")):
             where, do, until = f"{place}, steps {step_number}", step.get("do"), step.get("until")
             if do == "wait" and (step.get("seconds") is None) == (until is None):

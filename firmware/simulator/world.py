@@ -1,4 +1,4 @@
-"""The world outside the box: citizens on an E1 of 30 channels, phones at 8 extension ports. No I/O, no clock, no files.
+"""The world outside the box: citizens on an E1 of 30 channels, phones at extension ports. No I/O, no clock, no files.
 
 Time is counted in blocks of 10 ms from `start`. A driver either plays each block (`step`), in real or virtual time, or,
 while nobody has audio (`quiet`), only exchanges signals (`exchange`) and jumps to the next moment (`next_wake`).
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from boards.base import ChannelPlace
-from boards.signals import Cause, ChannelKind, FromBoard, HookChange, Release, Ring, Setup, ToBoard
+from boards import sim
+from boards.signals import Cause, FromBoard, HookChange, Release, Ring, Setup, ToBoard
 from firmware.calls.messages import AnyRequestBody, BoxState, CallEvent, EventName
 from firmware.core.clock import Stamp
 from firmware.media.codec import BLOCK, Alaw
@@ -23,18 +23,12 @@ from firmware.simulator.citizens import Caller, CallerState, Outcome
 from firmware.simulator.hearing import Hearing
 from firmware.simulator.journal import Journal
 from firmware.simulator.phones import Handset
-from firmware.simulator.scenario import EXTENSIONS, TRUNKS, Citizen, Phone
+from firmware.simulator.scenario import Citizen, Phone
 from firmware.simulator.surroundings import BLOCKS_A_SECOND, Timer
 from firmware.simulator.voices import Voices
 
 BLOCK_US = 10_000
-CHANNELS: tuple[ChannelPlace, ...] = (
-    *(ChannelPlace(ChannelKind.TRUNK, label) for label in TRUNKS),
-    *(ChannelPlace(ChannelKind.EXTENSION, label) for label in EXTENSIONS),
-)
-"""The channels of the simulated board in their order: 30 trunk channels, 8 extension ports."""
-FIRST_EXTENSION = len(TRUNKS)
-
+FIRST_EXTENSION = sim.TRUNKS
 
 ALIVE = (EventName.ARRIVED, EventName.QUEUED, EventName.DELIVERED, EventName.ESTABLISHED)
 """Events of a contact that is not over: they tell which citizen it is, by the calling number."""
@@ -53,7 +47,7 @@ class Totals:
 
 
 class World:
-    """All simulated people. Channel numbers are indexes of CHANNELS.
+    """All simulated people. Channel numbers are those of the simulated board (`boards/sim.py`).
 
     `citizens` come in order of their time (`Scenario.in_order`) and may be endless; each is looked at when the one
     before has called. With `remember`, journals keep what was heard until they are taken. With `await_gateway`, there
@@ -68,11 +62,14 @@ class World:
         *,
         remember: bool = True,
         await_gateway: bool = False,
+        extensions: int = sim.EXTENSIONS,
     ) -> None:
+        """Raises ValueError for a phone at a port that the board does not have."""
+        self.channels = sim.channels(extensions)
         self.start = start
         self.block = 0
         """The number of the next block; its first sample is 80 times this."""
-        self.voices = Voices(len(CHANNELS))
+        self.voices = Voices(len(self.channels))
         self.hearing = Hearing()
         self.cti_connected = False
         self.gateway_connected = not await_gateway
@@ -95,6 +92,9 @@ class World:
         self._by_contact: dict[int, Caller] = {}
         self._state_number = 0
         plans = {phone.extension: phone for phone in phones}
+        ports = [place.label for place in self.channels[FIRST_EXTENSION:]]
+        if beyond := sorted(set(plans) - set(ports)):
+            raise ValueError(f"the board has {extensions} extension ports, there is no {', '.join(beyond)}")
         self.phones = [
             Handset(
                 plans.get(label, Phone(extension=label, behaviour="empty")),
@@ -102,7 +102,7 @@ class World:
                 self,
                 remember,
             )
-            for index, label in enumerate(EXTENSIONS)
+            for index, label in enumerate(ports)
         ]
         self.agents = [
             SimulatedAgent(phone, self)
@@ -289,7 +289,7 @@ class World:
             if channel not in self.callers:
                 self._last_seized = channel
                 self.callers[channel] = caller
-                caller.journal.on_channel(TRUNKS[channel])
+                caller.journal.on_channel(self.channels[channel].label)
                 self._with_audio += caller.plan.audio
                 return channel
         return None
@@ -333,7 +333,7 @@ class World:
 
     def _take(self, signal: ToBoard) -> None:
         if isinstance(signal, Ring):
-            if FIRST_EXTENSION <= signal.channel < len(CHANNELS):
+            if FIRST_EXTENSION <= signal.channel < len(self.channels):
                 self.phones[signal.channel - FIRST_EXTENSION].ring(signal.on)
             return
         caller = self.callers.get(signal.channel)
