@@ -10,6 +10,8 @@ let busy = false;
 let chosenSeat = "";
 let breakAsked = "";
 let historyOf = null;
+let lastCall = null;
+let looking = false;
 let seats = [];
 
 /** The buttons that make sense now. */
@@ -26,16 +28,19 @@ function possible(me, call, seat) {
 }
 
 function render(state) {
+  lastState = state;
   const me = state.agents.find((agent) => agent.agent === page.me.agent);
   if (!me) return;
   const call = state.calls.find((one) => one.agent === page.me.agent && one.state !== "ending") ?? null;
   const seat = state.seats.find((one) => one.seat === me.seat);
+  remember(me, call);
+  const known = call ?? (me.state === "WrapUp" ? lastCall : null);
   const signedIn = me.state !== "LoggedOut";
   seats = state.seats;
   delete byId("desk").dataset.loading;
   if (me.state !== "Talking") breakAsked = "";
 
-  renderCall(me, call, seat);
+  renderCall(me, call, seat, known);
   renderSeats(state, signedIn);
   const able = possible(me, call, seat);
   for (const button of buttons) show(button, able.has(button.dataset.do));
@@ -44,19 +49,37 @@ function render(state) {
   show(byId("seat-line"), signedIn);
   write(byId("seat-name"), me.seat);
   write(byId("seat-extension"), seat?.extension ?? "");
-  renderFacts(call);
+  renderFacts(known, Boolean(call));
   renderQueues(state.queues.filter((queue) => me.queues.includes(queue.queue)));
-  renderHistory(call);
+  renderHistory(known);
   document.title = (call?.state === "offered" ? `● ${text("call_for_you")} · ` : "") + baseTitle;
 }
 const baseTitle = document.title;
 
-function renderCall(me, call, seat) {
+/** What was known of a call stays in view while the agent writes it up, also after the page was loaded anew. */
+function remember(me, call) {
+  if (call) lastCall = call;
+  else if (me.state !== "WrapUp") lastCall = null;
+  else if (!lastCall && !looking) {
+    looking = true;
+    read(`/calls?limit=1&agent=${encodeURIComponent(page.me.agent)}`).then((answer) => {
+      looking = false;
+      lastCall ??= answer?.calls[0] ?? null;
+      if (lastCall) again();
+    });
+  }
+}
+let lastState = null;
+function again() {
+  if (lastState) render(lastState);
+}
+
+function renderCall(me, call, seat, known) {
   const box = byId("call-box");
   mark(box, "state", call ? call.state : me.state);
   write(byId("call-state"), call ? code("contact_state", call.state) : stateWords(me));
   count(byId("call-timer"), call ? call.since : me.state === "LoggedOut" ? null : me.since);
-  write(byId("caller-number"), call ? call.caller || text("withheld") : "");
+  write(byId("caller-number"), known ? known.caller || text("withheld") : "");
   let hint = "";
   if (call?.state === "offered" && !seat?.headset) hint = text("lift_handset");
   if (breakAsked && call) hint = text("after_call", { reason: code("not_ready", breakAsked) });
@@ -89,7 +112,8 @@ function renderSeats(state, signedIn) {
   byId("take-seat").disabled = busy || !chosenSeat;
 }
 
-function renderFacts(call) {
+function renderFacts(call, live) {
+  write(byId("facts-title"), text(call && !live ? "call_ended" : "this_call"));
   show(byId("call-facts"), Boolean(call));
   show(byId("no-call"), !call);
   if (!call) return;
@@ -100,11 +124,13 @@ function renderFacts(call) {
     queue: page.queues[call.queue] ?? call.queue,
     started: dayAndTime(call.started),
     trunk: call.trunk,
-    recorded: text(call.recorded ? "recorded" : "not_recorded"),
+    recorded: live ? text(call.recorded ? "recorded" : "not_recorded") : "",
     id: call.id,
   };
   for (const [name, value] of Object.entries(facts)) write(document.querySelector(`[data-fact="${name}"]`), value || "—");
-  count(document.querySelector('[data-fact="waited"]'), call.started);
+  const waited = document.querySelector('[data-fact="waited"]');
+  if (live) count(waited, call.started);
+  else delete waited.dataset.since;
 }
 
 function renderQueues(queues) {

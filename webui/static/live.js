@@ -71,7 +71,7 @@ function tick(element) {
 setInterval(() => {
   for (const element of document.querySelectorAll("[data-since]")) tick(element);
   write(byId("clock"), dayAndTime(now()));
-}, 1000);
+}, 250);
 write(byId("clock"), dayAndTime(now()));
 
 // ---- the stream ------------------------------------------------------------------------------------------------------

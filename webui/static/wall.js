@@ -46,11 +46,11 @@ function renderSeats(state) {
     const shown = call?.state === "held" ? "held" : agent?.state ?? "empty";
     mark(cell, "state", shown);
     write(cell.querySelector(".seat-head span"), agent ? agent.name : "");
-    const reason = agent?.state === "NotReady" && agent.reason ? ` ${code("not_ready", agent.reason)}` : "";
-    const words = call?.state === "held" ? code("contact_state", "held") : agent ? code("agent_state", agent.state) + reason : text("free");
+    const words = call?.state === "held" ? code("contact_state", "held") : agent ? code("agent_state", agent.state) : text("free");
     write(cell.querySelector(".seat-state span"), words);
     count(cell.querySelector("time"), agent ? (call?.state === "held" ? call.since : agent.since) : null);
-    write(cell.querySelector(".seat-caller"), call ? masked(call.caller) || text("withheld") : "");
+    const reason = agent?.state === "NotReady" && agent.reason ? code("not_ready", agent.reason) : "";
+    write(cell.querySelector(".seat-caller"), call ? masked(call.caller) || text("withheld") : reason);
   });
 }
 

@@ -30,11 +30,14 @@
     <li>{{words.code("party", leg.party)}} <span class="quiet">{{leg.channel_label}}</span></li>
     % end
   </ul>
-  <svg class="timeline" viewBox="0 0 960 {{timeline.height}}" preserveAspectRatio="none" role="img" aria-label="{{_("Course of the call")}}">
+  <div class="timeline-picture">
+  <svg class="timeline" height="{{timeline.height}}" viewBox="0 0 960 {{timeline.height}}" preserveAspectRatio="none" role="img" aria-label="{{_("Course of the call")}}">
     % for bar in timeline.bars:
     <rect class="segment-{{bar.segment.kind}}" x="{{bar.x}}" y="{{bar.y + 4}}" width="{{bar.width}}" height="24"><title>{{words.code("segment", bar.segment.kind)}} {{formats.duration(bar.segment.ended_utc_us - bar.segment.started_utc_us)}}</title></rect>
     % end
   </svg>
+  <p class="timeline-scale"><span>{{formats.time_of_day(timeline.begins_utc_us)}}</span><span>{{formats.duration(timeline.ends_utc_us - timeline.begins_utc_us)}}</span><span>{{formats.time_of_day(timeline.ends_utc_us)}}</span></p>
+  </div>
   </div>
   % end
   % if segments:

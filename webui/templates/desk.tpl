@@ -44,7 +44,7 @@
   </section>
 
   <section class="desk-person" aria-label="{{_("Caller")}}">
-    <h2>{{_("This call")}}</h2>
+    <h2 id="facts-title">{{_("This call")}}</h2>
     <dl id="call-facts" class="facts live" hidden>
       <div><dt>{{_("Caller")}}</dt><dd data-fact="caller"></dd></div>
       <div><dt>{{_("Service")}}</dt><dd data-fact="service"></dd></div>
