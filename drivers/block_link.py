@@ -98,6 +98,9 @@ class BlockLink:
                 packet = self._socket.recv(_MAXIMUM_PACKET)
             except BlockingIOError:
                 break
+            except ConnectionResetError:
+                # The other end died with our blocks unread; the kernel says so once and then gives what came before.
+                continue
             except OSError as error:
                 raise LinkError(f"the block link broke ({error.strerror})") from error
             if not packet:

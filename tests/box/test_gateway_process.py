@@ -15,7 +15,7 @@ import pytest
 from boards import sip
 from boards.base import Block
 from boards.signals import Alerting, Connect, HookChange, Proceeding, Release, Ring, Setup
-from firmware.core.messages import PeerGone, connect
+from firmware.core.messages import PeerGone, connect, frame
 from firmware.lines.messages import (
     AnswerLeg,
     Hear,
@@ -169,7 +169,14 @@ def test_a_newer_callserver_takes_the_place_of_the_older(served: tuple[RunningGa
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"\0\0\0\2{}", b"\xff" * 64, b"\0\0\0\5hello", b'\0\0\0\x19{"type":"stop_play","leg":', b"GET / HTTP/1.0\r\n\r\n"],
+    [
+        b"\0\0\0\2{}",
+        b"\xff" * 64,
+        b"\0\0\0\5hello",
+        b'\0\0\0\x19{"type":"stop_play","leg":',
+        b"GET / HTTP/1.0\r\n\r\n",
+        frame(Resume(1)),
+    ],
 )
 def test_garbage_closes_the_connection_that_sent_it_and_nothing_else(
     served: tuple[RunningGateway, Callserver], garbage: bytes

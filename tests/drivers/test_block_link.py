@@ -113,8 +113,12 @@ def test_an_end_that_does_not_read_costs_blocks_that_are_counted(ends: Ends) -> 
     assert far.send_block(1, block(1))
 
 
-def test_the_other_end_s_death_is_told_after_its_last_words(ends: Ends) -> None:
+@pytest.mark.parametrize("read", [True, False])
+def test_the_other_end_s_death_is_told_after_its_last_words(ends: Ends, read: bool) -> None:
     near, far = ends
+    near.send_block(0, block(0))
+    if read:
+        far.receive()
     far.send_block(1, block(1))
     far.close()
 
