@@ -263,14 +263,14 @@ def main(arguments: list[str] | None = None) -> int:
     paths = box_paths(options.data)
     start_logging("simulator")
     citizens: Iterable[Citizen] = demonstration(options.seed, options.quiet)
-    phones = demonstration_phones()
     try:
-        if options.scenario is not None:
-            scenario = read_scenario(options.scenario)
-            citizens, phones = scenario.in_order, scenario.phones
         paths.make()
         configuration, _ = load_configuration_or_last_good(paths)
         extensions = next((entry.extensions for entry in configuration.boards if entry.kind == "sim"), sim.EXTENSIONS)
+        phones = demonstration_phones()[:extensions]
+        if options.scenario is not None:
+            scenario = read_scenario(options.scenario)
+            citizens, phones = scenario.in_order, scenario.phones
         run_simulator(paths, citizens, phones, options.report, extensions)
     except (ScenarioError, ConfigurationError, ValueError, OSError) as error:
         _log.error("%s", error)

@@ -120,10 +120,10 @@ class World:
     # ---- for the driver ----------------------------------------------------------------------------------------------
 
     def step(self, heard: Alaw | None, signals: Sequence[ToBoard], now: Stamp) -> tuple[Alaw, list[FromBoard]]:
-        """One block: `heard` [38, 80] A-law from the box (None: nothing came), and the signals that came with it.
+        """One block: `heard` [channels, 80] A-law from the box (None: nothing came), and the signals that came with it.
 
-        Gives the block that the people say [38, 80] and their signals. `now` is the moment of the block; one that is
-        later than the next block jumps there (blocks that were never sent).
+        Gives the block that the people say [channels, 80] and their signals. `now` is the moment of the block; one
+        that is later than the next block jumps there (blocks that were never sent).
         """
         answer = self.exchange(signals, now)
         if heard is not None:
@@ -147,8 +147,8 @@ class World:
         return self._taken_signals()
 
     def hear(self, number: int, block: Alaw) -> None:
-        """A block [38, 80] of the box was heard; `number` is its sender's. For a driver whose blocks do not come one
-        by one: signals that this leads to go out with the next step."""
+        """A block [channels, 80] of the box was heard; `number` is its sender's. For a driver whose blocks do not come
+        one by one: signals that this leads to go out with the next step."""
         if self._listening:
             rows = self._listening_rows
             if rows is None:

@@ -23,6 +23,7 @@ from boards.base import Block, Board, BoardError
 from boards.signals import Connect, FromBoard, HookChange, Proceeding, Release, Ring, Setup
 from boards.sim import open_board
 from drivers.block_link import connect_link
+from firmware.box.demonstration import demonstration_documents
 from firmware.calls.messages import (
     AgentState,
     AgentView,
@@ -39,6 +40,7 @@ from firmware.calls.messages import (
     decode_request,
 )
 from firmware.core.clock import SystemClock
+from firmware.core.configuration import save_subjects
 from firmware.core.messages import Peer, PeerGone, accept, listen
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.schemas import BoardEntry
@@ -81,6 +83,7 @@ class Simulator:
         scenario.write_text(SCENARIO)
         self.paths: BoxPaths = box_paths(folder / "data")
         self.paths.make()
+        save_subjects(self.paths, demonstration_documents("not used here"))
         options = ("--data", str(self.paths.data), "--scenario", str(scenario), "--report", str(self.report))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "firmware.box.simulator", *options],
@@ -98,14 +101,16 @@ class Simulator:
 class GatewaySide:
     """Answers calls, joins the citizen with FXS-1, and sends a block for each that it gets."""
 
-    def __init__(self, paths: BoxPaths) -> None:
-        self.board: Board = open_board(BoardEntry(board="sim", kind="sim"), paths)
+    def __init__(self, simulator: Simulator) -> None:
+        self._process = simulator.process
+        self.board: Board = open_board(BoardEntry(board="sim", kind="sim"), simulator.paths)
         self.signals: list[FromBoard] = []
         self.blocks = 0
         self.joined = False
         eventually(self._opened, "the simulator listens")
 
     def _opened(self) -> bool:
+        assert self._process.poll() is None, "the simulator has ended"
         try:
             self.board.open()
         except BoardError:
@@ -233,7 +238,7 @@ def simulator(tmp_path: Path) -> Iterator[Simulator]:
 
 @pytest.fixture
 def gateway(simulator: Simulator) -> Iterator[GatewaySide]:
-    side = GatewaySide(simulator.paths)
+    side = GatewaySide(simulator)
     yield side
     side.board.close()
 
@@ -286,7 +291,7 @@ def test_a_new_gateway_is_told_which_phones_are_off_hook_and_the_old_ones_call_i
 
     gateway.board.close()
     time.sleep(0.3)
-    second = GatewaySide(simulator.paths)
+    second = GatewaySide(simulator)
     assert second.run(5, until=lambda: len(second.hooks()) == 2, meanwhile=callserver.turn)
     second.run(0.5, meanwhile=callserver.turn)
     second.board.close()
@@ -356,7 +361,7 @@ def test_garbage_on_both_sockets_breaks_only_the_connection_it_came_on(
         time.sleep(0.05)
         link.close()
 
-    again = GatewaySide(simulator.paths)
+    again = GatewaySide(simulator)
     with contextlib.suppress(PeerGone):
         callserver.turn()
     callserver.drop()
@@ -369,22 +374,31 @@ def test_garbage_on_both_sockets_breaks_only_the_connection_it_came_on(
     simulator.stop()
 
 
-@pytest.mark.parametrize("text", ["[[citizens]]\nat_second = 1", "what"])
-def test_a_scenario_file_with_errors_stops_it_with_all_of_them(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[[citizens]]\nat_second = 1", 'did you mean "at_seconds"?'),
+        ("what", "bad.toml: is not TOML"),
+        ('[[phones]]\nextension = "FXS-9"\nbehaviour = "empty"', "8 extension ports, there is no FXS-9"),
+    ],
+)
+def test_a_scenario_that_cannot_be_played_stops_it_with_the_reason(tmp_path: Path, text: str, complaint: str) -> None:
     scenario = tmp_path / "bad.toml"
     scenario.write_text(text)
-    command = [
-        sys.executable,
-        "-m",
-        "firmware.box.simulator",
-        "--data",
-        str(tmp_path / "d"),
-        "--scenario",
-        str(scenario),
-    ]
+    paths = BoxPaths(tmp_path / "data", tmp_path / "run")
+    paths.make()
+    save_subjects(paths, demonstration_documents("not used here"))
+    options = ["--data", str(paths.data), "--scenario", str(scenario), "--report", str(tmp_path / "report")]
 
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "firmware.box.simulator", *options],
+        cwd=ROOT,
+        env={**os.environ, "LINEBOX_RUN": str(paths.run)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert done.returncode == 1
-    assert "bad.toml" in done.stderr
+    assert complaint in done.stderr
     assert "Traceback" not in done.stderr

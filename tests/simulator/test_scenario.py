@@ -62,7 +62,7 @@ steps = [
 name = "a/b"
 
 [[phones]]
-extension = "FXS-99"
+extension = "FXS-339"
 behaviour = "maned"
 
 [[phones]]
@@ -125,7 +125,7 @@ def test_all_errors_of_a_file_are_told_at_once_with_place_and_nearest_name(tmp_p
         "citizens 1, steps 6: talks a tone and the pattern",
         'citizens 2: the field "at_seconds" is missing',
         "citizens 2, field name: a/b is used twice, first in citizens 1",
-        'phones 1, field extension: the value is "FXS-99"',
+        'phones 1, field extension: the value is "FXS-339"',
         'did you mean "manned"?',
         "phones 2: agent 801 has no seat",
         'phones 3, field extension: "FXS-1" is used twice, first in phones 2',

@@ -398,6 +398,23 @@ def test_signals_on_channels_that_do_not_exist_or_are_idle_do_no_harm() -> None:
     assert box.heard_signals == []
 
 
+def test_a_bigger_board_has_more_phones_each_with_its_own_voice() -> None:
+    phones = tuple(Phone(extension=f"FXS-{port}", behaviour="headset", says="tone") for port in range(1, 33))
+    world = World([], phones, START, extensions=32)
+
+    block, signals = world.step(None, [], START)
+
+    assert block.shape == (62, 80)
+    assert [signal.channel for signal in signals if isinstance(signal, HookChange)] == list(range(30, 62))
+    assert len({own_tone(phone.speaker) for phone in world.phones}) == 32
+    assert {450, 1100, 1400, 2100}.isdisjoint(own_tone(speaker) for speaker in (*range(1, 33), *range(1001, 1100)))
+
+
+def test_a_phone_at_a_port_that_the_board_lacks_is_refused() -> None:
+    with pytest.raises(ValueError, match="8 extension ports, there is no FXS-9"):
+        World([], (Phone(extension="FXS-9", behaviour="empty"),), START)
+
+
 def test_events_carry_the_block_and_the_moment() -> None:
     box = box_with(ANSWERED, HangUp())
 
