@@ -1,0 +1,430 @@
+"""The SIP worker as callers (sipp, baresip) and a gateway see it. The gateway is scripted; the box is not here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from boards.signals import Alerting, Blocked, Cause, Connect, Digit, FromBoard, Release, Setup, ToBoard
+from drivers import sip_stack
+from drivers.block_link import LinkError
+from firmware.core.paths import BoxPaths
+from firmware.media import codec
+from tests.running import sipp_scenarios as scenarios
+from tests.running.rtp_room import RtpPhone, RtpRoom
+from tests.running.scripted_gateway import ScriptedGateway, refuse_with
+from tests.running.sip_peers import (
+    LOCAL,
+    Baresip,
+    SippCall,
+    SippRun,
+    free_ports,
+    run_sipp,
+    seconds_of_tone,
+    tone,
+    wait_until,
+)
+
+pytestmark = [
+    pytest.mark.running,
+    pytest.mark.skipif(not sip_stack.is_built(), reason="the SIP stack is not built: scripts/build_pjsua2 --install"),
+]
+
+Codes = NDArray[np.uint8]
+ROOT = Path(__file__).resolve().parents[2]
+GREETING = codec.encode(tone(450, 1))
+
+
+class Worker:
+    """The process, in a run folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = BoxPaths(folder / "data", folder / "run")
+        self.port = free_ports(1)[0]
+        self._log = folder / "sip.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "firmware.box.sip", "--data", str(self.paths.data), "--port", str(self.port)]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**os.environ, "LINEBOX_RUN": str(self.paths.run)},
+                stdout=log,
+                stderr=log,
+            )
+
+    def gateway(self) -> ScriptedGateway:
+        def connect() -> ScriptedGateway | None:
+            try:
+                return ScriptedGateway(self.paths.sip_socket)
+            except LinkError:
+                return None
+
+        gateway: ScriptedGateway = wait_until(connect, 10, "the SIP worker's socket")
+        return gateway
+
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(how)
+        return self.process.wait(10)
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+
+@pytest.fixture(scope="module")
+def running_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    worker = Worker(tmp_path_factory.mktemp("sip"))
+    worker.start()
+    yield worker
+    code = worker.stop()
+    assert code == 0, worker.log()[-3000:]
+    assert "Traceback" not in worker.log(), worker.log()[-3000:]
+
+
+@pytest.fixture
+def worker(running_worker: Worker) -> Iterator[Worker]:
+    """The worker, which no test may end by accident."""
+    yield running_worker
+    assert running_worker.runs(), running_worker.log()[-3000:]
+
+
+@pytest.fixture
+def gateway(worker: Worker) -> Iterator[ScriptedGateway]:
+    with worker.gateway() as gateway:
+        yield gateway
+        assert gateway.error is None
+
+
+def callers(count: int, rtp_ports: list[int] | None = None) -> list[SippCall]:
+    return [
+        SippCall(f"1380013{8000 + number}", "12345", rtp_ports[number] if rtp_ports else 9) for number in range(count)
+    ]
+
+
+def noise(seed: int, seconds: float = 1.0) -> Codes:
+    """A pattern that is like no other: random codes."""
+    return np.random.default_rng(seed).integers(0, 256, round(8000 * seconds), dtype=np.uint8)
+
+
+def seconds_of_pattern(heard: Codes, pattern: Codes, piece: int = 400) -> float:
+    """How much of what was heard is, bit for bit and in pieces of 50 ms, out of the repeated pattern."""
+    repeated = np.concatenate((pattern, pattern)).tobytes()
+    found = sum(heard[at : at + piece].tobytes() in repeated for at in range(0, len(heard) - piece + 1, piece))
+    return found * piece / 8000
+
+
+def all_idle(gateway: ScriptedGateway) -> None:
+    wait_until(lambda: not gateway.busy(), 5, f"channels {gateway.busy()} to become idle")
+
+
+# ---- calls -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_caller_hears_the_box_speaks_to_it_presses_digits_and_hangs_up(
+    gateway: ScriptedGateway, worker: Worker
+) -> None:
+    gateway.plays = dict.fromkeys(range(30), GREETING)
+
+    with Baresip(tone(1000, 30)) as phone:
+        phone.dial("12345", worker.port)
+        phone.wait_for("CALL_ESTABLISHED")
+        time.sleep(1.0)
+        phone.press("12345509*#")
+        time.sleep(0.5)
+        phone.hang_up()
+        phone.wait_for("CALL_CLOSED")
+        all_idle(gateway)
+
+        (setup,) = gateway.of(Setup)
+        assert isinstance(setup, Setup)
+        assert (setup.called, setup.calling, setup.digits) == ("12345", "13800138000", "events")
+        assert seconds_of_tone(phone.heard(), 450) > 3.0
+        assert seconds_of_tone(codec.decode(gateway.heard(setup.channel)), 1000) > 1.5
+    assert gateway.digits(setup.channel) == "12345509*#"
+    assert all(50 <= one.duration_ms <= 400 for one in gateway.of(Digit) if isinstance(one, Digit))
+    assert gateway.of(Release) == [Release(setup.channel, Cause.NORMAL)]
+
+
+def test_the_box_hangs_up(gateway: ScriptedGateway, worker: Worker) -> None:
+    with Baresip(tone(1000, 30)) as phone:
+        phone.dial("12345", worker.port)
+        phone.wait_for("CALL_ESTABLISHED")
+        (setup,) = gateway.of(Setup)
+        assert isinstance(setup, Setup)
+
+        gateway.send(Release(setup.channel, Cause.NORMAL))
+
+        phone.wait_for("CALL_CLOSED", 2)
+        all_idle(gateway)
+
+
+def test_ten_at_once_each_hears_its_own_channel_and_no_other_bit_for_bit(
+    gateway: ScriptedGateway, worker: Worker
+) -> None:
+    gateway.plays = {channel: noise(channel) for channel in range(30)}
+    ports = free_ports(20)[::2]
+    phones = [RtpPhone(port, noise(100 + index), [(0.5, "7")]) for index, port in enumerate(ports)]
+    calls = callers(10, ports)
+
+    with RtpRoom(phones):
+        result = run_sipp(scenarios.caller_hangs_up(3.0), calls, worker.port, rate=50)
+    all_idle(gateway)
+
+    assert (result.successful, result.failed) == (10, 0), result.errors
+    channels = {setup.calling: setup.channel for setup in gateway.of(Setup) if isinstance(setup, Setup)}
+    assert len(set(channels.values())) == 10
+    for index, (phone, call) in enumerate(zip(phones, calls, strict=True)):
+        channel = channels[call.calling]
+        assert seconds_of_pattern(phone.heard(), noise(channel)) > 2.0, gateway.worst_late_ms
+        assert seconds_of_pattern(gateway.heard(channel), noise(100 + index)) > 2.0, gateway.worst_late_ms
+        assert gateway.digits(channel) == "7"
+        for other in range(10):
+            if other != index:
+                assert seconds_of_pattern(gateway.heard(channel), noise(100 + other)) == 0
+
+
+def test_a_hundred_calls_in_a_row_leave_no_channel_busy(gateway: ScriptedGateway, worker: Worker) -> None:
+    result = run_sipp(scenarios.caller_hangs_up(0.2), callers(100), worker.port, rate=30, at_once=10)
+    all_idle(gateway)
+
+    assert (result.successful, result.failed) == (100, 0), result.errors
+    assert len(gateway.of(Setup)) == 100
+
+
+def test_a_caller_who_only_speaks_mu_law_is_heard(gateway: ScriptedGateway, worker: Worker) -> None:
+    gateway.plays = dict.fromkeys(range(30), GREETING)
+
+    with Baresip(tone(1000, 30), codec="PCMU/8000/1", number="10086") as phone:
+        phone.dial("12345", worker.port)
+        phone.wait_for("CALL_ESTABLISHED")
+        time.sleep(1.5)
+        phone.hang_up()
+        phone.wait_for("CALL_CLOSED")
+
+        (setup,) = gateway.of(Setup)
+        assert isinstance(setup, Setup)
+        assert seconds_of_tone(phone.heard(), 450) > 0.8
+        assert seconds_of_tone(codec.decode(gateway.heard(setup.channel)), 1000) > 0.8
+
+
+def test_a_call_over_tcp(gateway: ScriptedGateway, worker: Worker) -> None:
+    with Baresip(tone(1000, 30), transport="tcp") as phone:
+        phone.dial("12345", worker.port)
+        phone.wait_for("CALL_ESTABLISHED")
+        phone.hang_up()
+        phone.wait_for("CALL_CLOSED")
+        all_idle(gateway)
+
+
+def test_a_caller_without_events_has_its_digits_in_the_audio(gateway: ScriptedGateway, worker: Worker) -> None:
+    scenario = scenarios.caller_hangs_up(0.1, formats="8 0").replace("a=rtpmap:101 telephone-event/8000\n", "")
+
+    result = run_sipp(scenario.replace("a=fmtp:101 0-15\n", ""), callers(1), worker.port)
+
+    assert result.successful == 1, result.errors
+    assert [one.digits for one in gateway.of(Setup) if isinstance(one, Setup)] == ["inband"]
+
+
+def test_a_caller_puts_the_box_on_hold_and_comes_back(gateway: ScriptedGateway, worker: Worker) -> None:
+    gateway.plays = dict.fromkeys(range(30), noise(1))
+    (port,) = free_ports(1)
+    phone = RtpPhone(port, noise(2))
+
+    with RtpRoom([phone]), SippRun(scenarios.caller_holds(1.0, 1.0), callers(1, [port]), worker.port) as run:
+        result = run.wait()
+    all_idle(gateway)
+
+    assert result.successful == 1, result.errors
+    moments = np.array([packet.arrived for packet in phone.packets if packet.payload_type == 8])
+    assert 0.7 < np.diff(moments).max() < 1.5  # nothing is sent to who does not want to hear
+    (setup,) = gateway.of(Setup)
+    assert isinstance(setup, Setup)
+    assert seconds_of_pattern(gateway.heard(setup.channel), noise(2)) > 2.0  # it goes on speaking, also while it holds
+    assert seconds_of_pattern(phone.heard(phone.sources()[-1]), noise(1)) > 0.6
+
+
+# ---- calls that are not answered -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cause", "status"),
+    [
+        (Cause.BUSY, 486),
+        (Cause.NO_ANSWER, 480),
+        (Cause.REJECTED, 603),
+        (Cause.UNALLOCATED, 404),
+        (Cause.CONGESTION, 503),
+        (Cause.FAILURE, 500),
+    ],
+)
+def test_a_call_that_the_box_refuses(gateway: ScriptedGateway, worker: Worker, cause: Cause, status: int) -> None:
+    gateway.answers = refuse_with(cause)
+
+    result = run_sipp(scenarios.refused(status), callers(1), worker.port, limit_seconds=5)
+
+    assert (result.successful, result.failed) == (1, 0), result.errors + result.messages
+    all_idle(gateway)
+
+
+def only_alert(signal: FromBoard) -> list[ToBoard]:
+    match signal:
+        case Setup():
+            return [Alerting(signal.channel)]
+        case Release():
+            return [Release(signal.channel)]
+    return []
+
+
+def test_a_caller_who_gives_up_while_it_rings(gateway: ScriptedGateway, worker: Worker) -> None:
+    gateway.answers = only_alert
+
+    result = run_sipp(scenarios.caller_gives_up(0.3), callers(5), worker.port, limit_seconds=10)
+    all_idle(gateway)
+
+    assert (result.successful, result.failed) == (5, 0), result.errors
+    assert [one.cause for one in gateway.of(Release) if isinstance(one, Release)] == [Cause.NORMAL] * 5
+
+
+def test_the_thirty_first_caller_is_told_that_there_is_no_line(gateway: ScriptedGateway, worker: Worker) -> None:
+    with SippRun(scenarios.box_hangs_up(), callers(30), worker.port, rate=100) as thirty:
+        wait_until(lambda: len(gateway.of(Setup)) == 30, 5, "30 calls")
+
+        one_more = run_sipp(scenarios.refused(503), callers(1), worker.port, limit_seconds=5)
+
+        for channel in range(30):
+            gateway.send(Release(channel))
+        result = thirty.wait()
+    all_idle(gateway)
+    assert one_more.successful == 1, one_more.messages
+    assert (result.successful, result.failed) == (30, 0), result.errors
+    assert run_sipp(scenarios.caller_hangs_up(0.1), callers(30), worker.port, rate=100).successful == 30
+
+
+def test_a_blocked_channel_gets_no_call(gateway: ScriptedGateway, worker: Worker) -> None:
+    for channel in range(29):
+        gateway.send(Blocked(channel, True))
+    time.sleep(0.1)
+
+    result = run_sipp(scenarios.caller_hangs_up(0.0), callers(3), worker.port, rate=5, at_once=1)
+
+    assert result.successful == 3, result.errors
+    assert {one.channel for one in gateway.of(Setup) if isinstance(one, Setup)} == {29}
+
+
+def test_a_caller_cannot_make_the_box_call_somebody(gateway: ScriptedGateway, worker: Worker) -> None:
+    result = run_sipp(scenarios.caller_asks_for_transfer(403), callers(1), worker.port, limit_seconds=5)
+
+    assert result.successful == 1, result.errors + result.messages
+
+
+def test_a_call_out_is_refused_and_leaves_the_channel_idle(gateway: ScriptedGateway, worker: Worker) -> None:
+    gateway.send(Setup(channel=3, called="110"))
+
+    wait_until(lambda: gateway.of(Release), 2, "the refusal")
+
+    assert gateway.of(Release) == [Release(3, Cause.REJECTED)]
+
+
+# ---- stalls, deaths --------------------------------------------------------------------------------------------------
+
+
+def test_after_a_stall_the_callers_get_no_burst(gateway: ScriptedGateway, worker: Worker) -> None:
+    gateway.plays = dict.fromkeys(range(30), noise(1))
+    (port,) = free_ports(1)
+    phone = RtpPhone(port, noise(2))
+
+    with RtpRoom([phone]), SippRun(scenarios.caller_hangs_up(2.5), callers(1, [port]), worker.port) as run:
+        wait_until(lambda: len(phone.packets) > 20, 5, "audio")
+        gateway.stall.set()
+        time.sleep(0.4)
+        gateway.stall.clear()
+        assert run.wait().successful == 1
+
+    assert 30 <= gateway.missing <= 45
+    assert phone.most_at_once() <= 3
+    assert seconds_of_pattern(phone.heard(), noise(1)) > 1.0
+
+
+def test_without_a_gateway_calls_end_and_new_ones_are_told_to_come_back(worker: Worker) -> None:
+    with SippRun(scenarios.box_hangs_up(), callers(3), worker.port, limit_seconds=10) as talking:
+        with worker.gateway() as gateway:
+            wait_until(lambda: len(gateway.of(Connect) or gateway.of(Setup)) == 3, 5, "three calls")
+            time.sleep(0.3)
+
+        result = talking.wait()
+    refused = run_sipp(scenarios.refused(503), callers(2), worker.port, limit_seconds=5)
+    with worker.gateway() as gateway:
+        after = run_sipp(scenarios.caller_hangs_up(0.1), callers(2), worker.port, limit_seconds=5)
+        all_idle(gateway)
+
+    assert result.successful == 3, result.errors
+    assert refused.successful == 2, refused.messages
+    assert "Retry-After: 2" in refused.messages
+    assert after.successful == 2, after.errors
+
+
+def test_killed_and_started_again_it_takes_the_next_call(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    worker.start()
+    try:
+        with worker.gateway() as gateway, SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=4):
+            wait_until(lambda: len(gateway.of(Setup)) == 2, 5, "two calls")
+            worker.stop(signal.SIGKILL)
+            wait_until(lambda: gateway.error, 2, "the gateway to notice")
+
+        worker.start()
+        began = time.monotonic()
+        with worker.gateway() as gateway:
+            result = run_sipp(scenarios.caller_hangs_up(0.1), callers(2), worker.port, limit_seconds=5)
+            all_idle(gateway)
+        assert result.successful == 2, result.errors
+        assert time.monotonic() - began < 5
+    finally:
+        worker.stop()
+
+
+def test_at_its_end_it_hangs_up(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    worker.start()
+    try:
+        with (
+            worker.gateway() as gateway,
+            SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=10) as run,
+        ):
+            wait_until(lambda: len(gateway.of(Setup)) == 2, 5, "two calls")
+            time.sleep(0.3)
+            assert worker.stop() == 0
+
+            assert run.wait().successful == 2
+    finally:
+        if worker.runs():
+            worker.stop()
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((LOCAL, worker.port))
+        worker.start()
+        assert worker.process is not None
+
+        assert worker.process.wait(10) == 1
+
+    assert "Address already in use" in worker.log()
+    assert "remedy: choose another" in worker.log()
