@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -121,11 +122,10 @@ class PartyReport:
         return verify_pattern(self.sound, speaker, first, last)
 
     def missing_blocks(self) -> int:
-        """Blocks of the gateway that did not arrive between two that did, while this person listened on."""
-        return sum(
-            after.first_block - before.first_block - before.blocks
-            for before, after in zip(self.heard, self.heard[1:], strict=False)
-        )
+        """Blocks of the gateway that did not arrive between two that did, while this person listened on. Where the
+        numbers go back, another gateway has begun to count, and nothing is missing."""
+        jumps = (after.first_block - before.first_block - before.blocks for before, after in pairwise(self.heard))
+        return sum(jump for jump in jumps if jump > 0)
 
 
 def read_report(folder: Path) -> tuple[dict[str, PartyReport], list[ClockEntry]]:

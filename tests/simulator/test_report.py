@@ -67,6 +67,16 @@ def test_a_simulator_that_starts_again_appends_behind_what_was_heard_before(tmp_
     assert np.array_equal(person.sound[80:], pattern_samples(3, 500 * 80, 80))
 
 
+def test_blocks_are_missing_at_gaps_and_not_where_another_gateway_counts_from_its_beginning(tmp_path: Path) -> None:
+    journal = Journal(PARTY, remember=True)
+    listening(journal, 7, 8, 11, 0, 1, 3)
+    writer = ReportWriter(tmp_path)
+    writer.take(journal, 0)
+    writer.close()
+
+    assert read_report(tmp_path)[0]["li"].missing_blocks() == 2 + 1
+
+
 def test_a_report_is_readable_while_a_line_is_half_written(tmp_path: Path) -> None:
     journal = Journal(PARTY, remember=True)
     listening(journal, 1)
