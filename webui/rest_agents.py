@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from firmware.calls import messages as cti
 from firmware.records import queries
+from firmware.records.queries import CallFilter
 from webui import replies
 from webui.cti_connection import CallserverAway
 from webui.endpoints import Ask, Endpoint
@@ -47,20 +48,26 @@ def _change(body_of: Callable[[Ask, str], cti.AnyRequestBody]) -> Callable[..., 
 
 
 def history(ask: Ask, agent: str) -> replies.HistoryReply:
-    """The screen pop's right side: the last calls of the caller whom this agent has, whoever took them then."""
+    """The screen pop's right side: the last calls of the caller whom this agent has, whoever took them then.
+
+    During wrap-up it is still the caller of the call that just ended.
+    """
     ask.who.must_act_for(agent)
     state = ask.office.live.state
     if state is None:
         raise Refusal("callserver_away")
     contact = next((one for one in state.contacts if one.agent == agent), None)
-    if contact is None:
-        return replies.HistoryReply(call=None, caller="", calls=())
+    in_wrap_up = any(one.agent == agent and one.state is cti.AgentState.WRAP_UP for one in state.agents)
     with ask.office.records() as connection:
-        rows = queries.calls_of_caller(connection, contact.calling, HISTORY, contact.contact)
+        if contact is not None:
+            number, calling = contact.contact, contact.calling
+        elif in_wrap_up and (last := queries.list_calls(connection, CallFilter(agent=agent), 1)):
+            number, calling = last[0].number, last[0].calling
+        else:
+            return replies.HistoryReply(call=None, caller="", calls=())
+        rows = queries.calls_of_caller(connection, calling, HISTORY, number)
     return replies.HistoryReply(
-        call=contact.contact,
-        caller=contact.calling,
-        calls=tuple(replies.call_reply(row, lambda _: True) for row in rows),
+        call=number, caller=calling, calls=tuple(replies.call_reply(row, lambda _: True) for row in rows)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import bottle
@@ -151,7 +151,8 @@ def recording(ask: Ask, id: int) -> bottle.HTTPResponse:
     path = ask.office.recordings / row.file
     try:
         length = wav_length(path)
-        first, last = _range(ask.environ.get("HTTP_RANGE", ""), length)
+        part = _range(ask.environ.get("HTTP_RANGE", ""), length)
+        first, last = part or (0, length - 1)
         pieces = _first_piece_now(wav_chunks(path, length, first, last + 1))
     except (OSError, RecordingError) as error:
         raise Refusal("recording_failed", str(error)) from error
@@ -162,29 +163,31 @@ def recording(ask: Ask, id: int) -> bottle.HTTPResponse:
         "Content-Length": str(last - first + 1),
         "Content-Disposition": f'inline; filename="call-{id}.wav"',
     }
-    whole = (first, last) == (0, length - 1) and not ask.environ.get("HTTP_RANGE")
-    if not whole:
+    if part is not None:
         headers["Content-Range"] = f"bytes {first}-{last}/{length}"
-    body: Iterable[bytes] = () if ask.environ.get("REQUEST_METHOD") == "HEAD" else pieces
-    return bottle.HTTPResponse(body, 200 if whole else 206, headers)
+    return bottle.HTTPResponse(pieces, 200 if part is None else 206, headers)
 
 
-def _first_piece_now(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _first_piece_now(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The same pieces, with the first one fetched: a damaged file is found while a problem can still be answered."""
+    pieces = (piece for piece in chunks)  # a generator, which can be closed
     first = next(pieces, b"")
 
     def all_pieces() -> Iterator[bytes]:
-        yield first
-        yield from pieces
+        try:
+            yield first
+            yield from pieces
+        finally:
+            pieces.close()
 
     return all_pieces()
 
 
-def _range(header: str, length: int) -> tuple[int, int]:
-    """First and last byte. A header that is not one simple range is passed over; one beyond the end is refused."""
+def _range(header: str, length: int) -> tuple[int, int] | None:
+    """First and last byte. None for the whole: no header, or not one simple range. One beyond the end is refused."""
     found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.strip())
     if not found or found.group(0) == "bytes=-":
-        return 0, length - 1
+        return None
     first, last = found.groups()
     if not first:
         return max(0, length - int(last)), length - 1
