@@ -1,8 +1,8 @@
 """The gateway process: real time around the sans-I/O core. It holds the lines and as little else as it can.
 
-One thread. The blocks of the first board with a clock drive the ticks; where no clocked board delivers for 30 ms, a
-software timer does until one delivers again. In the loop nothing is written to disk, no memory is collected (heap
-frozen, collection off), and only rare events go to stderr.
+One thread. The blocks of the first board with a clock drive the ticks; where there is none, or it delivers nothing for a
+second, a software timer does until one delivers again. In the loop nothing is written to disk, no memory is collected
+(heap frozen, collection off), and only rare events go to stderr.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ from firmware.media.sounds import SoundStore
 from firmware.tones.plan import load_plan
 
 TICK_US = 10_000
-SILENT_CLOCK_US = 30_000
-"""The clocked board is waited for this long, then the software timer ticks."""
+SILENT_CLOCK_US = 1_000_000
+"""An open board with a clock is waited for this long, then the software timer ticks. A stalled machine holds up the
+board's blocks too: a tick without them would put silence into the speech that comes right after."""
 STALL_US = 20_000
 """A tick that comes later than this after the one before is counted as a stall."""
 SOFTWARE_TICKS_AT_ONCE = 50
@@ -155,11 +156,14 @@ class GatewayProcess:
     def _wait_seconds(self) -> float:
         """How long the loop may sleep: until the software timer has to tick, if the clock does not."""
         now_us = self._clock.now().mono_us
-        due = max(self._last_clocked_us + SILENT_CLOCK_US, self._next_software_us)
+        due = max(self._last_clocked_us + self._clock_patience_us(), self._next_software_us)
         return max(0, due - now_us) / MICROSECONDS
 
+    def _clock_patience_us(self) -> int:
+        return SILENT_CLOCK_US if self._boards.clock() is not None else TICK_US
+
     def _tick_by_timer(self, now_us: int) -> None:
-        if now_us - self._last_clocked_us < SILENT_CLOCK_US:
+        if now_us - self._last_clocked_us < self._clock_patience_us():
             self._next_software_us = 0
             return
         if not self._next_software_us:
