@@ -148,7 +148,7 @@ class Site:
         given: list[Any] = []
 
         def start(status: str, answered: list[tuple[str, str]], *_: Any) -> None:
-            given[:] = [int(status.split()[0]), answered]
+            given[:] = [int(status.split(maxsplit=1)[0]), answered]
 
         pieces: Any = self.application(environ, start)
         whole = b"" if piecewise else b"".join(pieces)
@@ -226,7 +226,13 @@ def box_state(clock: VirtualClock, number: int = 20) -> BoxState:
         recorder_connected=True,
         agents=(
             AgentView(
-                agent="801", name="王秀英", state=AgentState.TALKING, since=now, seat="1", contact=5, queues=("general",)
+                agent="801",
+                name="王秀英",
+                state=AgentState.TALKING,
+                since=now,
+                seat="1",
+                contact=5,
+                queues=("general",),
             ),
             AgentView(agent="802", name="李建国", state=AgentState.READY, since=now, seat="2", queues=("general",)),
         ),
@@ -308,7 +314,13 @@ def add_call(
     connection.execute(insert(contacts).values(contact))
     connection.execute(
         insert(calls).values(
-            **_KEY, **boot, number=number, contact=number, legal_hold=False, **_moment("started", start), **_moment("ended", at_end)
+            **_KEY,
+            **boot,
+            number=number,
+            contact=number,
+            legal_hold=False,
+            **_moment("started", start),
+            **_moment("ended", at_end),
         )
     )
     connection.execute(
@@ -381,7 +393,9 @@ def prepare_records(connection: Connection, folder: Path) -> None:
     for number in range(1, 21):
         event = CallEvent(number=number, name=EventName.QUEUED, at=Stamp(0, START_UTC_US), contact=4, agent="801")
         body = msgspec.json.encode(event).decode()
-        connection.execute(insert(events).values(**_KEY, number=number, name=event.name, body=body, **_moment("at", 0.0)))
+        connection.execute(
+            insert(events).values(**_KEY, number=number, name=event.name, body=body, **_moment("at", 0.0))
+        )
 
 
 def write_recording(path: Path, samples: int) -> None:

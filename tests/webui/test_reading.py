@@ -72,7 +72,17 @@ def test_the_list_is_read_page_by_page_without_gap_or_double(site: Site) -> None
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=501", "limit=x", "before=-1", "since=yesterday", "since=2026-11-22T00:00:00", "recorded=maybe", "colour=red", "caller=%ff"],
+    [
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        "before=-1",
+        "since=yesterday",
+        "since=2026-11-22T00:00:00",
+        "recorded=maybe",
+        "colour=red",
+        "caller=%ff",
+    ],
 )
 def test_a_wrong_parameter_is_named(site: Site, query: str) -> None:
     answer = site.get("/api/v1/calls?" + query, token="token-admin")
@@ -90,7 +100,9 @@ def test_one_call_comes_with_legs_and_segments(site: Site) -> None:
     assert site.get("/api/v1/calls/4/segments", token="token-admin").json["segments"] == call["segments"]
 
 
-@pytest.mark.parametrize("path", ["/calls/99", "/calls/99/segments", "/calls/99/recording", "/calls/99999999999999999999"])
+@pytest.mark.parametrize(
+    "path", ["/calls/99", "/calls/99/segments", "/calls/99/recording", "/calls/99999999999999999999"]
+)
 def test_a_call_that_is_not_there_is_not_found(site: Site, path: str) -> None:
     answer = site.get("/api/v1" + path, token="token-admin")
 
