@@ -99,7 +99,7 @@ def sip_stack(paths: BoxPaths) -> Iterator[Finding]:
         yield Finding("sip", OK, f"SIP stack pjsua2 {asked.stdout.strip().splitlines()[-1]}")
         return
     words = asked.stderr.strip().splitlines()
-    remedy = "scripts/build_pjsua2 --install (about 6 minutes); until then everything but SIP runs"
+    remedy = "scripts/build_pjsua2 --install (about a minute); until then everything but SIP runs"
     missing = bool(words) and "No module named 'pjsua2'" in words[-1]
     text = "the SIP stack is not built" if missing else f"the SIP stack does not load: {words[-1] if words else '?'}"
     yield Finding("sip", WARN, text, remedy)

@@ -152,8 +152,8 @@ def sip_stack_line(paths: BoxPaths) -> str:
             asked = subprocess.run([str(script), "--status"], capture_output=True, text=True, timeout=5, check=False)
             building = asked.stdout.strip() == "building"
     if building:
-        return "SIP: the SIP stack is being built (about 6 minutes); everything else runs"
-    remedy = "scripts/build_pjsua2 --install (about 6 minutes)"
+        return "SIP: the SIP stack is being built (about a minute); everything else runs"
+    remedy = "scripts/build_pjsua2 --install (about a minute)"
     return f"SIP: the SIP stack is not built; everything else runs\n  remedy: {remedy}"
 
 

@@ -34,7 +34,7 @@ HINTS = (
     Hint(
         r"No module named '_?pjsua2'|libpj\w*\.so",
         "the SIP stack is not built for this Python",
-        "scripts/build_pjsua2 --install (about 6 minutes); until then everything but SIP runs",
+        "scripts/build_pjsua2 --install (about a minute); until then everything but SIP runs",
     ),
     Hint(
         r"No module named '?(firmware|drivers|boards|webui)",
