@@ -1,0 +1,1 @@
+"""A box that runs for all tests of a file."""

@@ -1,0 +1,172 @@
+"""Starts a whole box as its users do (`linebox up`), and lets a test look at it, ask it and kill parts of it.
+
+Nothing of the box runs in the test's process. A box of the tests has twelve seats, all with desk phones, so that ten
+calls can talk at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, select
+
+from firmware.box.demonstration import demonstration_documents
+from firmware.calls.messages import AnyRequestBody, BoxState, GetBoxState, Reply
+from firmware.core.configuration import save_subjects
+from firmware.core.paths import BoxPaths, box_paths
+from firmware.core.process_table import ProcessEntry, read_process_table
+from firmware.records.database import open_for_reading
+
+READY_SECONDS = 40.0
+SEATS = 12
+
+
+class BoxTimeout(AssertionError):
+    """Something that should have become true did not."""
+
+
+def until(true: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+    """Wait until `true()` gives something true, and give that."""
+    end = time.monotonic() + seconds
+    while True:
+        found = true()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise BoxTimeout(f"after {seconds:.0f} s still not so: {what}")
+        time.sleep(0.05)
+
+
+def prepare(paths: BoxPaths, **queue_fields: Any) -> None:
+    """Configure a box with SEATS desk phones; `queue_fields` change every queue (e.g. wrap_up_seconds)."""
+    paths.make()
+    documents = demonstration_documents("not used in tests")
+    for board in documents["boards"]:
+        if board["kind"] == "sim":
+            board["extensions"] = SEATS
+    documents["agents"] = [
+        {"agent": str(801 + one), "name": f"坐席{one + 1}", "queues": ["general", "consult", "complaint"]}
+        for one in range(SEATS)
+    ]
+    documents["seats"] = [{"seat": str(one + 1), "extension": f"FXS-{one + 1}"} for one in range(SEATS)]
+    for queue in documents["queues"]:
+        queue.update(queue_fields)
+    save_subjects(paths, documents)
+
+
+class RunningBox:
+    """A box of its own data folder. `start` may be called again after `kill_everything`."""
+
+    def __init__(self, folder: Path, *arguments: str, **queue_fields: Any) -> None:
+        self.paths = box_paths(folder / "data")
+        self._arguments = arguments
+        self._log = folder / "up.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._token = ""
+        self.web_port = self.sip_port = 0
+        prepare(self.paths, **queue_fields)
+
+    # ---- life -------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start and wait until it says that it is ready."""
+        begin = self._log.stat().st_size if self._log.exists() else 0
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "firmware.box.cli", "up", "--data", str(self.paths.data)]
+                + ["--web-port", "0", "--sip-port", "0", *self._arguments],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        pattern = re.compile(r"Linebox ready: http://127\.0\.0\.1:(\d+) \(SIP (\d+)\)")
+
+        def ready() -> re.Match[str] | None:
+            assert self._process is not None
+            text = self._log.read_bytes()[begin:].decode()
+            assert self._process.poll() is None, f"linebox up ended:\n{text}"
+            return pattern.search(text)
+
+        found = until(ready, "linebox up says that it is ready", READY_SECONDS)
+        self.web_port, self.sip_port = int(found[1]), int(found[2])
+
+    def stop(self) -> None:
+        """The orderly end."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=20)
+            self._process = None
+
+    def kill_everything(self) -> None:
+        """SIGKILL to the supervisor and every process of the box, as near to at once as can be."""
+        assert self._process is not None
+        pids = [entry.pid for entry in self.processes().values() if entry.pid]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self._process.wait(timeout=10)
+        self._process = None
+
+    def processes(self) -> dict[str, ProcessEntry]:
+        return read_process_table(self.paths)
+
+    def pid(self, name: str) -> int:
+        return self.processes()[name].pid
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to one process; returns when another one runs in its place."""
+        old = self.pid(name)
+        os.kill(old, signal.SIGKILL)
+        until(lambda: self.pid(name) not in (0, old), f"{name} runs again")
+
+    # ---- looking ----------------------------------------------------------------------------------------------------
+
+    def ask(self, body: AnyRequestBody) -> Reply:
+        """A request to the callserver."""
+        from firmware.box.cti_request import ask
+
+        return ask(self.paths, body, "test")
+
+    def state(self) -> BoxState:
+        state = self.ask(GetBoxState()).state
+        assert state is not None
+        return state
+
+    def contacts_in(self, state: str) -> int:
+        """How many contacts are in a state now."""
+        return sum(one.state == state for one in self.state().contacts)
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        """All rows of a table, by number."""
+        engine = open_for_reading(self.paths.calls_database)
+        with engine.connect() as connection:
+            found = connection.execute(select(table).order_by(table.c.number)).mappings().all()
+        engine.dispose()
+        return [dict(row) for row in found]
+
+    def get(self, path: str) -> bytes:
+        """The body of a GET of the REST interface with a token from `linebox token`. Raises HTTPError."""
+        if not self._token:
+            command = [sys.executable, "-m", "firmware.box.cli", "token", "--data", str(self.paths.data)]
+            self._token = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.web_port}{path}", headers={"Authorization": f"Bearer {self._token}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            body: bytes = answer.read()
+        return body
+
+    def json(self, path: str) -> Any:
+        return json.loads(self.get(path))
