@@ -8,9 +8,13 @@ once and reused, and an exception that leaves a callback ends the call.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import ipaddress
 import logging
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +49,31 @@ DTMF_IS_END = 2
 """PJMEDIA_STREAM_DTMF_IS_END of pjmedia/stream.h, which the binding leaves out."""
 
 _log = logging.getLogger(__name__)
+
+
+def _look_up_names_only_here() -> None:
+    """Let the C library look host names up in /etc/hosts only, in this process.
+
+    pjsip looks up the names in session descriptions and some headers by the C library and waits for the answer: a
+    stranger's name whose server does not answer stopped the audio of all calls for 20 s. Names where calls must be
+    signalled to are looked up by pjsip's own resolver, which does not wait.
+    """
+    try:
+        ctypes.CDLL(None).__nss_configure_lookup(b"hosts", b"files")
+    except AttributeError:
+        _log.warning("this C library always asks name servers: a slow one can stop the audio of SIP calls")
+
+
+def _name_servers() -> list[str]:
+    """IPv4 addresses of this machine's name servers."""
+    found = []
+    with contextlib.suppress(OSError):
+        for line in Path("/etc/resolv.conf").read_text(errors="replace").splitlines():
+            words = line.split()
+            if len(words) > 1 and words[0] == "nameserver":
+                with contextlib.suppress(ValueError):
+                    found.append(str(ipaddress.IPv4Address(words[1])))
+    return found[:3]
 
 
 class _Log(pjsua2.LogWriter):
@@ -160,6 +189,7 @@ class Pjsua2Stack:
         self._exchange: Any = None
         self._account: _Account | None = None
         self._tcp_due: float | None = None
+        _look_up_names_only_here()
         self._endpoint: Any = pjsua2.Endpoint()
         try:
             self._start()
@@ -178,6 +208,8 @@ class Pjsua2Stack:
         config.uaConfig.threadCnt = 0
         config.uaConfig.mainThreadOnly = True
         config.uaConfig.userAgent = "Linebox"
+        for server in _name_servers():
+            config.uaConfig.nameserver.append(server)
         media = config.medConfig
         media.clockRate = media.sndClockRate = 8000
         media.channelCount = 1

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +14,6 @@ from numpy.typing import NDArray
 
 from boards.signals import Alerting, Blocked, Cause, Connect, Digit, FromBoard, Release, Setup, ToBoard
 from drivers import sip_stack
-from drivers.block_link import LinkError
-from firmware.core.paths import BoxPaths
 from firmware.media import codec
 from tests.running import sipp_scenarios as scenarios
 from tests.running.rtp_room import RtpPhone, RtpRoom
@@ -34,6 +29,7 @@ from tests.running.sip_peers import (
     tone,
     wait_until,
 )
+from tests.running.sip_worker_process import Worker, running
 
 pytestmark = [
     pytest.mark.running,
@@ -41,60 +37,13 @@ pytestmark = [
 ]
 
 Codes = NDArray[np.uint8]
-ROOT = Path(__file__).resolve().parents[2]
 GREETING = codec.encode(tone(450, 1))
-
-
-class Worker:
-    """The process, in a run folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.paths = BoxPaths(folder / "data", folder / "run")
-        self.port = free_ports(1)[0]
-        self._log = folder / "sip.log"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "firmware.box.sip", "--data", str(self.paths.data), "--port", str(self.port)]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**os.environ, "LINEBOX_RUN": str(self.paths.run)},
-                stdout=log,
-                stderr=log,
-            )
-
-    def gateway(self) -> ScriptedGateway:
-        def connect() -> ScriptedGateway | None:
-            try:
-                return ScriptedGateway(self.paths.sip_socket)
-            except LinkError:
-                return None
-
-        gateway: ScriptedGateway = wait_until(connect, 10, "the SIP worker's socket")
-        return gateway
-
-    def runs(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        assert self.process is not None
-        self.process.send_signal(how)
-        return self.process.wait(10)
-
-    def log(self) -> str:
-        return self._log.read_text(errors="replace")
 
 
 @pytest.fixture(scope="module")
 def running_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    worker = Worker(tmp_path_factory.mktemp("sip"))
-    worker.start()
-    yield worker
-    code = worker.stop()
-    assert code == 0, worker.log()[-3000:]
-    assert "Traceback" not in worker.log(), worker.log()[-3000:]
+    with running(tmp_path_factory.mktemp("sip")) as worker:
+        yield worker
 
 
 @pytest.fixture
