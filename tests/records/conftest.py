@@ -1,0 +1,41 @@
+"""A recordings folder, a gateway with a ring, and recorders that may come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from firmware.media.ring import RingReader
+from firmware.records.recorder import Recorder
+from tests.records.scripted_ring import Gateway
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    gateway = Gateway(tmp_path, "g1")
+    yield gateway
+    gateway.die()
+
+
+@pytest.fixture
+def start(tmp_path: Path, recordings: Path) -> Iterator[Callable[..., Recorder]]:
+    """Starts a recorder; a second start is a recorder that comes back after the first one was killed."""
+    started: list[Recorder] = []
+
+    def start_recorder(reserve_bytes: int = 0) -> Recorder:
+        recorder = Recorder(recordings, lambda boot: RingReader(tmp_path / f"audio-{boot}.ring", boot), reserve_bytes)
+        started.append(recorder)
+        return recorder
+
+    yield start_recorder
+    for recorder in started:
+        recorder.close()
