@@ -1,0 +1,191 @@
+"""The gateway's process with the SIP worker as its board: real callers, a scripted callserver, no other process."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from boards.signals import Cause
+from drivers import sip_stack
+from firmware.core.messages import PeerGone
+from firmware.lines.messages import (
+    AnswerLeg,
+    AnyLineEvent,
+    ClearLeg,
+    DigitReceived,
+    Hear,
+    IncomingCall,
+    Join,
+    LegCleared,
+    Play,
+)
+from tests.box.running_gateway import Callserver, RunningGateway
+from tests.running import sipp_scenarios as scenarios
+from tests.running.sip_peers import Baresip, SippCall, SippRun, run_sipp, seconds_of_tone, tone, wait_until
+from tests.running.sip_worker_process import Worker
+
+pytestmark = [
+    pytest.mark.running,
+    pytest.mark.skipif(not sip_stack.is_built(), reason="the SIP stack is not built: scripts/build_pjsua2 --install"),
+]
+
+DIAL_TONE = "tone:dial"
+"""450 Hz without a break."""
+
+
+class Exchange:
+    """Gateway, SIP worker, and a callserver that answers each call with a tone; `act` may do more with each event."""
+
+    def __init__(self, folder: Path) -> None:
+        self.gateway = RunningGateway(folder, with_far_end=False)
+        self.worker = Worker(folder)
+        self.worker.start()
+        self.act: Callable[[AnyLineEvent], None] = lambda event: None
+        self._stopping = False
+        self.callserver: Callserver
+        self._attach()
+        self._thread = threading.Thread(target=self._serve, name="callserver")
+        self._thread.start()
+        self.wait_for_sip()
+
+    def _attach(self) -> None:
+        self.callserver = self.gateway.callserver()
+        self._seen = 0
+
+    def wait_for_sip(self, working: bool = True) -> None:
+        wait_until(lambda: self.callserver.board("sip").working == working, 6, "the SIP board to change")
+
+    def calls(self) -> list[IncomingCall]:
+        return self.callserver.all(IncomingCall)
+
+    def _serve(self) -> None:
+        while not self._stopping:
+            try:
+                self.callserver.look(0.02)
+                for event in self.callserver.events[self._seen :]:
+                    self._seen += 1
+                    if isinstance(event, IncomingCall):
+                        self.callserver.say(AnswerLeg(event.leg), Play(event.leg, "greeting", (DIAL_TONE,), True))
+                    self.act(event)
+            except PeerGone:
+                self.callserver.close()
+                while not self._stopping:  # the gateway was killed and will be started again
+                    try:
+                        self._attach()
+                        break
+                    except AssertionError:
+                        time.sleep(0.05)
+
+    def close(self) -> None:
+        self._stopping = True
+        self._thread.join()
+        self.callserver.close()
+        if self.worker.runs():
+            assert self.worker.stop() == 0
+        self.gateway.close()
+
+
+@contextmanager
+def exchange_in(folder: Path) -> Iterator[Exchange]:
+    exchange = Exchange(folder)
+    try:
+        yield exchange
+    finally:
+        exchange.close()
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[Exchange]:
+    with exchange_in(tmp_path) as exchange:
+        yield exchange
+
+
+def callers(count: int) -> list[SippCall]:
+    return [SippCall(f"139{number:08}", "12345", 9) for number in range(count)]
+
+
+def test_two_callers_hear_the_greeting_then_each_other_and_the_box_hangs_up(exchange: Exchange) -> None:
+    port = exchange.worker.port
+    with Baresip(tone(1000, 60), number="1001") as one, Baresip(tone(2000, 60), number="1002") as other:
+        one.dial("12345", port)
+        other.dial("12345", port)
+        one.wait_for("CALL_ESTABLISHED")
+        other.wait_for("CALL_ESTABLISHED")
+        time.sleep(1.5)
+        one.press("1")
+        wait_until(lambda: exchange.callserver.all(DigitReceived), 2, "the digit")
+        leg = {call.calling: call.leg for call in exchange.calls()}
+        exchange.callserver.say(Join((Hear(leg["1001"], (leg["1002"],)), Hear(leg["1002"], (leg["1001"],)))))
+        time.sleep(1.5)
+        exchange.callserver.say(ClearLeg(leg["1001"]))
+        one.wait_for("CALL_CLOSED")
+        other.hang_up()
+        other.wait_for("CALL_CLOSED")
+        wait_until(lambda: len(exchange.callserver.all(LegCleared)) == 2, 5, "both legs to be cleared")
+
+        for phone, hertz in ((one, 2000), (other, 1000)):
+            assert seconds_of_tone(phone.heard(), 450) > 1.0
+            assert seconds_of_tone(phone.heard(), hertz) > 0.8
+
+    (digit,) = exchange.callserver.all(DigitReceived)
+    assert (digit.leg, digit.digit, digit.source) == (leg["1001"], "1", "events")
+    assert {cleared.leg: cleared.by for cleared in exchange.callserver.all(LegCleared)} == {
+        leg["1001"]: "box",
+        leg["1002"]: "line",
+    }
+
+
+def test_the_sip_worker_is_killed_its_calls_end_and_the_board_comes_back(exchange: Exchange) -> None:
+    with SippRun(scenarios.box_hangs_up(), callers(3), exchange.worker.port, limit_seconds=6):
+        wait_until(lambda: len(exchange.calls()) == 3, 5, "three calls")
+
+        exchange.worker.stop(signal.SIGKILL)
+
+        wait_until(lambda: len(exchange.callserver.all(LegCleared)) == 3, 2, "the legs to end")
+    assert {cleared.cause for cleared in exchange.callserver.all(LegCleared)} == {Cause.FAILURE}
+    exchange.wait_for_sip(False)
+
+    exchange.worker.start()
+    began = time.monotonic()
+    exchange.wait_for_sip()
+    assert time.monotonic() - began < 5
+    assert run_sipp(scenarios.caller_hangs_up(0.3), callers(3), exchange.worker.port).successful == 3
+
+
+def test_the_gateway_is_killed_its_sip_calls_are_hung_up_and_the_next_gateway_takes_calls(exchange: Exchange) -> None:
+    with SippRun(scenarios.box_hangs_up(), callers(3), exchange.worker.port, limit_seconds=10) as talking:
+        wait_until(lambda: len(exchange.calls()) == 3, 5, "three calls")
+        time.sleep(0.3)
+
+        exchange.gateway.stop(signal.SIGKILL)
+
+        assert talking.wait().successful == 3
+    assert run_sipp(scenarios.refused(503), callers(1), exchange.worker.port).successful == 1
+
+    exchange.gateway.start()
+    wait_until(lambda: exchange.callserver.peer.fileno() >= 0, 6, "the next gateway")
+    exchange.wait_for_sip()
+    assert run_sipp(scenarios.caller_hangs_up(0.3), callers(3), exchange.worker.port).successful == 3
+
+
+def test_a_hundred_calls_in_a_row_ten_at_once_end_with_idle_channels(exchange: Exchange) -> None:
+    result = run_sipp(scenarios.caller_hangs_up(0.3), callers(100), exchange.worker.port, rate=20, at_once=10)
+    wait_until(lambda: len(exchange.callserver.all(LegCleared)) == 100, 5, "all legs to be cleared")
+
+    assert (result.successful, result.failed) == (100, 0), result.errors
+    assert len(exchange.calls()) == 100
+    again = Callserver(exchange.gateway.paths)
+    try:
+        wait_until(lambda: again.look(0.1) or again.snapshot, 5, "a snapshot")
+        assert again.snapshot is not None
+        states = {one.label: one.state for one in again.snapshot.channels if one.board == "sip"}
+        assert set(states.values()) == {"idle"}
+        assert len(states) == 30
+    finally:
+        again.close()
