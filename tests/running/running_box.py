@@ -27,6 +27,8 @@ from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.process_table import ProcessEntry, read_process_table
 from firmware.records.database import open_for_reading
 
+LINEBOX = (sys.executable, "-m", "firmware.box.cli")
+ANY_PORTS = ("--web-port", "0", "--sip-port", "0")
 READY_SECONDS = 40.0
 SEATS = 12
 
@@ -47,8 +49,8 @@ def until(true: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
         time.sleep(0.05)
 
 
-def prepare(paths: BoxPaths, **queue_fields: Any) -> None:
-    """Configure a box with SEATS desk phones; `queue_fields` change every queue (e.g. wrap_up_seconds)."""
+def prepare(paths: BoxPaths, greeting: list[str] | None = None, **queue_fields: Any) -> None:
+    """Configure a box with SEATS desk phones, another greeting, and every queue with `queue_fields` changed."""
     paths.make()
     documents = demonstration_documents("not used in tests")
     for board in documents["boards"]:
@@ -59,6 +61,8 @@ def prepare(paths: BoxPaths, **queue_fields: Any) -> None:
         for one in range(SEATS)
     ]
     documents["seats"] = [{"seat": str(one + 1), "extension": f"FXS-{one + 1}"} for one in range(SEATS)]
+    for service in documents["services"] if greeting is not None else []:
+        service["greeting"] = greeting
     for queue in documents["queues"]:
         queue.update(queue_fields)
     save_subjects(paths, documents)
@@ -67,14 +71,15 @@ def prepare(paths: BoxPaths, **queue_fields: Any) -> None:
 class RunningBox:
     """A box of its own data folder. `start` may be called again after `kill_everything`."""
 
-    def __init__(self, folder: Path, *arguments: str, **queue_fields: Any) -> None:
+    def __init__(self, folder: Path, *arguments: str, **configuration: Any) -> None:
+        """`arguments` of `linebox up`; `configuration` as for `prepare`."""
         self.paths = box_paths(folder / "data")
         self._arguments = arguments
         self._log = folder / "up.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ""
         self.web_port = self.sip_port = 0
-        prepare(self.paths, **queue_fields)
+        prepare(self.paths, **configuration)
 
     # ---- life -------------------------------------------------------------------------------------------------------
 
@@ -83,8 +88,7 @@ class RunningBox:
         begin = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "firmware.box.cli", "up", "--data", str(self.paths.data)]
-                + ["--web-port", "0", "--sip-port", "0", *self._arguments],
+                [*LINEBOX, "up", "--data", str(self.paths.data), *ANY_PORTS, *self._arguments],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -159,7 +163,7 @@ class RunningBox:
     def get(self, path: str) -> bytes:
         """The body of a GET of the REST interface with a token from `linebox token`. Raises HTTPError."""
         if not self._token:
-            command = [sys.executable, "-m", "firmware.box.cli", "token", "--data", str(self.paths.data)]
+            command = [*LINEBOX, "token", "--data", str(self.paths.data)]
             self._token = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.web_port}{path}", headers={"Authorization": f"Bearer {self._token}"}

@@ -1,4 +1,4 @@
-"""A process of the box dies while ten E1 calls talk: the calls go on to the sample, and the records are right in the end.
+"""A process of the box dies while ten E1 calls talk: no sample is lost, and the records are right in the end.
 
 The citizens and the agents' phones speak patterns that carry their own sample numbers, so each end can tell what of the
 other's samples arrived. A stall of this machine can cost samples too: simulator and gateway count those, and a test
@@ -124,7 +124,7 @@ def every_sample_arrived_once(folder: Path) -> None:
 
 
 def silent_seconds(who: PartyReport) -> float:
-    """How long the longest silence was that somebody heard after the first sound; pauses of the greeting do not count."""
+    """How long somebody heard nothing, at the longest, after the first sound; a pause in the greeting does not count."""
     linear = DECODE[who.sound[: len(who.sound) // 800 * 800]].reshape(-1, 800)
     loud = np.flatnonzero(np.abs(linear).max(axis=1) > 200)
     longest = float(np.diff(loud).max(initial=1) - 1) / 10.0
