@@ -126,7 +126,7 @@ class LinkedBoard:
     def _read_signal(self, body: bytes) -> FromBoard:
         try:
             signal = _decode_signal(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self._broken(f"the far process sent a signal that was not understood ({error})", error)
         indexes = signal.channels if isinstance(signal, Alarm) else (signal.channel,)
         for index in indexes:

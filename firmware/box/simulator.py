@@ -172,7 +172,7 @@ class SimulatorProcess:
                     self._world.hear(packet.number, packet.samples)
                 else:
                     self._send(self._world.exchange([_decode_signal(packet)], self._moment()))
-        except (LinkError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (LinkError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self._gateway_lost(str(error))
 
     def _count(self, number: int) -> None:

@@ -179,7 +179,7 @@ class SipWorker:
             line_signal = decode_signal(body)
             if not 0 <= line_signal.channel < len(CHANNELS):
                 raise msgspec.ValidationError(f"there is no channel {line_signal.channel}")
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self._gateway_left(f"it sent a signal that was not understood ({error})")
             return
         self._perform(self._lines.from_gateway(line_signal))

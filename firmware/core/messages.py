@@ -23,7 +23,7 @@ import msgspec
 _LENGTH = struct.Struct(">I")
 MAXIMUM_MESSAGE = 4 << 20
 """Bytes in the longest message; a snapshot of a full box is about 200 kB."""
-MAXIMUM_BACKLOG = 32 << 20
+MAXIMUM_BACKLOG = 8 << 20
 """Bytes that may wait for a peer that does not read; then it is closed (it resumes from its last number)."""
 
 encode_json = msgspec.json.Encoder().encode
@@ -69,7 +69,7 @@ class FrameReader:
             del self._buffer[:end]
             try:
                 messages.append(self._decode(body))
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise PeerGone(f"a message was not understood: {error}") from error
         return messages
 
@@ -143,10 +143,10 @@ def listen(path: Path) -> socket.socket:
 
 
 def accept(listener: socket.socket, decode: Callable[[bytes], Any]) -> Peer | None:
-    """The peer that waits at a listening socket, or None."""
+    """The peer that waits at a listening socket; None if it has left, or if this process has no descriptor for it."""
     try:
         connection, _ = listener.accept()
-    except (BlockingIOError, ConnectionAbortedError):
+    except OSError:
         return None
     return Peer(connection, decode)
 
