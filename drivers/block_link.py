@@ -3,7 +3,8 @@
 A Unix SOCK_SEQPACKET connection carries one packet per 10 ms block in each direction and one packet per line signal.
 The far process listens; the board in the gateway connects. Packet: one byte of kind, then
 
-* `H` hello, once from the far process: JSON {version, name, has_clock, channels:[{kind,label}…]}
+* `H` hello, first from each end. Of the far process: JSON {version, name, has_clock, channels:[{kind,label}…]}; of the
+  gateway: JSON {version}. Who connects and does not say it is a stranger, and takes nobody's place
 * `B` block: 8 bytes little-endian block number of the sender, then channels × 80 bytes of A-law
 * `S` signal: JSON, as given by the user of the link (this file does not read it)
 
@@ -13,6 +14,7 @@ Measured here: one block of 54 channels each way costs about 30 µs of processor
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
 import socket
@@ -27,7 +29,11 @@ from numpy.typing import NDArray
 VERSION = 1
 BLOCK_SAMPLES = 80
 _MAXIMUM_PACKET = 65536
+_STRANGERS_MOST = 8
+"""Connections that have not said hello; the oldest goes when there are more."""
 _HEADER = struct.Struct("<cQ")
+
+_log = logging.getLogger(__name__)
 
 
 class LinkError(Exception):
@@ -46,6 +52,12 @@ class Hello(msgspec.Struct, frozen=True):
     name: str
     has_clock: bool
     channels: tuple[LinkChannel, ...]
+
+
+class GatewayHello(msgspec.Struct, frozen=True):
+    """What the gateway says first, as soon as it has connected."""
+
+    version: int
 
 
 class BlockPacket(msgspec.Struct, frozen=True):
@@ -131,6 +143,7 @@ class LinkAttempt:
         self._socket.setblocking(False)
         try:
             self._socket.connect(str(path))
+            self._socket.send(b"H" + msgspec.json.encode(GatewayHello(VERSION)))
         except OSError as error:
             self._socket.close()
             raise LinkError(f"no board answers at {path.name} ({error.strerror or error})") from error
@@ -148,7 +161,7 @@ class LinkAttempt:
             hello = msgspec.json.decode(packet[1:], type=Hello)
             if hello.version != VERSION:
                 raise LinkError(f"the far process speaks version {hello.version} of the block link, this one {VERSION}")
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, RecursionError) as error:
             self.close()
             raise LinkError(f"no board answers at {self._name} ({error})") from error
         except LinkError:
@@ -171,7 +184,10 @@ def connect_link(path: Path, timeout_seconds: float = 0.5) -> tuple[BlockLink, H
 
 
 class LinkListener:
-    """The far process's end: listens at a path; `accept()` greets the gateway. One gateway at a time."""
+    """The far process's end: listens at a path; `accept()` greets whoever comes and gives the one that is a gateway.
+
+    Strangers are kept until they say something, leave or are too many. `fileno()` is readable when there is news.
+    """
 
     def __init__(self, path: Path, hello: Hello) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -182,26 +198,73 @@ class LinkListener:
         self._socket.setblocking(False)
         self._socket.bind(str(path))
         os.chmod(path, 0o600)
-        self._socket.listen(1)
+        self._socket.listen(16)
         self._path = path
+        self._strangers: dict[int, socket.socket] = {}
+        self._watcher = select.epoll()
+        self._watcher.register(self._socket.fileno(), select.EPOLLIN)
 
     def fileno(self) -> int:
-        return self._socket.fileno()
+        return self._watcher.fileno()
 
     def accept(self) -> BlockLink | None:
-        """The gateway that just connected, or None if nobody is waiting or it left before the hello."""
+        """A gateway that has connected and said hello; None if there is none (now)."""
+        for descriptor, _ in self._watcher.poll(0):
+            if descriptor == self._socket.fileno():
+                self._greet()
+        for descriptor, _ in self._watcher.poll(0):
+            stranger = self._strangers.get(descriptor)
+            if stranger is None:
+                continue
+            wrong = self._what_is_wrong_with(stranger)
+            if wrong is None:
+                return BlockLink(self._forget(stranger), len(self._hello.channels))
+            self._close(stranger, wrong)
+        return None
+
+    def _greet(self) -> None:
+        """Take all who have connected, and say hello to them."""
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:  # nobody more, or no descriptor left: the others wait in the kernel
+                return
+            connection.setblocking(False)
+            try:
+                connection.send(b"H" + msgspec.json.encode(self._hello))
+            except OSError:
+                connection.close()
+                continue
+            self._strangers[connection.fileno()] = connection
+            self._watcher.register(connection.fileno(), select.EPOLLIN)
+            if len(self._strangers) > _STRANGERS_MOST:
+                self._close(next(iter(self._strangers.values())), "too many connections that say no hello")
+
+    @staticmethod
+    def _what_is_wrong_with(stranger: socket.socket) -> str | None:
+        """None if the first thing that it says is a gateway's hello; empty if it says nothing and leaves."""
         try:
-            connection, _ = self._socket.accept()
-        except BlockingIOError:
-            return None
-        try:
-            connection.send(b"H" + msgspec.json.encode(self._hello))
-        except OSError:
-            connection.close()
-            return None
-        return BlockLink(connection, len(self._hello.channels))
+            packet = stranger.recv(_MAXIMUM_PACKET)
+            if packet[:1] != b"H":
+                return "its first packet is not a hello" if packet else ""
+            version = msgspec.json.decode(packet[1:], type=GatewayHello).version
+        except (OSError, msgspec.MsgspecError, RecursionError) as error:
+            return str(error)
+        return None if version == VERSION else f"it speaks version {version} of the block link, this end {VERSION}"
+
+    def _close(self, stranger: socket.socket, why: str) -> None:
+        if why:
+            _log.warning("%s: a connection that was no gateway was closed: %s", self._path.name, why)
+        self._forget(stranger).close()
+
+    def _forget(self, stranger: socket.socket) -> socket.socket:
+        self._watcher.unregister(stranger.fileno())
+        return self._strangers.pop(stranger.fileno())
 
     def close(self) -> None:
+        for stranger in list(self._strangers.values()):
+            self._forget(stranger).close()
+        self._watcher.close()
         self._socket.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
