@@ -11,13 +11,15 @@ import argparse
 import logging
 import selectors
 import signal
+import sys
 from pathlib import Path
 
 import msgspec
 
 from firmware.box.clients import Clients
 from firmware.box.committer import Committer
-from firmware.calls.messages import ReloadConfiguration, Reply, Request
+from firmware.box.recorder_door import RecorderDoor
+from firmware.calls.messages import ReloadConfiguration, Reply, Request, unreasonable
 from firmware.calls.model import BoxLife
 from firmware.contacts.effects import Effects
 from firmware.contacts.server import CallServer
@@ -29,11 +31,11 @@ from firmware.core.configuration import (
     load_configuration_or_last_good,
 )
 from firmware.core.logging import start_logging
-from firmware.core.messages import Peer, PeerGone, accept, connect, listen
+from firmware.core.messages import Peer, PeerGone, connect, listen
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.lines.messages import Resume, Snapshot, decode_from_gateway
 from firmware.records.journal import Journal
-from firmware.records.messages import ToRecorder, decode_from_recorder
+from firmware.records.messages import ToRecorder
 
 RECONNECT_US = 200_000
 """How often the gateway is looked for while it is away."""
@@ -50,10 +52,15 @@ class CallServerProcess:
     def __init__(self, paths: BoxPaths, synchronous: str = "FULL") -> None:
         self._paths = paths
         configuration, problems = load_configuration_or_last_good(paths)
-        for problem in problems:
-            _log.error("configuration: %s", problem)
-        if not problems:
-            keep_last_good(paths)
+        if problems:
+            _log.error("the configuration files are wrong, the last good configuration is in force")
+            for problem in problems:
+                _log.error("configuration: %s", problem)
+        else:
+            try:
+                keep_last_good(paths)
+            except (ConfigurationError, OSError) as error:
+                _log.error("the configuration is in force, but could not be kept as the last good one: %s", error)
         self._clock = SystemClock()
         self._journal = Journal(
             paths.calls_database, configuration.box.box_id, configuration.box.region, synchronous=synchronous
@@ -65,11 +72,10 @@ class CallServerProcess:
         self._selector = selectors.DefaultSelector()
         self._gateway: Peer | None = None
         self._gateway_try_us = 0
-        self._recorder: Peer | None = None
+        self._recorder = RecorderDoor(paths, self._selector)
         self._confirmed = 0
         self._stored_recording = numbers["recordings"]
         self._cti_listener = listen(paths.cti_socket)
-        self._recorder_listener = listen(paths.recorder_socket)
         self._stopping = False
 
     def stop(self, *_: object) -> None:
@@ -78,7 +84,7 @@ class CallServerProcess:
 
     def run(self) -> None:
         """Serve until `stop`."""
-        for listener in (self._cti_listener, self._recorder_listener, self._committer):
+        for listener in (self._cti_listener, self._committer):
             self._selector.register(listener, selectors.EVENT_READ)
         while not self._stopping:
             self._connect_gateway()
@@ -106,15 +112,13 @@ class CallServerProcess:
                 self._tell(effects)
         elif source is self._cti_listener:
             self._clients.take(self._cti_listener, self._selector)
-        elif source is self._recorder_listener:
-            self._take_recorder()
         elif source is self._gateway:
             self._read_gateway()
-        elif source is self._recorder:
-            self._read_recorder()
-        elif isinstance(source, Peer):
-            for client, request in self._clients.read(source, self._selector):
-                self._request(client, request)
+        else:
+            self._hear_recorder(source)
+            if isinstance(source, Peer):
+                for client, request in self._clients.read(source, self._selector):
+                    self._request(client, request)
 
     # ---- gateway ----------------------------------------------------------------------------------------------------
 
@@ -172,66 +176,40 @@ class CallServerProcess:
 
     # ---- recorder ---------------------------------------------------------------------------------------------------
 
-    def _take_recorder(self) -> None:
-        peer = accept(self._recorder_listener, decode_from_recorder)
-        if peer is None:
-            return
-        self._drop_recorder("another one came")
-        self._recorder = peer
-        self._server.recorder_connected = True
-        self._selector.register(peer, selectors.EVENT_READ)
-        # Recordings whose rows are not stored yet follow with their own commit.
-        self._tell_recorder(self._server.recorder_orders(self._stored_recording))
-
-    def _read_recorder(self) -> None:
-        if self._recorder is None:
-            return
-        try:
-            self._recorder.flush()
-            messages = self._recorder.receive()
-        except PeerGone as gone:
-            self._drop_recorder(gone.reason)
-            return
-        self._watch(self._recorder)
-        for message in messages:
+    def _hear_recorder(self, source: object) -> None:
+        """Something happened on `source`, which may be the recorder's."""
+        came, said = self._recorder.handle(source)
+        self._server.recorder_connected = self._recorder.connected
+        if came:
+            # Recordings whose rows are not stored yet follow with their own commit.
+            self._tell_recorder(self._server.recorder_orders(self._stored_recording))
+        for message in said:
             self._carry(self._server.handle_recorder(message, self._clock.now()))
 
     def _tell_recorder(self, messages: list[ToRecorder]) -> None:
-        try:
-            for message in messages:
-                if self._recorder is not None:
-                    self._recorder.send(message)
-                    self._watch(self._recorder)
-        except PeerGone as gone:
-            self._drop_recorder(gone.reason)
-
-    def _drop_recorder(self, reason: str) -> None:
-        if self._recorder is None:
-            return
-        _log.warning("the recorder has gone: %s", reason)
-        self._selector.unregister(self._recorder)
-        self._recorder.close()
-        self._recorder = None
-        self._server.recorder_connected = False
+        self._recorder.tell(messages)
+        self._server.recorder_connected = self._recorder.connected
 
     # ---- clients ----------------------------------------------------------------------------------------------------
 
     def _request(self, client: int, request: Request) -> None:
         now = self._clock.now()
-        if isinstance(request.body, ReloadConfiguration):
+        if wrong := unreasonable(request):
+            self._carry(Effects(replies=[(client, Reply(request.id, "bad_parameter", (wrong,)))]))
+        elif isinstance(request.body, ReloadConfiguration):
             self._reload(client, request)
-            return
-        self._carry(self._server.handle_request(client, request, now))
+        else:
+            self._carry(self._server.handle_request(client, request, now))
 
     def _reload(self, client: int, request: Request) -> None:
         """Files that are wrong are refused as a whole; what is in force stays."""
         try:
             configuration = load_configuration(self._paths)
-        except ConfigurationError as error:
-            lines = tuple(str(error).splitlines())
-            self._carry(Effects(replies=[(client, Reply(request.id, "configuration_wrong", lines))]))
+            keep_last_good(self._paths)
+        except (ConfigurationError, OSError) as error:
+            code = "configuration_wrong" if isinstance(error, ConfigurationError) else "configuration_not_kept"
+            self._carry(Effects(replies=[(client, Reply(request.id, code, tuple(str(error).splitlines())))]))
             return
-        keep_last_good(self._paths)
         self._carry(self._server.configure(client, request, configuration, self._clock.now()))
 
     # ---- effects ----------------------------------------------------------------------------------------------------
@@ -255,16 +233,19 @@ class CallServerProcess:
         self._clients.tell(effects, self._selector)
         stored = effects.live.get(("box", ""))
         if stored is not None:
-            self._confirm(msgspec.json.decode(stored, type=BoxLife).last_line_number)
+            self._confirm(msgspec.json.decode(stored, type=BoxLife))
 
-    def _confirm(self, number: int) -> None:
+    def _confirm(self, life: BoxLife) -> None:
         """Tell the gateway now and then which of its events need not be kept."""
-        if self._gateway is not None and not self._confirmed <= number < self._confirmed + CONFIRM_EVERY:
+        number = life.last_line_number
+        if self._gateway is None or life.gateway_boot != self._server.office.box.gateway_boot:
+            return
+        if not self._confirmed <= number < self._confirmed + CONFIRM_EVERY:
             self._confirmed = number
             self._order(self._gateway, Resume(number))
 
 
-def main() -> None:
+def main() -> int:
     """Command line of the process."""
     parser = argparse.ArgumentParser(description="Linebox callserver: decides where calls go and keeps the records")
     parser.add_argument("--data", type=Path, help="data folder")
@@ -273,11 +254,16 @@ def main() -> None:
     start_logging("callserver")
     paths = box_paths(arguments.data)
     paths.make()
-    process = CallServerProcess(paths, arguments.synchronous)
+    try:
+        process = CallServerProcess(paths, arguments.synchronous)
+    except ConfigurationError as error:
+        _log.error("%s", error)
+        return 1
     signal.signal(signal.SIGTERM, process.stop)
     signal.signal(signal.SIGINT, process.stop)
     process.run()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

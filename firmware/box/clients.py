@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from firmware.records.queries import events_after
 PAGE = 500
 """Stored events that are sent in one go to a client that catches up."""
 
+MOST = 64
+"""Clients at once; a box has some ten. One that never asked anything goes first when there are more."""
+
 _log = logging.getLogger("linebox.callserver")
 
 
@@ -30,6 +34,9 @@ class _Client:
         self.peer = peer
         self.sent_event: int | None = None
         """Number of the last event it was sent; None if it did not subscribe."""
+        self.asked: deque[Request] = deque()
+        """Requests that wait until it has read the replies to those before."""
+        self.has_asked = False
 
 
 class Clients:
@@ -52,20 +59,26 @@ class Clients:
         self._by_number[client.number] = client
         self._by_peer[peer.fileno()] = client
         selector.register(peer, selectors.EVENT_READ)
+        if len(self._by_number) > MOST:
+            silent = (one for one in self._by_number.values() if not one.has_asked)
+            self._drop(next(silent, client), selector, f"more than {MOST} are connected")
 
     def read(self, peer: Peer, selector: selectors.BaseSelector) -> Iterator[tuple[int, Request]]:
-        """Requests that have come in from one client; also writes what waited for it."""
+        """Requests that have come in from one client; also writes what waited for it. One that does not read what it is
+        sent is not listened to."""
         client = self._by_peer.get(peer.fileno())
         if client is None:
             return
         try:
             peer.flush()
-            requests = peer.receive()
+            if not peer.wants_to_write and not client.asked:
+                client.asked.extend(peer.receive())
         except PeerGone as gone:
             self._drop(client, selector, gone.reason)
             return
-        for request in requests:
-            yield client.number, request
+        while client.asked and not peer.wants_to_write and client.number in self._by_number:
+            client.has_asked = True
+            yield client.number, client.asked.popleft()
         if client.number in self._by_number:
             self._serve(client, selector)
 
@@ -85,7 +98,7 @@ class Clients:
         for client in list(self._by_number.values()):
             if client.sent_event is None:
                 continue
-            if frames and client.sent_event == frames[0][0] - 1:
+            if frames and client.sent_event == frames[0][0] - 1 and not client.peer.wants_to_write:
                 client.sent_event = frames[-1][0]
                 self._send(client, b"".join(body for _, body in frames), selector)
             else:
@@ -114,8 +127,8 @@ class Clients:
 
     def _watch(self, client: _Client, selector: selectors.BaseSelector) -> None:
         if client.number in self._by_number:
-            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.peer.wants_to_write else 0)
-            selector.modify(client.peer, wanted)
+            waits = client.peer.wants_to_write
+            selector.modify(client.peer, selectors.EVENT_WRITE if waits else selectors.EVENT_READ)
 
     def _drop(self, client: _Client, selector: selectors.BaseSelector, reason: str) -> None:
         if reason != "closed":

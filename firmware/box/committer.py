@@ -101,8 +101,14 @@ class Committer:
                 batch = self._batch
                 if batch is None:
                     return
-            if not self._store(batch):
-                return
+            try:
+                if not self._store(batch):
+                    return
+            except Exception:
+                # Rows that no database can take are a defect of ours. Who went on would store nothing any more and not
+                # notice; who starts anew goes on with what is stored.
+                _log.exception("a batch could not be stored at all, the callserver starts anew")
+                os._exit(70)
             with self._wake:
                 self._batch = None
                 self._written.append(batch)

@@ -20,7 +20,7 @@ from firmware.core.logging import start_logging
 from firmware.core.messages import Peer, PeerGone, connect
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.media.ring import RingReader
-from firmware.records.messages import FromRecorder, RecordingFailed, decode_to_recorder
+from firmware.records.messages import FromRecorder, RecorderHello, RecordingFailed, decode_to_recorder
 from firmware.records.recorder import ADVANCE_SECONDS, Recorder
 
 RECONNECT_SECONDS = 0.2
@@ -84,6 +84,10 @@ class RecorderProcess:
             self._say_once(f"callserver not reached: {gone.reason}")
             return
         self._say_once("connected to the callserver")
+        try:
+            self._callserver.send(RecorderHello())
+        except PeerGone as gone:
+            self._drop(gone)
 
     def _wait(self, seconds: float) -> None:
         """Until the callserver says something or the time is over."""

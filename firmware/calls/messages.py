@@ -8,6 +8,7 @@ words are made at display.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -197,7 +198,7 @@ class GetBoxState(msgspec.Struct, tag="get_box_state", frozen=True):
 class Subscribe(msgspec.Struct, tag="subscribe", frozen=True):
     """All events after this number, then live ones. -1: live ones only."""
 
-    after: int = -1
+    after: Annotated[int, msgspec.Meta(ge=-1, le=1 << 62)] = -1
 
 
 class ReloadConfiguration(msgspec.Struct, tag="reload_configuration", frozen=True):
@@ -225,6 +226,25 @@ class Request(msgspec.Struct, tag="request", frozen=True):
     id: int
     body: AnyRequestBody
     by: str = ""
+
+
+LONGEST_TEXT = 64
+"""Characters in the longest name or reason of a request; `schemas.Name` allows as many."""
+
+
+def unreasonable(request: Request) -> str:
+    """What is wrong with the texts of a request, for a person: too long, or with control characters. Empty: nothing.
+
+    They are kept in the records for ever and shown to everybody.
+    """
+    for where in (request, request.body):
+        for name in where.__struct_fields__:
+            text = getattr(where, name)
+            if not isinstance(text, str):
+                continue
+            if len(text) > LONGEST_TEXT or any(ord(one) < 32 or one == "\x7f" for one in text):
+                return f"{name}: at most {LONGEST_TEXT} characters are expected, and no control characters"
+    return ""
 
 
 class Reply(msgspec.Struct, tag="reply", frozen=True, omit_defaults=True):

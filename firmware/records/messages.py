@@ -6,6 +6,8 @@ reconnect the callserver sends OpenRecording again for all that are open: a file
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 UNKNOWN_END = -1
@@ -37,13 +39,20 @@ class CloseRecording(msgspec.Struct, tag="close_recording", frozen=True):
     to_sample: int
 
 
+class RecorderHello(msgspec.Struct, tag="recorder_hello", frozen=True):
+    """First message of a recorder: a connection that has not said it is not taken for one."""
+
+
+Samples = Annotated[int, msgspec.Meta(ge=0, le=1 << 48)]
+
+
 class RecordingClosed(msgspec.Struct, tag="recording_closed", frozen=True):
     """The file is complete and durable. `samples` per track, of which `missing` had been lost and are silence."""
 
     recording: int
-    samples: int
-    missing: int
-    sha256: str
+    samples: Samples
+    missing: Samples
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     """Over the raw A-law bytes, left and right interleaved, without the file's header."""
 
 
@@ -57,4 +66,4 @@ class RecordingFailed(msgspec.Struct, tag="recording_failed", frozen=True):
 ToRecorder = OpenRecording | CloseRecording
 FromRecorder = RecordingClosed | RecordingFailed
 decode_to_recorder = msgspec.json.Decoder(ToRecorder).decode
-decode_from_recorder = msgspec.json.Decoder(FromRecorder).decode
+decode_from_recorder = msgspec.json.Decoder(RecorderHello | FromRecorder).decode

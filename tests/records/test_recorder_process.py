@@ -24,7 +24,13 @@ import pytest
 from firmware.core.messages import Peer, PeerGone, accept, frame, listen
 from firmware.core.paths import BoxPaths
 from firmware.media.ring import RingWriter
-from firmware.records.messages import CloseRecording, OpenRecording, RecordingClosed, decode_from_recorder
+from firmware.records.messages import (
+    CloseRecording,
+    OpenRecording,
+    RecorderHello,
+    RecordingClosed,
+    decode_from_recorder,
+)
 from firmware.records.recording import HEADER_SIZE, samples_in
 
 CHANNELS = 6
@@ -94,11 +100,13 @@ class Box:
         self.meet()
 
     def meet(self) -> None:
-        """Wait until the recorder connects."""
+        """Wait until the recorder connects and says what it is."""
         self.leave()
         until(lambda: bool(select.select([self.listener], [], [], 0.1)[0]))
         self.peer = accept(self.listener, decode_from_recorder)
         assert self.peer is not None
+        self.answers.clear()
+        assert self.hear(1) == [RecorderHello()]
 
     def leave(self) -> None:
         if self.peer is not None:
