@@ -1,7 +1,7 @@
 """The gateway process: real time around the sans-I/O core. It holds the lines and as little else as it can.
 
-One thread. The blocks of the first board with a clock drive the ticks; where there is none, or it delivers nothing for a
-second, a software timer does until one delivers again. In the loop nothing is written to disk, no memory is collected
+One thread. The blocks of the first board with a clock drive the ticks; where there is none, or it delivers nothing for
+a second, a software timer does until one delivers again. In the loop nothing is written to disk, no memory is collected
 (heap frozen, collection off), and only rare events go to stderr.
 """
 
@@ -219,8 +219,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         paths.make()
         configuration, problems = load_configuration_or_last_good(paths)
+        if problems:
+            _log.error("the configuration files are wrong, the last good configuration is in force")
         for problem in problems:
-            _log.error("%s", problem)
+            _log.error("configuration: %s", problem)
         run_gateway(paths, configuration)
     except (ConfigurationError, OSError) as error:
         _log.error("%s", error)

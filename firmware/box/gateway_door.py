@@ -17,7 +17,7 @@ from firmware.core.clock import Clock
 from firmware.core.messages import Peer, PeerGone, accept, frame, listen
 from firmware.core.paths import BoxPaths
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import AnyLineCommand, Attach
+from firmware.lines.messages import AnyLineCommand, Attach, Resume
 
 PORTION = 200
 """Events that are sent in one turn of the loop: to encode more would delay the next tick."""
@@ -101,6 +101,8 @@ class CallserverDoor:
         if isinstance(message, Attach):
             self._attach(peer, message)
         elif peer is self._peer:
+            if isinstance(message, Resume) and message.last_number > self._sent_number:
+                return  # of the gateway that was here before: nobody can have stored what was not sent
             self._gateway.handle_command(message, self._clock.now())
         else:
             raise PeerGone("its first message was not Attach, or a newer callserver has taken its place")
