@@ -79,6 +79,8 @@ write(byId("clock"), dayAndTime(now()));
 const listeners = [];
 const eventListeners = [];
 let linked = true;
+let leaving = false;
+document.querySelector("form.who").addEventListener("submit", () => { leaving = true; });
 let state = page.state;
 
 function freshness() {
@@ -120,7 +122,7 @@ export function alarms(of) {
 
 function take(message) {
   if (message.kind === "signed_out") {
-    location.assign("/sign-in?next=" + encodeURIComponent(location.pathname));
+    if (!leaving) location.assign("/sign-in?next=" + encodeURIComponent(location.pathname));
     return;
   }
   if (message.kind === "link") linked = message.data;

@@ -1,0 +1,81 @@
+"""A running box for tests in a browser: demonstration county, patient citizens in the queue, headset seats.
+
+Nobody but the browser takes calls, so the calls come in the order of CITIZENS, as soon as somebody is ready.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from firmware.box.demonstration import demonstration_documents, password_hash
+from firmware.core.configuration import save_subjects
+from firmware.records.tables import office_audit
+from tests.running.running_box import RunningBox
+from webui.audit import open_office_database
+
+PASSWORD = "correct horse battery"
+REGULAR = "13800130000"
+IMPATIENT = "13900139000"
+WITHHELD = ""
+CITIZENS = (REGULAR, REGULAR, IMPATIENT, "02987654321", WITHHELD, "18612345678", "18687654321", "13700137000")
+PATIENT = [{"do": "talk", "tone_hz": 700}, {"do": "wait", "until": "cleared", "at_most_seconds": 900.0}]
+HANGS_UP_WHEN_OFFERED = [
+    {"do": "wait", "until": "offered", "at_most_seconds": 900.0},
+    {"do": "wait", "seconds": 1.0},
+    {"do": "hang_up"},
+]
+
+
+def scenario() -> dict[str, Any]:
+    return {
+        "citizens": [
+            {
+                "at_seconds": 0.5 + index * 0.5,
+                "calling": number,
+                "presentation": "allowed" if number else "restricted",
+                "audio": True,
+                "steps": HANGS_UP_WHEN_OFFERED if number == IMPATIENT else PATIENT,
+            }
+            for index, number in enumerate(CITIZENS)
+        ],
+        # Agent 801 serves another queue than the one that is called, and is there only to be seen on the wall.
+        "phones": [
+            {"extension": "FXS-1", "behaviour": "manned", "agent": "801", "seat": "1"},
+            *({"extension": f"FXS-{number}", "behaviour": "headset"} for number in range(5, 9)),
+        ],
+    }
+
+
+class PageBox(RunningBox):
+    """Logins `chen` (agent 805), `yang` (agent 806) and `admin`, all with PASSWORD."""
+
+    def __init__(self, folder: Path) -> None:
+        plan = folder / "scenario.json"
+        plan.write_text(json.dumps(scenario()))
+        super().__init__(folder, "--scenario", str(plan))
+        documents = demonstration_documents(PASSWORD)
+        documents["agents"][0]["queues"] = ["consult"]
+        hashed = password_hash(PASSWORD)
+        for login, agent in (("chen", "805"), ("yang", "806")):
+            name = next(one["name"] for one in documents["agents"] if one["agent"] == agent)
+            one = {"login": login, "name": name, "password_hash": hashed, "roles": ["agent"], "agent": agent}
+            documents["logins"].append(one)
+        save_subjects(self.paths, documents)
+
+    def address(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.web_port}{path}"
+
+    def audited(self, action: str) -> list[str]:
+        """Subjects of all audit rows of an action."""
+        database = open_office_database(self.paths.office_database)
+        with database.connect() as connection:
+            query = (
+                select(office_audit.c.subject).where(office_audit.c.action == action).order_by(office_audit.c.number)
+            )
+            subjects = [row.subject for row in connection.execute(query)]
+        database.dispose()
+        return subjects

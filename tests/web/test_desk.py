@@ -1,0 +1,284 @@
+"""An agent's day at the desk, in a real browser on a running box: the story is told in the order of the tests.
+
+Calls come in the order of `page_box.CITIZENS`. Each test takes the next one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.running.running_box import until
+from tests.web.conftest import PHONE, sign_in
+from tests.web.page_box import IMPATIENT, REGULAR, PageBox
+
+OpenPage = Callable[..., Any]
+STATE = "#call-box[data-state={}]"
+
+
+def expect(page: Any, state: str) -> None:
+    """Wait until the desk shows this state of call or agent."""
+    page.wait_for_selector(STATE.format(state))
+
+
+def shown(page: Any, selector: str) -> str:
+    return str(page.inner_text(selector)).strip()
+
+
+def buttons(page: Any) -> list[str]:
+    """What can be pressed now, with its key."""
+    return [
+        " ".join(button.inner_text().split())
+        for button in page.locator("#phone button").all()
+        if button.is_visible() and button.is_enabled()
+    ]
+
+
+def test_a_wrong_password_is_refused_in_words(open_page: OpenPage) -> None:
+    page = open_page(login="", path="/sign-in")
+
+    sign_in(page, "chen", "wrong")
+
+    assert "用户名或密码错误" in shown(page, ".problem")
+    assert page.input_value("[name=login]") == "chen", "what was typed is kept"
+
+
+def test_the_whole_story_of_a_call_by_keyboard_alone(open_page: OpenPage, box: PageBox) -> None:
+    # Given an agent who signs in and takes seat 5 without touching the mouse
+    page = open_page()
+    page.focus("#seats input[value='5']")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page, "NotReady")
+    assert buttons(page) == ["示闲 F9"]
+    page.focus("nav a[href='/calls']")
+
+    # When the agent goes ready, a call that waited is offered, with the caller's number and without taking the focus
+    page.keyboard.press("F9")
+    expect(page, "offered")
+    assert shown(page, "#caller-number") == REGULAR
+    assert shown(page, "[data-fact=queue]") == "综合"
+    assert "首次来电" in shown(page, "#history-empty")
+    assert buttons(page) == ["接听 F2"]
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "/calls"
+
+    # Then it is answered, held, retrieved and ended
+    page.keyboard.press("F2")
+    expect(page, "talking")
+    assert buttons(page) == ["保持 F8", "挂机 F4", "小休F10", "用餐", "会议", "培训"]
+    assert shown(page, "[data-fact=recorded]") == "正在录音"
+    until(lambda: shown(page, "#call-timer") >= "00:02", "the timer runs")
+    page.keyboard.press("F8")
+    expect(page, "held")
+    assert box.contacts_in("held") == 1
+    page.keyboard.press("F8")
+    expect(page, "talking")
+    page.keyboard.press("F4")
+
+    # And the caller stays in view while it is written up
+    expect(page, "WrapUp")
+    assert shown(page, "#caller-number") == REGULAR
+    page.reload()
+    expect(page, "WrapUp")
+    until(lambda: shown(page, "#caller-number") == REGULAR, "the caller is there again after loading anew")
+    # A break that is taken now, so that the next call waits for the next test
+    page.keyboard.press("F10")
+    expect(page, "NotReady")
+    assert "小休" in shown(page, "#call-state")
+
+
+def test_the_recording_of_the_call_plays(open_page: OpenPage, box: PageBox) -> None:
+    page = open_page(path="/calls")
+    until(lambda: page.reload() and page.locator("[data-play]").count(), "the recording is closed")
+
+    page.click("[data-play]")
+
+    until(lambda: page.evaluate("document.getElementById('audio').currentTime") > 0.3, "sound plays", 10)
+    assert page.evaluate("document.getElementById('audio').duration") > 2
+    assert not page.is_visible("#player-problem")
+    assert box.audited("read_recording"), "listening is audited"
+
+
+def test_the_second_call_of_a_citizen_shows_the_first(open_page: OpenPage, box: PageBox) -> None:
+    page = open_page()
+    page.keyboard.press("F9")
+    expect(page, "offered")
+
+    until(lambda: page.locator("#history li").count() == 1, "one earlier call is shown")
+    assert shown(page, "#caller-number") == REGULAR
+    assert re.search(r"接通.*12345.*综合.*805 陈丽华 00:0\d", shown(page, "#history").replace("\n", " "))
+    assert "agent 805" in box.audited("pop")
+
+    # A break that is asked for during a call takes effect after it
+    page.keyboard.press("F2")
+    expect(page, "talking")
+    page.click("text=用餐")
+    until(lambda: "通话结束后示忙：用餐" in shown(page, "#call-hint"), "the page says that it is remembered")
+    page.keyboard.press("F4")
+    expect(page, "NotReady")
+    assert "用餐" in shown(page, "#call-state")
+
+
+def test_a_caller_who_hangs_up_while_it_rings_leaves_no_call_on_the_desk(open_page: OpenPage) -> None:
+    page = open_page()
+    page.keyboard.press("F9")
+    expect(page, "offered")
+    assert shown(page, "#caller-number") == IMPATIENT
+
+    # He hangs up after a second; the next citizen in the queue is offered instead.
+    until(lambda: shown(page, "#caller-number") == "02987654321", "the next caller is offered")
+    page.keyboard.press("F2")
+    expect(page, "talking")
+
+
+def test_the_wall_shows_the_call_with_a_masked_number(open_page: OpenPage) -> None:
+    page = open_page("admin", "/wall")
+
+    cell = page.locator(".seat-cell[data-state=Talking]")
+    cell.wait_for()
+    assert "陈丽华" in cell.inner_text()
+    assert "0298" not in cell.inner_text()
+    assert "****" in cell.inner_text()
+    assert shown(page, "#figure-talking b") == "1"
+    assert int(shown(page, "#figure-waiting b")) == 4
+    assert page.locator(".channel-strip i[data-state=up]").count() >= 6
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "the wall does not scroll"
+
+
+def test_while_the_pages_process_is_away_values_are_marked_as_old(open_page: OpenPage, box: PageBox) -> None:
+    page = open_page()
+    expect(page, "talking")
+
+    box.kill("web")
+
+    page.wait_for_selector("#connection-bar:not([hidden])")
+    assert "灰色数据不是最新" in shown(page, "#connection-bar") or not page.is_visible("#connection-bar")
+    page.wait_for_selector("#connection-bar[hidden]", state="attached")
+    expect(page, "talking")
+    assert not page.evaluate("document.body.classList.contains('stale')")
+    # Still signed in, and the buttons work again
+    page.keyboard.press("F8")
+    expect(page, "held")
+
+
+def test_while_call_control_is_away_the_page_says_so_and_goes_on(open_page: OpenPage, box: PageBox) -> None:
+    page = open_page()
+    expect(page, "held")
+
+    import os
+    import signal
+
+    held_up = box.pid("callserver")
+    os.kill(held_up, signal.SIGSTOP)
+    try:
+        page.wait_for_selector("#connection-bar:not([hidden])", timeout=20_000)
+        assert "通话不受影响" in shown(page, "#connection-bar")
+        page.keyboard.press("F8")
+        until(lambda: "呼叫控制暂时没有响应" in shown(page, "#request-problem"), "the page says why nothing happens")
+    finally:
+        os.kill(held_up, signal.SIGCONT)
+
+    page.wait_for_selector("#connection-bar[hidden]", state="attached")
+    page.keyboard.press("F8")
+    expect(page, "talking")
+
+
+def test_a_call_without_number_says_so(open_page: OpenPage) -> None:
+    page = open_page()
+    page.keyboard.press("F4")
+    expect(page, "WrapUp")
+    page.keyboard.press("F9")
+    expect(page, "offered")
+
+    assert shown(page, "#caller-number") == "号码未显示"
+    until(lambda: "号码未显示，无法查找" in shown(page, "#history-empty"), "no history of nobody")
+    page.keyboard.press("F2")
+    expect(page, "talking")
+
+
+def test_two_pages_of_one_browser_share_one_stream(open_page: OpenPage, box: PageBox) -> None:
+    streams = len(box.audited("read_events")) + 1
+    page = open_page()
+    expect(page, "talking")
+    until(lambda: len(box.audited("read_events")) == streams, "the first page has its stream")
+
+    second = page.context.new_page()
+    second.goto(box.address("/wall"))
+    second.wait_for_selector(".seat-cell[data-state=Talking]")
+    page.keyboard.press("F8")
+
+    second.wait_for_selector(".seat-cell[data-state=held]")
+    assert len(box.audited("read_events")) == streams
+
+
+def test_an_offer_at_the_same_moment_is_seen_by_both_and_taken_once(open_page: OpenPage) -> None:
+    """Two pages of the same agent: what one does, the other shows."""
+    first, second = open_page(), open_page()
+    expect(first, "held")
+    expect(second, "held")
+
+    first.keyboard.press("F8")
+
+    expect(first, "talking")
+    expect(second, "talking")
+
+
+def test_signing_out_ends_the_other_pages_of_the_browser(open_page: OpenPage, box: PageBox) -> None:
+    page = open_page("yang", "/desk")
+    other = page.context.new_page()
+    other.goto(box.address("/calls"))
+
+    page.click(".who button")
+
+    page.wait_for_url("**/sign-in")
+    other.wait_for_url("**/sign-in?next=%2Fcalls")
+
+
+def test_english_is_a_click_away_and_stays(open_page: OpenPage) -> None:
+    page = open_page("yang", "/calls")
+
+    page.click(".languages a")
+
+    assert shown(page, "nav a[aria-current]") == "Calls"
+    page.click("text=Desk")
+    assert "Choose your seat" in shown(page, "#seat-picker h2")
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/desk", "/wall", "/calls"])
+@pytest.mark.parametrize("viewport", [{"width": 1366, "height": 768}, PHONE], ids=["desk", "phone"])
+def test_texts_can_be_read_and_nothing_sticks_out(open_page: OpenPage, path: str, viewport: dict[str, int]) -> None:
+    page = open_page("" if path == "/sign-in" else "admin", path, viewport)
+    page.wait_for_timeout(500)
+
+    assert page.evaluate(LOW_CONTRAST) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+
+
+LOW_CONTRAST = """() => {
+  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => {
+    const part = (value) => (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const ground = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = parse(getComputedStyle(one).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.checkVisibility() || element.closest("script, option, :disabled, .channel-strip")) continue;
+    const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const name = element.className || element.tagName;
+    if (ratio < 4.5) found.push(`${name}: ${element.textContent.trim()} ${ratio.toFixed(2)}`);
+  }
+  return found;
+}"""
+"""Texts whose contrast with what is behind them is below 4.5:1 (WCAG 2.2, 1.4.3)."""
