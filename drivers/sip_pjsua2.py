@@ -12,8 +12,10 @@ import contextlib
 import ctypes
 import ipaddress
 import logging
+import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,9 @@ SERVE_SECONDS = 0.004
 LOG_LINES_A_SECOND = 5
 CODECS = {"PCMA/8000/1": 254, "PCMU/8000/1": 253}
 TRANSPORT_RETRY_SECONDS = 1.0
+WATCH_SECONDS = 1.0
+GONE = (408, 481)
+"""What tells that a far end does not know the call any more, or does not answer at all."""
 DTMF_IS_END = 2
 """PJMEDIA_STREAM_DTMF_IS_END of pjmedia/stream.h, which the binding leaves out."""
 
@@ -74,6 +79,19 @@ def _name_servers() -> list[str]:
                 with contextlib.suppress(ValueError):
                     found.append(str(ipaddress.IPv4Address(words[1])))
     return found[:3]
+
+
+@contextlib.contextmanager
+def _quiet_standard_output() -> Iterator[None]:
+    """Before it can be told not to, pjlib prints some lines."""
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 class _Log(pjsua2.LogWriter):
@@ -106,10 +124,14 @@ class _Call(pjsua2.Call):
         self.row: int | None = None
         self.digits = DigitEvents()
         self.status = 0
+        self.is_up = False
+        self._packets = -1
+        self._quiet_since = time.monotonic()
 
     def onCallState(self, parameter: Any) -> None:
         try:
             info = self.getInfo()
+            self.is_up = info.state == pjsua2.PJSIP_INV_STATE_CONFIRMED
             if info.state == pjsua2.PJSIP_INV_STATE_DISCONNECTED:
                 self.status = info.lastStatusCode
                 self.stack.disconnected(self)
@@ -137,12 +159,38 @@ class _Call(pjsua2.Call):
         except Exception:
             _log.exception("in a digit")
 
+    def onCallTsxState(self, parameter: Any) -> None:
+        try:
+            transaction = parameter.e.body.tsxState.tsx
+            asked = transaction.role == pjsua2.PJSIP_ROLE_UAC and transaction.method == "OPTIONS"
+            if asked and transaction.statusCode in GONE and self.is_up:
+                self.is_up = False
+                self.stack.gone.append(self)
+        except Exception:
+            _log.exception("in a transaction")
+
     def onCallTransferRequest(self, parameter: Any) -> None:
         # A caller must not be able to make the box call somebody else.
         parameter.statusCode = pjsua2.PJSIP_SC_FORBIDDEN
 
     def onCallReplaceRequest(self, parameter: Any) -> None:
         parameter.statusCode = pjsua2.PJSIP_SC_FORBIDDEN
+
+    def watch(self, now: float, silent_seconds: float) -> None:
+        """Ask a far end that has sent nothing for long whether it is still there."""
+        if not self.is_up:
+            return
+        try:
+            packets = self.getStreamStat(0).rtcp.rxStat.pkt
+        except pjsua2.Error:
+            packets = 0  # no stream: the far end has put everything on hold
+        if packets != self._packets:
+            self._packets, self._quiet_since = packets, now
+        elif now - self._quiet_since >= silent_seconds:
+            self._quiet_since = now
+            question = pjsua2.CallSendRequestParam()
+            question.method = "OPTIONS"
+            self.sendRequest(question)
 
     def connect_audio(self) -> None:
         """Connect what flows: nothing while the call is put on hold entirely, one way if the far end plays music."""
@@ -184,6 +232,9 @@ class Pjsua2Stack:
         self.to_sip = self.from_sip.copy()
         self._calls: dict[int, _Call] = {}
         self._over: list[_Call] = []
+        self.gone: list[_Call] = []
+        """Calls whose far end was asked and is not there."""
+        self._watch_due = 0.0
         self._events: list[SipEvent] = []
         self._last_number = 0
         self._exchange: Any = None
@@ -199,7 +250,8 @@ class Pjsua2Stack:
 
     def _start(self) -> None:
         endpoint = self._endpoint
-        endpoint.libCreate()
+        with _quiet_standard_output():
+            endpoint.libCreate()
         config = pjsua2.EpConfig()
         config.logConfig.level = 2  # errors and warnings
         config.logConfig.consoleLevel = 0
@@ -290,10 +342,26 @@ class Pjsua2Stack:
             if self._calls.pop(call.number, None) is not None:
                 self._events.append(Ended(call.number, call.status))
             del call  # here, outside of callbacks
+        self._watch_calls()
         if self._tcp_due is not None and time.monotonic() >= self._tcp_due:
             self._start_tcp()
         events, self._events = self._events, []
         return events
+
+    def _watch_calls(self) -> None:
+        for call in self.gone:
+            _log.info("the far end of a call has gone without a word")
+            self.do(HangUp(call.number))
+        self.gone.clear()
+        now = time.monotonic()
+        if now < self._watch_due:
+            return
+        self._watch_due = now + WATCH_SECONDS
+        for call in self._calls.values():
+            try:
+                call.watch(now, self._settings.silent_seconds)
+            except pjsua2.Error as error:
+                _log.info("a far end could not be asked whether it is there: %s", error.reason)
 
     def do(self, command: SipCommand) -> None:
         call = self._calls.get(command.call)
@@ -330,6 +398,7 @@ class Pjsua2Stack:
         self._account = None
         self._calls.clear()
         self._over.clear()
+        self.gone.clear()
         self._endpoint = None
 
     # ---- called back -------------------------------------------------------------------------------------------------

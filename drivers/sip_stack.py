@@ -32,6 +32,9 @@ class SipSettings(msgspec.Struct, frozen=True, kw_only=True):
     first_rtp_port: int = 20000
     rtp_ports: int = 2000
     """RTP and RTCP ports are taken from this range; ports that others hold are passed over."""
+    silent_seconds: float = 20.0
+    """A far end that sent no audio for this long is asked by OPTIONS whether it is still there; if not, the call ends
+    (RFC 3261, 12.2.1.2). A phone whose power was cut holds its line no longer than this and 32 s."""
 
 
 # ---- events ----------------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def settings() -> SipSettings:
-    return SipSettings(port=free_port(), rows=4, first_rtp_port=24000, rtp_ports=1000)
+    return SipSettings(port=free_port(), rows=4, first_rtp_port=24000, rtp_ports=1000, silent_seconds=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,12 @@ class Caller:
             f"Contact: <sip:138@{LOCAL}:{port}>\r\nMax-Forwards: 70\r\n"
             f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         )
+        self.socket.sendto(text.encode(), self.box)
+
+    def respond(self, status: str, request: str) -> None:
+        names = ("Via", "From", "To", "Call-ID", "CSeq")
+        lines = [line for line in request.split("\r\n") if line.split(":")[0] in names]
+        text = "\r\n".join([f"SIP/2.0 {status}", *lines, "Content-Length: 0", "", ""])
         self.socket.sendto(text.encode(), self.box)
 
     def invite(self, formats: str = "0 8 101") -> int:
@@ -190,8 +196,7 @@ def test_audio_goes_out_with_the_ticks_and_only_with_them(caller: Caller, stack:
     stack.do(HangUp(call, 16))
     bye = caller.wait_message("BYE")
     assert "Reason: Q.850;cause=16" in bye
-    lines = [line for line in bye.split("\r\n") if line.split(":")[0] in ("Via", "From", "To", "Call-ID", "CSeq")]
-    caller.socket.sendto("\r\n".join(["SIP/2.0 200 OK", *lines, "Content-Length: 0", "", ""]).encode(), caller.box)
+    caller.respond("200 OK", bye)
     assert caller.wait_event(Ended) == Ended(call, 200)
     assert (stack.from_sip == ALAW_SILENCE).all()
 
@@ -242,6 +247,42 @@ def test_a_command_that_comes_while_the_call_ends_does_nothing(caller: Caller, s
     stack.do(Refuse(call, 486))
 
     assert isinstance(caller.wait_event(Ended), Ended)
+
+
+def answered_call(caller: Caller, stack: SipStack) -> int:
+    call = caller.invite()
+    stack.do(UseRow(call, 0))
+    stack.do(Answer(call))
+    caller.wait_message("SIP/2.0 200")
+    caller.request("ACK")
+    return call
+
+
+def test_a_far_end_that_says_nothing_is_asked_and_if_it_knows_no_call_the_call_ends(
+    caller: Caller, stack: SipStack
+) -> None:
+    call = answered_call(caller, stack)
+    question = caller.wait_message("OPTIONS")
+
+    caller.respond("481 Call/Transaction Does Not Exist", question)
+
+    caller.respond("200 OK", caller.wait_message("BYE"))
+    ended = caller.wait_event(Ended)
+    assert isinstance(ended, Ended)
+    assert ended.call == call
+
+
+def test_a_far_end_that_says_nothing_but_is_there_keeps_its_call(caller: Caller, stack: SipStack) -> None:
+    answered_call(caller, stack)
+    for _ in range(2):
+        caller.respond("200 OK", caller.wait_message("OPTIONS"))
+        caller.responses.clear()
+
+    caller.wait_message("OPTIONS")
+
+    assert not [event for event in caller.events if isinstance(event, Ended)]
+    caller.request("BYE", 2)
+    caller.wait_event(Ended)
 
 
 def test_a_port_that_is_taken_is_an_error() -> None:

@@ -317,7 +317,7 @@ class SippRun:
         port, media_port, control_port = free_ports(3)
         command = f"sipp {LOCAL}:{box_port} -sf scenario.xml -inf calls.csv"
         command += f" -m {len(calls)} -r {rate} -l {at_once or len(calls)}"
-        command += f" -t {transport} -i {LOCAL} -mi {LOCAL} -p {port} -mp {media_port} -cp {control_port} -nostdin"
+        command += f" -t {transport} -i {LOCAL} -mi {LOCAL} -p {port} -mp {media_port} -cp {control_port} -nostdin -aa"
         command += f" -timeout {limit_seconds}s -timeout_error -trace_msg -message_file messages.log"
         command += " -trace_err -error_file errors.log -trace_stat -stf statistics.csv -fd 1"
         self._process = subprocess.Popen(

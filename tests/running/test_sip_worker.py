@@ -328,21 +328,39 @@ def test_without_a_gateway_calls_end_and_new_ones_are_told_to_come_back(worker: 
     assert after.successful == 2, after.errors
 
 
+def test_a_gateway_that_hangs_holds_no_caller(worker: Worker) -> None:
+    with worker.gateway() as gateway:
+        with SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=15) as talking:
+            wait_until(lambda: len(gateway.of(Setup)) == 2, 5, "two calls")
+            time.sleep(0.3)
+            gateway.stall.set()
+
+            assert talking.wait().successful == 2
+        gateway.stall.clear()
+        wait_until(lambda: gateway.error, 2, "the gateway to notice")
+
+
 def test_killed_and_started_again_it_takes_the_next_call(tmp_path: Path) -> None:
     worker = Worker(tmp_path)
     worker.start()
     try:
         with worker.gateway() as gateway, SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=4):
             wait_until(lambda: len(gateway.of(Setup)) == 2, 5, "two calls")
-            worker.stop(signal.SIGKILL)
+            with socket.create_connection((LOCAL, worker.port), timeout=2):
+                time.sleep(0.05)
+                worker.stop(signal.SIGKILL)  # leaves a connection that lingers on the port
             wait_until(lambda: gateway.error, 2, "the gateway to notice")
 
         worker.start()
         began = time.monotonic()
         with worker.gateway() as gateway:
             result = run_sipp(scenarios.caller_hangs_up(0.1), callers(2), worker.port, limit_seconds=5)
+            over_tcp = run_sipp(
+                scenarios.caller_hangs_up(0.1), callers(2), worker.port, transport="t1", limit_seconds=5
+            )
             all_idle(gateway)
         assert result.successful == 2, result.errors
+        assert over_tcp.successful == 2, over_tcp.errors
         assert time.monotonic() - began < 5
     finally:
         worker.stop()
