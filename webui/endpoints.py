@@ -158,23 +158,22 @@ def query_of(environ: Environ) -> dict[str, str]:
 
 
 def read_body(environ: Environ, largest: int = LARGEST_BODY) -> bytes:
-    """The whole body of a request. Raises Refusal too_large before reading more than `largest` bytes."""
-    stream = environ["wsgi.input"]
+    """The whole body. Raises Refusal bad_request, and too_large before reading more than `largest` bytes."""
     length = environ.get("CONTENT_LENGTH") or ""
-    if length:
-        if not length.isdecimal():
-            raise Refusal("bad_request", "Content-Length is not a number")
-        if int(length) > largest:
-            raise Refusal("too_large", f"at most {largest} bytes")
-        data: bytes = stream.read(int(length))
-        if len(data) < int(length):
-            raise Refusal("bad_request", "the body ends before its Content-Length")
-        return data
-    if environ.get("HTTP_TRANSFER_ENCODING", "").lower() != "chunked":
+    if length and not (length.isascii() and length.isdecimal()):
+        raise Refusal("bad_request", "Content-Length is not a number")
+    if len(length) > 15 or (length and int(length) > largest):
+        raise Refusal("too_large", f"at most {largest} bytes")
+    if not length and environ.get("HTTP_TRANSFER_ENCODING", "").lower() != "chunked":
         return b""
-    data = stream.read(largest + 1)
+    try:
+        data: bytes = environ["wsgi.input"].read(int(length) if length else largest + 1)
+    except OSError as error:  # the sender went away, or its pieces do not fit together
+        raise Refusal("bad_request", str(error)) from error
     if len(data) > largest:
         raise Refusal("too_large", f"at most {largest} bytes")
+    if length and len(data) < int(length):
+        raise Refusal("bad_request", "the body ends before its Content-Length")
     return data
 
 
