@@ -8,21 +8,16 @@ once and reused, and an exception that leaves a callback ends the call.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import ipaddress
 import logging
-import os
 import socket
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pjsua2
 
 from drivers.sip_digits import DigitEvents
+from drivers.sip_host import look_up_names_only_here, name_servers, quiet_standard_output
 from drivers.sip_stack import (
     ALAW_SILENCE,
     BLOCK_SAMPLES,
@@ -54,44 +49,6 @@ DTMF_IS_END = 2
 """PJMEDIA_STREAM_DTMF_IS_END of pjmedia/stream.h, which the binding leaves out."""
 
 _log = logging.getLogger(__name__)
-
-
-def _look_up_names_only_here() -> None:
-    """Let the C library look host names up in /etc/hosts only, in this process.
-
-    pjsip looks up the names in session descriptions and some headers by the C library and waits for the answer: a
-    stranger's name whose server does not answer stopped the audio of all calls for 20 s. Names where calls must be
-    signalled to are looked up by pjsip's own resolver, which does not wait.
-    """
-    try:
-        ctypes.CDLL(None).__nss_configure_lookup(b"hosts", b"files")
-    except AttributeError:
-        _log.warning("this C library always asks name servers: a slow one can stop the audio of SIP calls")
-
-
-def _name_servers() -> list[str]:
-    """IPv4 addresses of this machine's name servers."""
-    found = []
-    with contextlib.suppress(OSError):
-        for line in Path("/etc/resolv.conf").read_text(errors="replace").splitlines():
-            words = line.split()
-            if len(words) > 1 and words[0] == "nameserver":
-                with contextlib.suppress(ValueError):
-                    found.append(str(ipaddress.IPv4Address(words[1])))
-    return found[:3]
-
-
-@contextlib.contextmanager
-def _quiet_standard_output() -> Iterator[None]:
-    """Before it can be told not to, pjlib prints some lines."""
-    kept = os.dup(1)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 class _Log(pjsua2.LogWriter):
@@ -240,7 +197,7 @@ class Pjsua2Stack:
         self._exchange: Any = None
         self._account: _Account | None = None
         self._tcp_due: float | None = None
-        _look_up_names_only_here()
+        look_up_names_only_here()
         self._endpoint: Any = pjsua2.Endpoint()
         try:
             self._start()
@@ -250,7 +207,7 @@ class Pjsua2Stack:
 
     def _start(self) -> None:
         endpoint = self._endpoint
-        with _quiet_standard_output():
+        with quiet_standard_output():
             endpoint.libCreate()
         config = pjsua2.EpConfig()
         config.logConfig.level = 2  # errors and warnings
@@ -260,7 +217,7 @@ class Pjsua2Stack:
         config.uaConfig.threadCnt = 0
         config.uaConfig.mainThreadOnly = True
         config.uaConfig.userAgent = "Linebox"
-        for server in _name_servers():
+        for server in name_servers():
             config.uaConfig.nameserver.append(server)
         media = config.medConfig
         media.clockRate = media.sndClockRate = 8000
