@@ -1,7 +1,7 @@
 """Line signals between a board and the gateway: what happened on a channel, what shall happen. No samples here.
 
 A *message-signalled* channel (SIP trunk, ISDN B channel, the simulator's E1) speaks Setup … Release.
-An *extension port* (FXS) speaks hook, flash and ring. Channel numbers are indexes into the board's `channels`.
+An *extension port* (FXS) speaks hook, flash and ring. A *CAS channel* (R2) speaks line bits. Channel numbers are indexes into the board's `channels`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ class ChannelKind(StrEnum):
     """Message-signalled trunk channel: E1 B channel or SIP line."""
     EXTENSION = "extension"
     """Analogue extension port (FXS): an attached phone."""
+    CAS = "cas"
+    """E1 channel with line bits of its own (R2, China No.1)."""
 
 
 class Cause(StrEnum):
@@ -107,6 +109,13 @@ class Ring(msgspec.Struct, tag="ring", frozen=True):
     on: bool
 
 
+class Bits(msgspec.Struct, tag="bits", frozen=True):
+    """Line bits of a CAS channel as they are now; either direction. `abcd`: a in the highest of four places."""
+
+    channel: int
+    abcd: int
+
+
 class Alarm(msgspec.Struct, tag="alarm", frozen=True):
     """A span or board alarm came or went: LOS, LOF, AIS, RAI, or a board's own word."""
 
@@ -123,6 +132,6 @@ class Blocked(msgspec.Struct, tag="blocked", frozen=True):
     blocked: bool
 
 
-FromBoard = Setup | Proceeding | Alerting | Connect | Release | Digit | HookChange | Flash | Alarm | Blocked
-ToBoard = Setup | Proceeding | Alerting | Connect | Release | Ring | Blocked
-Signal = Setup | Proceeding | Alerting | Connect | Release | Digit | HookChange | Flash | Alarm | Blocked | Ring
+FromBoard = Setup | Proceeding | Alerting | Connect | Release | Digit | HookChange | Flash | Alarm | Blocked | Bits
+ToBoard = Setup | Proceeding | Alerting | Connect | Release | Ring | Blocked | Bits
+Signal = Setup | Proceeding | Alerting | Connect | Release | Digit | HookChange | Flash | Alarm | Blocked | Ring | Bits
