@@ -124,7 +124,7 @@ def every_sample_arrived_once(folder: Path) -> None:
 
 
 def silent_seconds(who: PartyReport) -> float:
-    """How long somebody heard nothing, at the longest, after the first sound; a pause in the greeting does not count."""
+    """The longest time for which somebody heard nothing after the first sound; pauses in the greeting are short."""
     linear = DECODE[who.sound[: len(who.sound) // 800 * 800]].reshape(-1, 800)
     loud = np.flatnonzero(np.abs(linear).max(axis=1) > 200)
     longest = float(np.diff(loud).max(initial=1) - 1) / 10.0
