@@ -189,9 +189,9 @@ def _range(header: str, length: int) -> tuple[int, int] | None:
     if not found or found.group(0) == "bytes=-":
         return None
     first, last = found.groups()
-    if not first:
+    if not first and int(last):
         return max(0, length - int(last)), length - 1
-    if int(first) >= length or (last and int(last) < int(first)):
+    if not first or int(first) >= length or (last and int(last) < int(first)):
         raise Refusal(
             "range_not_satisfiable", f"the recording has {length} bytes", headers={"Content-Range": f"bytes */{length}"}
         )
