@@ -16,6 +16,7 @@ from gevent.event import AsyncResult, Event
 
 from firmware.calls.messages import (
     AnyRequestBody,
+    BoxState,
     CallEvent,
     GetBoxState,
     Reply,
@@ -113,21 +114,21 @@ class CtiConnection:
     def _keep_state_fresh(self) -> str:
         """Fetch the state at the beginning, when events came, and as a sign of life."""
         try:
-            self._fetch_state()
+            self._live.connect(self._ask_state())
             self._ask(Subscribe(after=self._live.newest_event), "web")
             while True:
                 self._stale.wait(SIGN_OF_LIFE_SECONDS)
                 self._stale.clear()
-                self._fetch_state()
+                self._live.take_state(self._ask_state())
                 gevent.sleep(STATE_PAUSE_SECONDS)
         except CallserverAway as away:
             return str(away)
 
-    def _fetch_state(self) -> None:
+    def _ask_state(self) -> BoxState:
         reply = self._ask(GetBoxState(), "web")
         if reply.state is None:
             raise CallserverAway(f"it gave no state ({reply.error or 'no reason'})")
-        self._live.take_state(reply.state)
+        return reply.state
 
     def request(self, body: AnyRequestBody, by: str) -> Reply:
         """Ask and wait. Raises CallserverAway when it is not connected, goes away, or takes too long."""

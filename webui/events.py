@@ -66,13 +66,17 @@ def stream(office: Office, caller: Caller, after: int | None, with_state: bool) 
     live = office.live
     woken = live.watch()
     last = after if after is not None else max(live.newest_event, 0)
-    seen = -1
+    seen, history = -1, live.history
     try:
         # The number to resume from is known to the browser before the first event.
         yield b"retry: 1000\n\n" + message(b'{"number":%d}' % last, "hello", last)
         while still_allowed(office, caller):
             woken.clear()
             said = False
+            if live.history != history:
+                if history and last > live.history_begins:
+                    last = live.history_begins
+                history = live.history
             if live.newest_event > last:
                 new = events_between(office, last)
                 for event in new:

@@ -30,14 +30,24 @@ class Live:
         """Grows with every change of state or connection."""
         self.newest_event = -1
         """Number of the newest event; -1 before the first word of the callserver."""
+        self.history = 0
+        """Grows when the events' numbers begin anew, after `history_begins`."""
+        self.history_begins = 0
         self._events: deque[CallEvent] = deque(maxlen=KEPT_EVENTS)
         self._waiting: set[Event] = set()
+
+    def connect(self, state: BoxState) -> None:
+        """The first answer on a new connection; events after `newest_event` will follow on it."""
+        if self.newest_event < 0 or state.number < self.newest_event:
+            # The first connection, or another history than ours (the data folder is new): begin with it.
+            self._events.clear()
+            self.newest_event = self.history_begins = state.number
+            self.history += 1
+        self.take_state(state)
 
     def take_state(self, state: BoxState) -> None:
         """A fresh answer of the callserver."""
         self.state, self.connected, self.lost_at = state, True, None
-        if self.newest_event < 0:
-            self.newest_event = state.number
         self._changed()
 
     def take_event(self, event: CallEvent) -> None:

@@ -62,7 +62,11 @@ def sign_in(page: Page) -> bottle.HTTPResponse:
     name, password = form.get("login", "").strip(), form.get("password", "")
     source, now = source_of(environ), office.clock.now()
     login = office.login(name)
-    if office.lock_out.locked_for_us(name, source, now):
+    locked = office.lock_out.locked_for_us(name, source, now) > 0
+    if not locked:
+        # Counted before it is known to be wrong: who guesses many at once gets no more tries than one by one.
+        office.lock_out.failed(name, source, now)
+    if locked:
         code = "locked_out"
     elif office.check_password(login.password_hash if login else "", password) and login is not None:
         audit(office, name, source, "sign_in", "pages", "done", must=True)
@@ -74,7 +78,6 @@ def sign_in(page: Page) -> bottle.HTTPResponse:
         return answer
     else:
         code = "wrong_password"
-        office.lock_out.failed(name, source, office.clock.now())
     audit(office, name, source, "sign_in", "pages", code, must=False)
     problem = Refusal(code).problem(words)
     values = {"problem": problem, "login": name, "next": form.get("next", "")}

@@ -31,6 +31,7 @@ from firmware.calls.messages import (
     decode_request,
 )
 from firmware.core.clock import VirtualClock
+from firmware.core.configuration import read_documents, save_documents
 from firmware.core.messages import Peer, PeerGone, accept, frame, listen
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.tokens import mint, token_key
@@ -91,8 +92,8 @@ class ScriptedCallserver(threading.Thread):
         self._orders.append(what)
         os.write(self._wake, b"x")
 
-    def happen(self, number: int) -> None:
-        event = CallEvent(number=number, name=EventName.QUEUED, at=VirtualClock(START_UTC_US).now(), contact=number)
+    def happen(self, number: int, name: EventName = EventName.QUEUED) -> None:
+        event = CallEvent(number=number, name=name, at=VirtualClock(START_UTC_US).now(), contact=number)
         self.events.append(event)
         self.order(lambda: [peer.send(event) for peer in self._peers] and None)
 
@@ -143,13 +144,13 @@ class WebProcess:
     def raw(self, data: bytes, seconds: float = 1.5) -> bytes:
         """What comes back for these bytes until the other side closes or is silent."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
             found = b""
             try:
+                connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
                 while piece := connection.recv(65536):
                     found += piece
-            except (TimeoutError, ConnectionResetError):
+            except OSError:
                 pass
         return found
 
@@ -262,6 +263,17 @@ def test_a_callserver_that_hangs_is_left_and_looked_for_again(web: WebProcess, c
     until(lambda: web.health() == 503, "it is noticed that nothing is answered", 20)
     callserver.answers = True
     until(lambda: web.health() == 200, "and that it answers again", 20)
+
+
+def test_a_login_that_comes_into_force_may_read_at_once(web: WebProcess, callserver: ScriptedCallserver) -> None:
+    documents = read_documents(web.paths, "logins")
+    token = mint(token_key(web.paths), "auditor", FOR_EVER)
+    assert web.get("/api/v1/state", Authorization=f"Bearer {token}")[0] == 401
+
+    save_documents(web.paths, "logins", [*documents, {**documents[0], "login": "auditor"}])
+    callserver.happen(1, EventName.CONFIGURATION_CHANGED)
+
+    until(lambda: web.get("/api/v1/state", Authorization=f"Bearer {token}")[0] == 200, "the new login is known")
 
 
 # ---- garbage from outside --------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/web/" in item.path.as_posix():
             item.add_marker(pytest.mark.web)
-            # Browser, its driver and box start what they need when they like; they end with the file, which is checked too.
+            # Browser, its driver and box start what they need when they like; all end with the file, as is checked.
             item.add_marker(pytest.mark.leaves("children", "threads"))
 
 

@@ -196,7 +196,7 @@ def make_site(folder: Path) -> Site:
     clock = VirtualClock(START_UTC_US, 1_000 * MICROSECONDS)
     live, callserver, office_database = Live(), ScriptedCallserver(), open_office_database(folder / "office.db")
     callserver.state = box_state(clock)
-    live.take_state(callserver.state)
+    live.connect(callserver.state)
     site = Site(folder, clock, live, callserver, None, None)  # type: ignore[arg-type]
     site.office = Office(
         live=live,

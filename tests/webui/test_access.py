@@ -76,6 +76,21 @@ def test_five_failures_lock_that_login_at_that_address_for_a_minute(site: Site) 
     assert outcomes(site)[:7] == [("sign_in", "wrong_password")] * 5 + [("sign_in", "locked_out")] * 2
 
 
+def test_guesses_at_the_same_moment_are_counted_before_they_are_checked(site: Site) -> None:
+    tries = []
+
+    def slow_check(_: str, password: str) -> bool:
+        tries.append(password)
+        if len(tries) < 20:  # the next guess comes in while this one is being checked
+            site.submit("/sign-in", {"login": "wang", "password": f"guess {len(tries)}"})
+        return False
+
+    site.office.check_password = slow_check
+    wrong(site)
+
+    assert len(tries) == 5
+
+
 def test_failures_are_forgotten_after_a_minute_and_after_success(site: Site) -> None:
     for _ in range(4):
         wrong(site)

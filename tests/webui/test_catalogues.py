@@ -11,7 +11,7 @@ import pytest
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
-from webui.catalogues import catalogue_path, texts
+from tests.webui.catalogues import catalogue_path, texts
 from webui.words import LANGUAGES
 
 WEBUI = Path(__file__).resolve().parents[2] / "webui"
@@ -22,7 +22,7 @@ def test_every_text_is_translated_and_nothing_else(language: str) -> None:
     catalogue = read_po(io.BytesIO(catalogue_path(language, ".po").read_bytes()), locale=language)
     translated = {str(message.id): str(message.string) for message in catalogue if message.id}
 
-    assert set(translated) == {text for text, _, _ in texts()}, "run: python -m webui.catalogues"
+    assert set(translated) == {text for text, _, _ in texts()}, "run: scripts/catalogues"
     assert [text for text, words in translated.items() if not words.strip()] == []
 
 
@@ -32,7 +32,9 @@ def test_the_compiled_catalogue_is_that_of_the_source(language: str) -> None:
     compiled = read_mo(io.BytesIO(catalogue_path(language, ".mo").read_bytes()))
 
     said = {str(message.id): str(message.string) for message in source if message.id}
-    assert {str(message.id): str(message.string) for message in compiled if message.id} == said, "webui.catalogues"
+    assert {str(message.id): str(message.string) for message in compiled if message.id} == said, (
+        "run: scripts/catalogues"
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

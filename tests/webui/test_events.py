@@ -124,6 +124,15 @@ def test_an_event_that_is_told_twice_after_a_reconnect_is_given_once(site: Site,
     assert listener.numbers(3) == [21, 22, 23]
 
 
+def test_another_history_is_followed_from_where_it_is(site: Site, listen: Any) -> None:
+    listener = listen()
+    listener.next()
+    site.live.connect(scripted_office.box_state(site.clock, number=3))  # an empty data folder: numbers begin anew
+    site.live.take_event(event(4))
+
+    assert listener.next()[1] == 4
+
+
 def test_agents_get_their_own_calls_and_others_masked_or_not_at_all(site: Site, listen: Any) -> None:
     listener = listen(token="token-li")
     listener.next()

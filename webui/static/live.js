@@ -53,6 +53,7 @@ export function each(parent, items, keyOf, create, update) {
 
 // ---- time ------------------------------------------------------------------------------------------------------------
 
+let state = page.state;
 let ahead = Date.parse(page.now) - Date.now();
 export const now = () => Date.now() + ahead;
 
@@ -65,8 +66,10 @@ export function count(element, since) {
 }
 function tick(element) {
   // While the box is away its values stand still: they are as of the last word.
-  if (document.body.classList.contains("stale")) return;
-  write(element, element.dataset.since ? duration(now() - Number(element.dataset.since)) : "");
+  const old = document.body.classList.contains("stale");
+  if (old && element.textContent) return;
+  const at = old && state ? Date.parse(state.at) : now();
+  write(element, element.dataset.since ? duration(at - Number(element.dataset.since)) : "");
 }
 setInterval(() => {
   for (const element of document.querySelectorAll("[data-since]")) tick(element);
@@ -81,7 +84,6 @@ const eventListeners = [];
 let linked = true;
 let leaving = false;
 document.querySelector("form.who").addEventListener("submit", () => { leaving = true; });
-let state = page.state;
 
 function freshness() {
   const lost = !linked ? text("lost") : state?.connected === false || !state ? text("callserver_away") : "";

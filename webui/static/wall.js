@@ -27,12 +27,26 @@ function render(state) {
   each(byId("wall-alarms"), wrong, (sentence) => sentence, (sentence) => make("p", { textContent: sentence }), () => {});
   renderSeats(state);
   renderQueues(state.queues);
+  renderWaiting(state.calls);
   renderChannels(state.channels);
+}
+
+/** Who waits, longest first. What does not fit is not lost: the figure above counts everybody. */
+function renderWaiting(calls) {
+  const waiting = calls.filter((call) => call.state === "queued");
+  waiting.sort((one, other) => one.since.localeCompare(other.since));
+  const row = () => make("li", {}, make("span"), make("span", { className: "waiting-queue" }), make("time", { className: "timer" }));
+  each(byId("wall-waiting"), waiting.slice(0, 8), (call) => call.id, row, (line, call) => {
+    write(line.children[0], masked(call.caller) || text("withheld"));
+    write(line.children[1], page.queues[call.queue] ?? call.queue);
+    count(line.children[2], call.since);
+  });
 }
 
 function renderSeats(state) {
   const grid = byId("wall-seats");
-  mark(grid, "many", state.seats.length > 12);
+  const seats = state.seats.length;
+  mark(grid, "columns", seats <= 8 ? 4 : seats <= 15 ? 5 : seats <= 24 ? 6 : 7);
   if (!state.seats.length) return write(grid, text("no_seats"));
   const agents = new Map(state.agents.map((agent) => [agent.agent, agent]));
   const calls = new Map(state.calls.map((call) => [call.agent, call]));
@@ -72,6 +86,7 @@ function renderChannels(channels) {
     make("p", { className: "board-name" }, make("b"), make("span")), make("div", { className: "channel-strip" })),
   (row, board) => {
     const own = channels.filter((channel) => channel.board + "/" + channel.kind === board);
+    row.style.flex = `${own.length} 1 ${own.length * 20 + 160}px`;
     write(row.querySelector("b"), own[0].label.replace(/[/-]?\d+$/, ""));
     const used = own.filter((channel) => !["idle", "blocked", "out_of_service"].includes(channel.state)).length;
     write(row.querySelector("span"), text("in_use", { used, all: own.length }));

@@ -16,6 +16,7 @@
       <thead><tr><th>{{_("Queue")}}</th><th class="number">{{_("Waiting")}}</th><th class="number">{{_("Longest wait")}}</th><th class="number">{{_("Ready")}}</th></tr></thead>
       <tbody></tbody>
     </table>
+    <ol id="wall-waiting" class="wall-waiting live" aria-label="{{_("Waiting")}}"></ol>
     <div id="wall-alarms" class="wall-alarms live" role="status"></div>
   </section>
   <section class="wall-channels live" id="wall-channels" aria-label="{{_("Channels")}}"></section>

@@ -1,8 +1,8 @@
 """The gettext catalogues: finds every text in the sources, brings .po files up to date, compiles them. For developers.
 
-    python -m webui.catalogues           update .po and .mo from the sources; says which texts lack a translation
+    scripts/catalogues           update .po and .mo from the sources; says which texts lack a translation
 
-Needs Babel (a development package). The compiled .mo files are shipped, so the box needs neither Babel nor this.
+Needs Babel, a development package. The compiled .mo files are shipped, so the box needs neither Babel nor this.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bottle import SimpleTemplate
 
 from webui.words import DOMAIN, LANGUAGES, LOCALE_FOLDER
 
-FOLDER = Path(__file__).parent
+FOLDER = LOCALE_FOLDER.parent
 _KEYWORDS = {"_": None, "N_": None}
 
 
