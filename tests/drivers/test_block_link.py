@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -188,3 +189,40 @@ def test_the_socket_is_the_owner_s_alone_and_replaces_a_dead_one(listener: LinkL
     attempt.close()
     second.close()
     assert not path.exists()
+
+
+def test_strangers_are_not_taken_for_the_gateway(listener: LinkListener, tmp_path: Path) -> None:
+    path = str(tmp_path / "link.sock")
+    words = (b"", b"B", b"H", b"Hnull", b'H{"version":99}', b"H" + b"[" * 60_000, b'H{"version":' + b"9" * 5000 + b"}")
+    strangers = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in words]
+    for stranger, said in zip(strangers, words, strict=True):
+        stranger.connect(path)
+        if said:
+            stranger.send(said)
+
+    assert listener.accept() is None
+    for stranger, said in zip(strangers, words, strict=True):
+        assert stranger.recv(1000).startswith(b"H{")  # everybody is greeted
+        if said:
+            assert stranger.recv(1000) == b""
+    attempt = LinkAttempt(tmp_path / "link.sock")
+    link = listener.accept()
+    assert link is not None  # while a silent one is still connected
+    for end in (*strangers, attempt, link):
+        end.close()
+
+
+def test_many_silent_strangers_do_not_pile_up(listener: LinkListener, tmp_path: Path) -> None:
+    strangers = []
+    for _ in range(20):
+        strangers.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        strangers[-1].connect(str(tmp_path / "link.sock"))
+        assert listener.accept() is None
+    closed = 0
+    for stranger in strangers:
+        stranger.setblocking(False)
+        assert stranger.recv(1000).startswith(b"H{")
+        with contextlib.suppress(BlockingIOError):
+            closed += stranger.recv(1000) == b""
+        stranger.close()
+    assert closed == 12

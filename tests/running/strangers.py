@@ -47,7 +47,7 @@ class Service:
         self.pids: dict[str, int] = {}
         self._log_begins: dict[str, int] = {}
         try:
-            until(self._long_call_talks, "the long call talks")
+            until(self.long_call_talks, "the long call talks")
             until(lambda: self.box.state().recorder_connected, "the recorder is there")
             self.pids = {name: entry.pid for name, entry in self.box.processes().items()}
             assert all(self.pids.values()) or self.box.processes()["sip"].state == "waiting", self.pids
@@ -55,20 +55,24 @@ class Service:
             self.box.stop()
             raise
 
-    def _long_call_talks(self) -> bool:
+    def long_call_talks(self) -> bool:
         return any(one.calling == LONG_CALL and one.state == "talking" for one in self.box.state().contacts)
 
     # ---- what must be so --------------------------------------------------------------------------------------------
 
     def goes_on(self) -> None:
         """Same processes, no traceback, the long call talks on, and a call that comes now is complete in the end."""
-        now_us = time.monotonic_ns() // 1000
-        until(self._is_connected, "the callserver has gateway and recorder", 3.0)
-        until(lambda: self._complete_call_after(now_us), "a new call is answered and recorded completely", 15.0)
-        assert self._long_call_talks(), "the call that was up is gone"
+        self.takes_calls()
+        assert self.long_call_talks(), "the call that was up is gone"
         table = self.box.processes()
         assert {name: entry.pid for name, entry in table.items()} == self.pids, "a process died"
         assert not any(entry.restarts for entry in table.values())
+
+    def takes_calls(self) -> None:
+        """A call that comes now is answered and recorded completely; no process has written a traceback."""
+        now_us = time.monotonic_ns() // 1000
+        until(self._is_connected, "the callserver has gateway and recorder", 3.0)
+        until(lambda: self._complete_call_after(now_us), "a new call is answered and recorded completely", 15.0)
         for name in self.pids:
             text = self.log(name)
             assert "Traceback" not in text, f"{name}: " + text[text.index("Traceback") - 500 :][:3000]
