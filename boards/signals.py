@@ -1,7 +1,8 @@
 """Line signals between a board and the gateway: what happened on a channel, what shall happen. No samples here.
 
 A *message-signalled* channel (SIP trunk, ISDN B channel, the simulator's E1) speaks Setup … Release.
-An *extension port* (FXS) speaks hook, flash and ring. A *CAS channel* (R2) speaks line bits. Channel numbers are indexes into the board's `channels`.
+An *extension port* (FXS) speaks hook, flash and ring. A *CAS channel* (R2) speaks line bits. Channel numbers are
+indexes into the board's `channels`.
 """
 
 from __future__ import annotations
