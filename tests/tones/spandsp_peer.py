@@ -43,17 +43,18 @@ class PeerMissing(Exception):
     """libspandsp or a C compiler is not there. `scripts/setup --system gcc libspandsp-dev` installs both."""
 
 
-def _library() -> ModuleType:
+def library(part: str, declarations: str, source: str) -> ModuleType:
+    """The compiled binding of a part of libspandsp (`ffi`, `lib`). Raises PeerMissing."""
     import cffi
 
-    key = hashlib.sha256((_DECLARATIONS + _SOURCE + sys.version).encode()).hexdigest()[:16]
-    name = f"linebox_spandsp_{key}"
+    key = hashlib.sha256((declarations + source + sys.version).encode()).hexdigest()[:16]
+    name = f"linebox_spandsp_{part}_{key}"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "linebox" / "spandsp"
     target = cache / (name + str(sysconfig.get_config_var("EXT_SUFFIX")))
     if not target.exists():
         builder = cffi.FFI()
-        builder.cdef(_DECLARATIONS)
-        builder.set_source(name, _SOURCE, libraries=["spandsp"], extra_compile_args=["-O2"])
+        builder.cdef(declarations)
+        builder.set_source(name, source, libraries=["spandsp"], extra_compile_args=["-O2"])
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             try:
@@ -71,7 +72,7 @@ class SpandspDtmf:
     """One detector a channel. Raises PeerMissing."""
 
     def __init__(self, channels: int) -> None:
-        module = _library()
+        module = library("dtmf", _DECLARATIONS, _SOURCE)
         self._ffi, self._lib = module.ffi, module.lib
         self._states = [self._lib.peer_open() for _ in range(channels)]
         self._array = self._ffi.new("dtmf_rx_state_t *[]", self._states)
