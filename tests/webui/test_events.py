@@ -118,10 +118,12 @@ def test_the_memory_keeps_the_newest_events_and_says_when_it_has_a_gap() -> None
 def test_an_event_that_is_told_twice_after_a_reconnect_is_given_once(site: Site, listen: Any) -> None:
     listener = listen()
     listener.next()
-    for number in (21, 22, 21, 22, 23):
+    for number in (21, 22, 23, 21, 22):
         site.live.take_event(event(number))
 
     assert listener.numbers(3) == [21, 22, 23]
+    assert listener.next()[0] == "quiet"
+    assert site.live.newest_event == 23
 
 
 def test_another_history_is_followed_from_where_it_is(site: Site, listen: Any) -> None:
