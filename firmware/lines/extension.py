@@ -1,7 +1,9 @@
 """The machine of an analogue extension port (FXS): an attached phone that is lifted, put down and rung.
 
-Ringing is 1 s on, 4 s off (GB/T 3380). The board tells a short press of the hook (100 to 800 ms) as Flash, so
-on-hook is final. Nothing that happens, in whatever order, leaves a phone ringing without a leg that is alerting.
+Ringing is 1 s on, 4 s off (GB/T 3380); who calls is said by FSK after the first ring. A phone left off hook when its
+call is over hears busy tone, then the howler, then nothing. The board tells a short press of the hook (100 to 800 ms)
+as Flash, so on-hook is final. Nothing that happens, in whatever order, leaves a phone ringing without a leg that is
+alerting.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from enum import StrEnum
 
 from boards.signals import Cause, Ring
 from firmware.core.clock import MICROSECONDS, Stamp
-from firmware.lines.line import BusyTone, Effect, Line, Report, Send, Side
+from firmware.lines.line import BusyTone, Effect, Howler, Line, PhoneData, Report, Send, Side, StopSound
 from firmware.lines.messages import (
     HookFlashed,
     LegAlerting,
@@ -20,10 +22,19 @@ from firmware.lines.messages import (
     PhoneLifted,
     RingExtension,
     RingFailed,
+    TellPhone,
 )
+from firmware.tones.caller_id import CallerId, date_time, message_waiting, multiple_data
 
 RING_ON_US = 1 * MICROSECONDS
 RING_OFF_US = 4 * MICROSECONDS
+
+CALLER_ID_US = 600_000
+"""From the end of the first ring to the caller ID (GR-30-CORE: 0.5 to 1.5 s; it must end 0.2 s before the next)."""
+HOWLER_US = 60 * MICROSECONDS
+"""Busy tone until then. Editable: no source."""
+LOCKOUT_US = 60 * MICROSECONDS
+"""The howler lasts so long. Editable: no source."""
 
 
 def ring_failed(request: str, cause: Cause, now: Stamp) -> RingFailed:
@@ -49,6 +60,10 @@ class ExtensionLine(Line, kw_only=True):
     """Ringing current is on at this moment."""
     request: str = ""
     calling: str = ""
+    caller_id: bytes = b""
+    """Message that the phone is sent after the first ring; empty once it was sent, or if nobody knows who calls."""
+    telling: bool = False
+    """A message is or was on its way to the phone and may still sound."""
     clear_cause: Cause = Cause.NORMAL
 
     def display_state(self) -> str:
@@ -58,12 +73,22 @@ class ExtensionLine(Line, kw_only=True):
         return "alerting" if self.state is ExtensionState.RINGING else self.state.value
 
     def _set_state(self, state: ExtensionState) -> list[Effect]:
-        """The effects are what leaving the old state takes: a phone that leaves RINGING stops ringing."""
+        """The effects are what leaving the old state takes: a phone that leaves RINGING stops ringing, and a message
+        that is on its way to it ends, so that it is not heard."""
         self.state = state
-        self.stop_timer("cadence")
+        self.stop_timer("cadence", "caller_id", "howler", "lockout")
+        self.caller_id = b""
         if state is ExtensionState.IDLE:
             self.leg = self.request = self.calling = ""
-        return self._ring(False)
+        return [*self._ring(False), *self._end_telling()]
+
+    def _tell(self, message: bytes) -> list[Effect]:
+        self.telling = True
+        return [PhoneData(message)]
+
+    def _end_telling(self) -> list[Effect]:
+        telling, self.telling = self.telling, False
+        return [StopSound()] if telling else []
 
     def _ring(self, on: bool) -> list[Effect]:
         if on == self.ringing:
@@ -112,6 +137,9 @@ class ExtensionLine(Line, kw_only=True):
         leg = self.new_leg()
         effects = self._set_state(ExtensionState.RINGING)
         self.request, self.calling = command.request, command.calling
+        if command.calling or command.calling_name:
+            said = date_time(now.utc_us) if now.trusted else ""
+            self.caller_id = multiple_data(CallerId(command.calling, command.calling_name, said))
         self.start_timer("cadence", RING_ON_US, now)
         return [
             *effects,
@@ -126,9 +154,18 @@ class ExtensionLine(Line, kw_only=True):
             case ExtensionState.UP:
                 effects = self._set_state(ExtensionState.RELEASING)
                 self.clear_cause = cause
+                self.start_timer("howler", HOWLER_US, now)
                 return [*effects, Report(LegReleasing(number=0, leg=self.leg, sample=0, at=now)), BusyTone()]
             case _:
                 return []
+
+    def tell(self, command: TellPhone) -> list[Effect]:
+        """Send a phone on hook what its display or its lamp shall show. Any other phone is not told."""
+        if self.state is not ExtensionState.IDLE or self.off_hook or not self.in_service or self.alarmed:
+            return []
+        if command.messages is not None:
+            return self._tell(message_waiting(command.messages))
+        return self._tell(multiple_data(CallerId(command.number, command.text)))
 
     def block(self, blocked: bool, now: Stamp) -> list[Effect]:
         """Take the port out of service for new calls, or give it back: a phone that lies lifted then is lifted anew."""
@@ -138,8 +175,19 @@ class ExtensionLine(Line, kw_only=True):
     # ---- from time and board -----------------------------------------------------------------------------------------
 
     def fire(self, timer: str, now: Stamp) -> list[Effect]:
+        match timer:
+            case "caller_id":
+                message, self.caller_id = self.caller_id, b""
+                return self._tell(message)
+            case "howler":
+                self.start_timer("lockout", LOCKOUT_US, now)
+                return [Howler()]
+            case "lockout":
+                return [StopSound()]
         effects = self._ring(not self.ringing)
         self.start_timer("cadence", RING_ON_US if self.ringing else RING_OFF_US, now)
+        if self.caller_id and not self.ringing:
+            self.start_timer("caller_id", CALLER_ID_US, now)
         return effects
 
     def fail(self, cause: Cause, now: Stamp) -> list[Effect]:

@@ -37,7 +37,8 @@ from firmware.lines.digits import inband_digit, signalled_digit
 from firmware.lines.event_store import EventStore
 from firmware.lines.extension import ExtensionLine, ring_failed
 from firmware.lines.hearing import Hearing
-from firmware.lines.line import BusyTone, Effect, Report, Send, Unattended
+from firmware.lines.line import BusyTone, Effect, Howler, PhoneData, Report, Send, StopSound, Unattended
+from firmware.lines.line_sounds import LineSounds
 from firmware.lines.messages import (
     AlertLeg,
     AnswerLeg,
@@ -63,6 +64,7 @@ from firmware.lines.messages import (
     RingExtension,
     Snapshot,
     StopPlay,
+    TellPhone,
 )
 from firmware.lines.trunk import TrunkLine
 from firmware.media.plane import MediaPlane
@@ -103,6 +105,7 @@ class Gateway:
         self._plane = MediaPlane(len(self.lines), sounds)
         self._detector = DtmfDetector(len(self.lines))
         self._hearing = Hearing(self._plane)
+        self._line_sounds = LineSounds(self._plane)
         self._legs: dict[str, int] = {}
         self._leg_began = [0] * len(self.lines)
         self._shown = [("out_of_service", "")] * len(self.lines)
@@ -270,6 +273,8 @@ class Gateway:
                 self._leg_command(command, now)
             case RingExtension():
                 self._ring(command, now)
+            case TellPhone():
+                self._tell_phone(command, now)
             case Play():
                 for sound in command.sounds:
                     if sound not in self._plane.sounds:
@@ -308,6 +313,11 @@ class Gateway:
             self._perform(line, line.ring(command, now), now)
         else:
             self._report(ring_failed(command.request, Cause.UNALLOCATED, now))
+
+    def _tell_phone(self, command: TellPhone, now: Stamp) -> None:
+        line = self.lines[command.channel] if 0 <= command.channel < len(self.lines) else None
+        if isinstance(line, ExtensionLine):
+            self._perform(line, line.tell(command), now)
 
     def _block(self, command: BlockChannel, now: Stamp) -> None:
         if not 0 <= command.channel < len(self.lines):
@@ -357,8 +367,8 @@ class Gateway:
                 case Report():
                     self._follow_leg(effect.event, line.channel)
                     self._report(effect.event)
-                case BusyTone():
-                    self._plane.play(line.channel, ("tone:busy",), True)
+                case BusyTone() | Howler() | PhoneData() | StopSound():
+                    self._line_sounds.perform(line.channel, effect)
                 case Unattended():
                     if not self.attached and isinstance(line, TrunkLine):
                         self._perform(line, line.alert(), now)

@@ -42,11 +42,28 @@ class BusyTone:
 
 
 @dataclass(frozen=True, slots=True)
+class Howler:
+    """Effect: the phone that was left off hook cries for its handset from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneData:
+    """Effect: a phone on hook is sent a caller ID message (`message` whole, with check byte), once."""
+
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StopSound:
+    """Effect: what the gateway itself plays on the channel ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unattended:
     """Effect: the incoming leg has waited long without being answered or alerted; is there a callserver at all?"""
 
 
-Effect = Send | Report | BusyTone | Unattended
+Effect = Send | Report | BusyTone | Howler | PhoneData | StopSound | Unattended
 
 
 class Line(msgspec.Struct, kw_only=True):

@@ -181,6 +181,17 @@ class RingExtension(msgspec.Struct, tag="ring_extension", frozen=True):
     calling_name: str = ""
 
 
+class TellPhone(msgspec.Struct, tag="tell_phone", frozen=True):
+    """Send an idle phone that lies on its hook a caller ID message without ringing: what its display shall show, or,
+    if `messages` is not None, whether messages wait for it. A phone that is not idle is not told."""
+
+    channel: int
+    number: str = ""
+    text: str = ""
+    """In GB 2312 at most 50 bytes are sent."""
+    messages: bool | None = None
+
+
 class Play(msgspec.Struct, tag="play", frozen=True):
     """Let the leg's party hear sounds, one after the other, instead of anything else.
 
@@ -234,7 +245,17 @@ class Resume(msgspec.Struct, tag="resume", frozen=True):
 
 
 AnyLineCommand = (
-    AnswerLeg | AlertLeg | ClearLeg | RingExtension | Play | StopPlay | Join | BlockChannel | Attach | Resume
+    AnswerLeg
+    | AlertLeg
+    | ClearLeg
+    | RingExtension
+    | TellPhone
+    | Play
+    | StopPlay
+    | Join
+    | BlockChannel
+    | Attach
+    | Resume
 )
 
 # ---- snapshot --------------------------------------------------------------------------------------------------------

@@ -111,10 +111,23 @@ class MediaPlane:
         A name that is not in the store has no length. Music goes on where its own running time is and lasts for its
         whole length. A play of no length at all ends with the next tick, or is silence if it loops.
         """
+        found = tuple(sound for sound in map(self.sounds.find, sounds) if sound is not None and sound.length)
+        self._begin_play(channel, found, loop)
+
+    def play_samples(self, channel: int, samples: Alaw) -> bool:
+        """Let the channel hear once what was made for it just now (A-law, at most 2 s) instead of whom it is joined to.
+        False, and nothing is changed, if there is no room for it."""
+        self._check(channel)
+        sound = self.sounds.hold(samples)
+        if sound is None:
+            return False
+        self._begin_play(channel, (sound,), False)
+        return True
+
+    def _begin_play(self, channel: int, found: tuple[Sound, ...], loop: bool) -> None:
         self._check(channel)
         self._remember(channel)
         self._end_play(channel)
-        found = tuple(sound for sound in map(self.sounds.find, sounds) if sound is not None and sound.length)
         play = _Play(found, loop)
         self._plays[channel] = play
         self._playing[channel] = True
@@ -241,7 +254,9 @@ class MediaPlane:
 
     def _end_play(self, channel: int) -> None:
         if self._playing[channel]:
-            del self._plays[channel]
+            for sound in self._plays.pop(channel).sounds:
+                if sound.is_held:
+                    self.sounds.give_back(sound)
             self._playing[channel] = False
             self._playing_rows = None
             self._left[channel] = NEVER

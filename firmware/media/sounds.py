@@ -1,11 +1,13 @@
 """All that the box can play, in one array of A-law samples. It knows names and lengths, not who hears what.
 
 Names: `prompt:<file>` and `music:<file>` from WAV files, `tone:<name>` from arrays that the caller made from the
-country's tone plan. Read once at start; nothing here touches a file afterwards.
+country's tone plan. Read once at start; nothing here touches a file afterwards. At the end of the bank are a few empty
+places for sounds without a name that are made while the box runs (caller ID).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,12 @@ MUSIC = "music:"
 """Sounds with this prefix run on whether anybody listens or not: who joins hears the place where they are."""
 
 
+PLACES = 32
+"""Sounds made at run time that can be there at once: more phones do not ring at the same moment."""
+PLACE_SAMPLES = 16_000
+"""The longest of them: 2 s; a caller ID with a name takes 1.1 s."""
+
+
 class SoundError(Exception):
     """A sound file cannot be used. Says which, why, and what to do."""
 
@@ -34,6 +42,8 @@ class Sound:
     offset: int
     length: int
     is_music: bool = False
+    is_held: bool = False
+    """Made at run time; whoever played it gives its place back."""
 
 
 class SoundStore:
@@ -52,8 +62,10 @@ class SoundStore:
                 guard = np.resize(samples, BLOCK)
                 parts += [samples, guard]
                 offset += samples.size + BLOCK
-        parts.append(np.full(BLOCK, SILENCE, dtype=np.uint8))
-        self.bank: Alaw = np.concatenate(parts)
+        self._places = deque(offset + place * (PLACE_SAMPLES + BLOCK) for place in range(PLACES))
+        parts.append(np.full(PLACES * (PLACE_SAMPLES + BLOCK) + BLOCK, SILENCE, dtype=np.uint8))
+        self._writeable: Alaw = np.concatenate(parts)
+        self.bank: Alaw = self._writeable.view()
         self.bank.flags.writeable = False
         self.windows = sliding_window_view(self.bank, BLOCK)
         """[positions, 80]: the block of samples that begins at each position of the bank (a view, not a copy)."""
@@ -75,6 +87,19 @@ class SoundStore:
     def find(self, name: str) -> Sound | None:
         """The sound called `name`, or None if there is none."""
         return self._index.get(name)
+
+    def hold(self, samples: Alaw) -> Sound | None:
+        """Keep a sound made at run time until `give_back`. None if it is too long or all places are taken."""
+        if not 0 < samples.size <= PLACE_SAMPLES or not self._places:
+            return None
+        offset = self._places.popleft()
+        self._writeable[offset : offset + samples.size] = samples
+        self._writeable[offset + samples.size : offset + samples.size + BLOCK] = SILENCE
+        return Sound(offset, samples.size, is_held=True)
+
+    def give_back(self, sound: Sound) -> None:
+        """The held sound is played no more. Its place is taken again last, as the switch may still fade out of it."""
+        self._places.append(sound.offset)
 
     def __contains__(self, name: object) -> bool:
         return name in self._index

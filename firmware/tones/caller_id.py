@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal
 
 from firmware.core import gb2312
@@ -40,11 +41,17 @@ class CallerId:
     presentation: Presentation = "allowed"
 
 
+_CHINA = timezone(timedelta(hours=8))
+
+
+def date_time(utc_us: int) -> str:
+    """MMDDhhmm in China of a moment."""
+    return (datetime.fromtimestamp(0, UTC) + timedelta(microseconds=utc_us)).astimezone(_CHINA).strftime("%m%d%H%M")
+
+
 def multiple_data(caller: CallerId) -> bytes:
     """A whole FSK message with all that is known of the caller. What is too long is cut, between characters."""
-    parts: list[tuple[int, bytes]] = []
-    if caller.date_time:
-        parts.append((_DATE_TIME, caller.date_time.encode("ascii")))
+    parts = [(_DATE_TIME, caller.date_time.encode("ascii"))] if caller.date_time else []
     number = re.sub(r"[^0-9*#+]", "", caller.number).encode("ascii")
     if number and caller.presentation == "allowed":
         parts.append((_NUMBER, number[:NUMBER_BYTES]))

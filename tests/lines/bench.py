@@ -21,6 +21,7 @@ CHANNELS = (
 )
 BUSY = np.arange(1, 201, dtype=np.uint8)
 """Stands for busy tone: no two neighbouring samples alike, and none is silence."""
+HOWLER = np.resize(np.arange(3, 90, 3, dtype=np.uint8), 300)
 PROMPT = np.resize(np.arange(2, 100, 2, dtype=np.uint8), 400)
 MUSIC = np.resize(np.arange(1, 99, 2, dtype=np.uint8), 800)
 
@@ -32,7 +33,9 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = VirtualClock(utc_us=1_700_000_000_000_000, mono_us=5_000_000)
-        sounds = SoundStore({"tone:busy": BUSY, "prompt:welcome": PROMPT, "music:waiting": MUSIC})
+        sounds = SoundStore(
+            {"tone:busy": BUSY, "tone:howler": HOWLER, "prompt:welcome": PROMPT, "music:waiting": MUSIC}
+        )
         self.gateway = Gateway([("card", CHANNELS)], sounds, boot="b00t", machine_boot="machine")
         self.signals: list[ToBoard] = []
         self.events: list[AnyLineEvent] = []

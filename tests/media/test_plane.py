@@ -342,3 +342,25 @@ def test_conferences_and_fades_are_the_same_bits_with_every_blas_kernel() -> Non
     if len(digests) < 2:
         pytest.skip(f"this machine's numpy has no choice of BLAS kernels: {list(digests)}")
     assert len(set(digests.values())) == 1
+
+
+def test_what_was_made_for_a_channel_is_heard_once_and_its_place_is_free_again() -> None:
+    plane, voices = MediaPlane(2, store()), Voices(2)
+    made = np.resize(np.arange(100, dtype=np.uint8), 300)
+    for _ in range(100):
+        assert plane.play_samples(1, made)
+        sent, ended = run(plane, voices, 5)
+        assert np.array_equal(sent[1, BLOCK:300], made[BLOCK:])
+        assert (ended, set(sent[1, 300:].tolist())) == ([1], {SILENCE})
+    with pytest.raises(IndexError):
+        plane.play_samples(2, made)
+    assert not plane.play_samples(1, np.resize(made, 20_000))
+
+
+def test_a_made_sound_that_is_replaced_gives_its_place_back() -> None:
+    plane = MediaPlane(2, store())
+    for number in range(100):
+        assert plane.play_samples(1, np.full(500, number, dtype=np.uint8))
+    plane.stop_play(1)
+    run(plane, Voices(2), 2)
+    assert not plane.playing(1)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from firmware.media import codec
-from firmware.media.sounds import PROMPTS, SoundError, SoundStore, read_sound
+from firmware.media.sounds import PLACES, PROMPTS, SoundError, SoundStore, read_sound
 
 
 def test_what_ships_is_loaded_under_its_names() -> None:
@@ -71,3 +71,24 @@ def test_a_file_that_cannot_be_played_says_why(tmp_path: Path) -> None:
     path.write_bytes(b"not a sound")
     with pytest.raises(SoundError, match=r"odd\.wav.*not a sound file"):
         read_sound(path)
+
+
+def test_sounds_made_at_run_time_find_a_place_until_there_is_none() -> None:
+    store = SoundStore({"tone:it": np.full(100, 9, dtype=np.uint8)})
+    held = [store.hold(np.full(16_000 - number, number, dtype=np.uint8)) for number in range(PLACES)]
+
+    assert store.hold(np.zeros(1, dtype=np.uint8)) is None
+    for number, sound in enumerate(held):
+        assert sound is not None
+        assert set(store.bank[sound.offset : sound.offset + sound.length].tolist()) == {number}
+        assert set(store.windows[sound.offset + sound.length].tolist()) == {codec.SILENCE}
+        store.give_back(sound)
+    assert set(store.samples("tone:it").tolist()) == {9}
+    assert store.hold(np.zeros(16_001, dtype=np.uint8)) is None
+    assert store.hold(np.zeros(0, dtype=np.uint8)) is None
+    assert store.hold(np.zeros(16_000, dtype=np.uint8)) is not None
+
+
+def test_the_bank_cannot_be_written_from_outside() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        SoundStore({}).bank[0] = 1

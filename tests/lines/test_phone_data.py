@@ -1,0 +1,186 @@
+"""What an attached phone is told without a voice: who calls, what its display shows; and that it was left off hook."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from boards.base import ALAW_SILENCE
+from boards.signals import Ring
+from firmware.lines.messages import (
+    ClearLeg,
+    Hear,
+    Join,
+    LegAlerting,
+    LegCleared,
+    PhoneLifted,
+    Play,
+    RingExtension,
+    TellPhone,
+)
+from firmware.media import codec
+from firmware.media.codec import Alaw
+from firmware.tones.caller_id import CallerId, read_message
+from firmware.tones.fsk import DetectedMessage, FskDetector
+from tests.lines.bench import BUSY, FIRST_PHONE, HOWLER, Bench
+from tests.tones import spandsp_adsi
+
+PHONE = FIRST_PHONE
+SILENT = {ALAW_SILENCE}
+
+
+def listen(bench: Bench, seconds: float, channel: int = PHONE) -> Alaw:
+    """What goes out to the phone."""
+    return np.concatenate([bench.tick()[channel] for _ in range(round(seconds * 100))])
+
+
+def messages(audio: Alaw) -> list[DetectedMessage]:
+    detector = FskDetector(1)
+    linear = codec.decode(audio).reshape(-1, 1, 80)
+    return [message for block in linear for message in detector.process(block, np.zeros(1, dtype=np.intp))]
+
+
+def ring(bench: Bench, calling: str = "13800138000", name: str = "王芳") -> str:
+    bench.command(RingExtension("offer-1", PHONE, calling, name))
+    return bench.last(LegAlerting).leg
+
+
+def test_a_phone_shows_number_name_and_time_after_the_first_ring(bench: Bench) -> None:
+    ring(bench)
+
+    heard = listen(bench, 10)
+
+    (message,) = messages(heard)
+    # 2023-11-14 22:13:20 UTC is a quarter past six in the morning of the next day in China.
+    assert read_message(message.kind, message.content) == CallerId("13800138000", "王芳", "11150613")
+    sounding = np.flatnonzero(heard != ALAW_SILENCE) / 8000
+    assert 1.5 <= sounding[0] <= 2.5, "half a second to one and a half after the first ring"
+    assert sounding[-1] <= 4.8, "0.2 s before the second ring"
+    assert codec.level_of(
+        codec.decode(heard)[int(sounding[0] * 8000) + 80 : int(sounding[-1] * 8000)]
+    ) == pytest.approx(-13.5, abs=0.2)
+
+
+def test_another_receiver_reads_it_too(bench: Bench) -> None:
+    ring(bench)
+
+    (message,) = spandsp_adsi.heard(codec.decode(listen(bench, 4)).astype(np.int16))
+
+    assert b"\x02\x0b13800138000\x07\x04\xcd\xf5\xb7\xbc" in message
+
+
+def test_ringing_goes_on_as_ever_while_the_phone_is_told(bench: Bench) -> None:
+    ring(bench)
+    turns = []
+    for hundredths in range(1, 701):
+        bench.tick()
+        turns += [(hundredths / 100, signal.on) for signal in bench.said() if isinstance(signal, Ring)]
+
+    assert turns == [(0.01, True), (1.0, False), (5.0, True), (6.0, False)]
+
+
+def test_a_phone_that_is_rung_for_nobody_known_is_told_nothing(bench: Bench) -> None:
+    ring(bench, "", "")
+
+    assert set(listen(bench, 5).tolist()) == SILENT
+
+
+def test_who_lifts_while_the_phone_is_told_hears_no_data(bench: Bench) -> None:
+    ring(bench)
+    listen(bench, 2)
+    assert set(bench.tick()[PHONE].tolist()) != SILENT
+    bench.lift()
+
+    fading = bench.tick()[PHONE]
+    assert abs(codec.decode(fading[-8:])).max() < abs(codec.decode(fading[:8])).max() / 4
+    assert set(listen(bench, 3).tolist()) == SILENT
+
+
+def test_who_lifts_early_is_told_nothing_any_more(bench: Bench) -> None:
+    ring(bench)
+    listen(bench, 1.2)
+    bench.lift()
+
+    assert set(listen(bench, 5).tolist()) == SILENT
+
+
+def test_a_caller_who_gives_up_is_not_shown_any_more_and_the_next_one_is(bench: Bench) -> None:
+    bench.command(ClearLeg(ring(bench)))
+    assert set(listen(bench, 3).tolist()) == SILENT
+    bench.command(RingExtension("offer-2", PHONE, "02988888888"))
+
+    (message,) = messages(listen(bench, 4))
+    assert read_message(message.kind, message.content).number == "02988888888"
+
+
+def test_thirty_two_offers_one_after_the_other_find_a_place(bench: Bench) -> None:
+    for offer in range(40):
+        bench.command(RingExtension(f"offer-{offer}", PHONE, str(offer + 1)))
+        (message,) = messages(listen(bench, 3))
+        assert read_message(message.kind, message.content).number == str(offer + 1)
+        bench.command(ClearLeg(bench.last(LegAlerting).leg))
+
+
+def test_an_idle_phone_shows_what_it_is_told(bench: Bench) -> None:
+    bench.command(TellPhone(PHONE, "3", "示闲 排队3"))
+    (shown,) = messages(listen(bench, 2))
+    bench.command(TellPhone(PHONE, messages=True))
+    (lamp,) = messages(listen(bench, 2))
+
+    assert read_message(shown.kind, shown.content) == CallerId("3", "示闲 排队3")
+    assert (lamp.kind, lamp.content) == (0x82, b"\x0b\x01\xff")
+
+
+def test_a_phone_that_rings_or_is_lifted_is_not_told(bench: Bench) -> None:
+    bench.lift(PHONE + 1)
+    ring(bench, "", "")
+    bench.command(TellPhone(PHONE, "3"), TellPhone(PHONE + 1, "3"), TellPhone(0, "3"), TellPhone(99, "3"))
+
+    assert set(listen(bench, 1).tolist()) == SILENT
+    assert set(listen(bench, 1, PHONE + 1).tolist()) == SILENT
+
+
+def test_a_phone_lifted_while_its_display_is_told_hears_what_it_shall(bench: Bench) -> None:
+    bench.command(TellPhone(PHONE, "3", "排队3"))
+    listen(bench, 0.5)
+    bench.lift()
+    leg = bench.last(PhoneLifted).leg
+    bench.command(Play(leg, "idle", ("prompt:welcome",), loop=True))
+    bench.tick()
+
+    assert set(bench.tick()[PHONE].tolist()) <= set(range(2, 100, 2))
+
+
+def test_a_phone_left_off_hook_hears_busy_tone_then_the_howler_then_nothing(bench: Bench) -> None:
+    leg = ring(bench, "", "")
+    bench.lift()
+    bench.command(ClearLeg(leg))
+    bench.tick()
+    assert set(listen(bench, 1).tolist()) <= set(BUSY.tolist())
+
+    bench.wait(60)
+    bench.tick()
+    assert set(listen(bench, 1).tolist()) <= set(HOWLER.tolist())
+
+    bench.wait(60)
+    bench.tick()
+    assert set(listen(bench, 1).tolist()) == SILENT
+    assert bench.all(LegCleared) == []
+    bench.put_down()
+    assert bench.last(LegCleared).leg == leg
+    assert bench.state(PHONE) == "idle"
+
+
+def test_a_phone_put_down_in_time_never_howls(bench: Bench) -> None:
+    leg = ring(bench, "", "")
+    bench.lift()
+    bench.command(ClearLeg(leg))
+    bench.wait(30)
+    bench.put_down()
+    bench.lift()
+    second = bench.last(PhoneLifted).leg
+    bench.wait(120)
+    bench.command(Join((Hear(second, ()),)))
+    bench.tick()
+
+    assert set(listen(bench, 1).tolist()) == SILENT
