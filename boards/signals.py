@@ -12,6 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from drivers.pri_stack import NumberPlan, NumberType
+
 
 class ChannelKind(StrEnum):
     """What a channel is, which decides the line machine that drives it."""
@@ -55,6 +57,10 @@ class Setup(msgspec.Struct, tag="setup", frozen=True):
     presentation: Literal["allowed", "restricted", "unavailable"] = "allowed"
     digits: Literal["inband", "events"] = "inband"
     """How digits will come on this call: as tones in the audio, or as Digit signals (RFC 4733)."""
+    calling_type: NumberType = ""
+    calling_plan: NumberPlan = ""
+    called_type: NumberType = ""
+    called_plan: NumberPlan = ""
 
 
 class Proceeding(msgspec.Struct, tag="proceeding", frozen=True):
