@@ -1,0 +1,300 @@
+"""Single tones of exchanges (dial, busy, ringback: 350 to 600 Hz) with their cadence, on chosen channels at once.
+
+It measures: when a tone began, how long it and the silence before it lasted, its frequency and level. Which cadence
+means what for whom is asked of `Cadence` and `CadenceCount`; what follows is the line machines' business. Registers
+(MFC) and digits have detectors of their own.
+
+Each hop of 10 ms looks at the last 20 ms. A tone is there if one frequency explains most of what is heard: with the
+window half full of it, half is explained, so that beginning and end are found alike, to about 2 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.media import codec
+from firmware.media.codec import BLOCK, SAMPLE_RATE, Alaw, Linear
+from firmware.tones.plan import Tone
+
+LOWEST_HZ, HIGHEST_HZ, STEP_HZ = 350, 600, 25
+MINIMUM_DBM0 = -40.0
+SHARE = 0.5
+"""Share of the energy in the window that one frequency must explain."""
+QUIET_DBM0 = -45.0
+"""A hop quieter than this is silence."""
+
+_WINDOW = 2 * BLOCK
+_HZ = np.arange(LOWEST_HZ, HIGHEST_HZ + 1, STEP_HZ)
+_ANGLES = 2.0 * np.pi / SAMPLE_RATE * np.outer(np.arange(_WINDOW), _HZ)
+_COLUMNS: Linear = np.concatenate([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1).astype(np.float32)
+_MINIMUM = np.float32((codec.peak_of(MINIMUM_DBM0) / 2) ** 2 * _WINDOW / 2)
+"""Energy that a tone of the minimum level has in a window half full of it."""
+_QUIET = np.float32(codec.peak_of(QUIET_DBM0) ** 2 / 2 * BLOCK)
+
+Indexes = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class ToneBurst:
+    """A tone that has ended. Times are samples."""
+
+    channel: int
+    start: int
+    duration: int
+    pause: int
+    """Without tone before it, since the tone before ended or the channel was reset."""
+    hz: float
+    level_dbm0: float
+
+
+class CallProgressDetector:
+    """Watches chosen channels of a fixed number. A channel's time is its own: what it is not given does not pass."""
+
+    def __init__(self, channels: int) -> None:
+        self.channels = channels
+        self._before: Linear = np.zeros((channels, BLOCK), dtype=np.float32)
+        self._products: Linear = np.zeros((channels, 2 * _HZ.size), dtype=np.float32)
+        self._share: Linear = np.zeros(channels, dtype=np.float32)
+        self._on = np.zeros(channels, dtype=np.bool_)
+        self._changed = np.zeros(channels, dtype=np.float64)
+        """Sample count at which the tone began or ended last."""
+        self._pause = np.zeros(channels, dtype=np.float64)
+        self._turned: NDArray[np.complex64] = np.zeros(channels, dtype=np.complex64)
+        self._power: Linear = np.zeros(channels, dtype=np.float32)
+        self._hops = np.zeros(channels, dtype=np.int64)
+        self._bin = np.zeros(channels, dtype=np.intp)
+        self._loud = np.zeros(channels, dtype=np.int64)
+        """Sample count after the last hop that was not silent."""
+        self._now = 0
+
+    def reset(self, channel: int, sample: int) -> None:
+        """Begin anew with a channel at this sample count: nothing has sounded."""
+        self._before[channel] = self._products[channel] = 0.0
+        self._share[channel] = 0.0
+        self._on[channel] = False
+        self._changed[channel] = self._loud[channel] = sample
+
+    def sounding(self, channel: int) -> int:
+        """For how many samples a tone has been sounding on the channel; 0: there is none."""
+        return max(1, round(self._now - self._changed[channel])) if self._on[channel] else 0
+
+    def silent(self, channel: int) -> int:
+        """For how many samples the channel has been silent."""
+        return max(0, self._now - int(self._loud[channel]))
+
+    def process(self, linear: Linear, sample: int, active: Indexes) -> list[ToneBurst]:
+        """One tick: `linear` [channels, 80], whose first sample has the count `sample`; `active`: the channels watched,
+        each once. Tones that ended."""
+        self._now = sample + BLOCK
+        if not active.size:
+            return []
+        hop = linear[active]
+        window = np.concatenate([self._before[active], hop], axis=1)
+        self._before[active] = hop
+        energy_of_hop = np.einsum("ij,ij->i", hop, hop)
+        self._loud[active[energy_of_hop > _QUIET]] = self._now
+        energy = np.einsum("ij,ij->i", window, window)
+        products = window @ _COLUMNS
+        squares = np.square(products)
+        explained = (squares[:, : _HZ.size] + squares[:, _HZ.size :]) * np.float32(2 / _WINDOW)
+        best = explained.argmax(axis=1)
+        every = np.arange(active.size)
+        strongest = explained[every, best]
+        share = np.where(energy > _MINIMUM, strongest / np.maximum(energy, np.float32(1.0)), np.float32(0.0))
+        was_on, last_share = self._on[active], self._share[active]
+        on = share >= np.float32(SHARE)
+        # The moment at which the share went through its limit; the window's middle is 10 ms before its end.
+        step = np.where(on != was_on, share - last_share, np.float32(1.0))
+        crossing = sample - BLOCK + BLOCK * np.clip((SHARE - last_share) / step, 0.0, 1.0)
+        found = self._ended(active[was_on & ~on], crossing[was_on & ~on])
+        begins = active[on & ~was_on]
+        self._pause[begins] = crossing[on & ~was_on] - self._changed[begins]
+        self._power[begins] = 0.0
+        self._turned[begins] = 0.0
+        self._hops[begins] = 0
+        self._follow(active, on & was_on, best, products, strongest)
+        changed = active[on != was_on]
+        self._changed[changed] = crossing[on != was_on]
+        self._on[active], self._share[active], self._products[active] = on, share, products
+        return found
+
+    def _follow(
+        self, active: Indexes, going_on: NDArray[np.bool_], best: Indexes, products: Linear, strongest: Linear
+    ) -> None:
+        """Gather level and turn of phase of the tones that went on through this hop."""
+        at = np.flatnonzero(going_on)
+        rows, place = active[at], best[at]
+        now = products[at, place] - 1j * products[at, place + _HZ.size]
+        last = self._products[rows, place] - 1j * self._products[rows, place + _HZ.size]
+        self._turned[rows] += now * last.conj()
+        self._power[rows] = np.maximum(self._power[rows], strongest[at])
+        self._hops[rows] += 1
+        self._bin[rows] = place
+
+    def _ended(self, rows: Indexes, ends: NDArray[np.float64]) -> list[ToneBurst]:
+        found: list[ToneBurst] = []
+        for channel, end in zip(rows.tolist(), ends.tolist(), strict=True):
+            # From hop to hop the phase turns by whole turns and a part; which whole ones, the strongest column knows.
+            roughly = float(_HZ[self._bin[channel]])
+            turns = float(np.angle(self._turned[channel])) / (2.0 * np.pi)
+            whole = round(roughly * BLOCK / SAMPLE_RATE - turns)
+            hz = (whole + turns) * SAMPLE_RATE / BLOCK if self._hops[channel] else roughly
+            # A column hears a tone beside its own frequency a little weaker than it is.
+            heard = float(np.sinc((hz - roughly) * _WINDOW / SAMPLE_RATE)) ** 2
+            power = max(float(self._power[channel]), 1e-6) / (_WINDOW * max(heard, 0.25))
+            level = 10.0 * float(np.log10(power / (codec.ZERO_DBM0_PEAK**2 / 2)))
+            start = self._changed[channel]
+            found.append(ToneBurst(channel, round(start), round(end - start), round(self._pause[channel]), hz, level))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """A tone that repeats: so long on, so long off, again and again."""
+
+    hz: float
+    on_ms: float
+    off_ms: float
+    tolerance: float = 0.12
+    """Share of a time by which it may differ, but 20 ms are always allowed."""
+    hz_tolerance: float = 25.0
+
+    def fits(self, burst: ToneBurst, *, first: bool) -> bool:
+        """The burst is one of this cadence; the pause before the first of them may be any."""
+        return (
+            abs(burst.hz - self.hz) <= self.hz_tolerance
+            and self._near(burst.duration / 8, self.on_ms)
+            and (first or self._near(burst.pause / 8, self.off_ms))
+        )
+
+    def _near(self, measured: float, wanted: float) -> bool:
+        return abs(measured - wanted) <= max(20.0, self.tolerance * wanted)
+
+
+def cadence_of(tone: Tone) -> Cadence | None:
+    """The cadence of a plan's tone of two steps, one frequency and silence; None for any other tone."""
+    if len(tone.steps) != 2:
+        return None
+    on, off = tone.steps
+    if len(on.hz) != 1 or off.hz or on.ms is None or off.ms is None:
+        return None
+    return Cadence(float(on.hz[0]), on.ms, off.ms)
+
+
+CYCLES = 3
+"""Bursts in a row that make a known cadence heard."""
+REGULAR_CYCLES = 8
+"""Bursts in a row that make any regular cadence heard that nobody told us of."""
+REGULAR_ON_MS = (80.0, 900.0)
+REGULAR_OFF_MS = (80.0, 900.0)
+"""Ringback (1 s on, 4 s off) is none."""
+
+
+class CadenceCount:
+    """Counts, on one channel, how often each known cadence came in a row; also any regular one, if `regular`."""
+
+    def __init__(self, cadences: Sequence[Cadence], *, regular: bool = True) -> None:
+        self._cadences = tuple(cadences)
+        self._counts = [0] * len(self._cadences)
+        self._regular = regular
+        self._run: list[ToneBurst] = []
+
+    def reset(self) -> None:
+        self._counts = [0] * len(self._cadences)
+        self._run.clear()
+
+    def heard(self, burst: ToneBurst) -> bool:
+        """True if with this burst a cadence has been heard often enough."""
+        for index, cadence in enumerate(self._cadences):
+            if cadence.fits(burst, first=self._counts[index] == 0):
+                self._counts[index] += 1
+            else:
+                self._counts[index] = int(cadence.fits(burst, first=True))
+        self._run = [*self._run, burst] if _goes_on(self._run, burst) else [burst]
+        self._run = self._run[-REGULAR_CYCLES:]
+        return max(self._counts, default=0) >= CYCLES or (self._regular and _is_regular(self._run))
+
+
+def _goes_on(run: Sequence[ToneBurst], burst: ToneBurst) -> bool:
+    """The burst is like those before it in frequency, level, length and, from the second on, pause."""
+    if not run:
+        return False
+    like = Cadence(run[0].hz, run[0].duration / 8, (run[1] if len(run) > 1 else burst).pause / 8, 0.08, 8.0)
+    return like.fits(burst, first=False) and abs(burst.level_dbm0 - run[0].level_dbm0) <= 4.0
+
+
+def _is_regular(run: Sequence[ToneBurst]) -> bool:
+    return (
+        len(run) >= REGULAR_CYCLES
+        and REGULAR_ON_MS[0] <= run[-1].duration / 8 <= REGULAR_ON_MS[1]
+        and REGULAR_OFF_MS[0] <= run[-1].pause / 8 <= REGULAR_OFF_MS[1]
+    )
+
+
+class LearnError(Exception):
+    """No tone could be learnt. Says what was heard instead and what to do."""
+
+
+LEARN_CYCLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedTone:
+    """What was measured of a line's repeating tone: medians, and the extremes of the bursts that they come from."""
+
+    hz: float
+    on_ms: float
+    off_ms: float
+    level_dbm0: float
+    cycles: int
+    on_range_ms: tuple[float, float]
+    off_range_ms: tuple[float, float]
+
+    def cadence(self) -> Cadence:
+        """As it is recognised from now on."""
+        return Cadence(self.hz, self.on_ms, self.off_ms)
+
+
+def learn(audio: Alaw) -> LearnedTone:
+    """The repeating tone in a recording of one line (A-law, any length; speech before it does no harm).
+
+    The longest run of like bursts counts. Raises LearnError.
+    """
+    bursts = bursts_of(audio)
+    runs: list[list[ToneBurst]] = []
+    for burst in bursts:
+        if runs and _goes_on(runs[-1], burst):
+            runs[-1].append(burst)
+        else:
+            runs.append([burst])
+    best = max(runs, key=len, default=[])
+    on = sorted(burst.duration / 8 for burst in best)
+    off = sorted(burst.pause / 8 for burst in best[1:])
+    if len(best) < LEARN_CYCLES or not REGULAR_ON_MS[0] <= on[0] <= REGULAR_ON_MS[1]:
+        seconds = audio.size / SAMPLE_RATE
+        longest = max((burst.duration for burst in bursts), default=0) / SAMPLE_RATE
+        raise LearnError(
+            f"In {seconds:.0f} s no tone repeated {LEARN_CYCLES} times: the best came {len(best)} times, the longest "
+            f"tone lasted {longest:.1f} s. Let the far end hang up first, and listen for at least ten seconds more"
+        )
+    return LearnedTone(
+        hz=round(float(np.median([burst.hz for burst in best])), 1),
+        on_ms=round(float(np.median(on)), 1),
+        off_ms=round(float(np.median(off)), 1),
+        level_dbm0=round(float(np.median([burst.level_dbm0 for burst in best])), 1),
+        cycles=len(best),
+        on_range_ms=(round(on[0], 1), round(on[-1], 1)),
+        off_range_ms=(round(off[0], 1), round(off[-1], 1)),
+    )
+
+
+def bursts_of(audio: Alaw) -> list[ToneBurst]:
+    """All tones that ended in a recording of one line (A-law), as channel 0."""
+    detector = CallProgressDetector(1)
+    blocks = codec.decode(audio[: audio.size // BLOCK * BLOCK]).reshape(-1, 1, BLOCK)
+    only = np.zeros(1, dtype=np.intp)
+    return [burst for number, block in enumerate(blocks) for burst in detector.process(block, number * BLOCK, only)]
