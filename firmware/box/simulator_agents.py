@@ -37,8 +37,6 @@ class AgentsLink:
 
     def turn(self, now_us: int, moment: Stamp) -> None:
         """Connect if it is time to; send what the agents want. `moment` is the world's."""
-        if not self._world.agents:
-            return
         if self._peer is None and now_us >= self._try_at_us:
             self._try_at_us = now_us + AGAIN_US
             self._connect(moment)
