@@ -46,7 +46,7 @@ class ChannelPlace:
 
     kind: ChannelKind
     label: str
-    """As printed on the box and in messages, e.g. `E1-1/17`, `FXS-3`, `SIP-1`."""
+    """As printed on the box and in messages, e.g. `E1-1/17`, `FXS-3`, `FXO-2`, `SIP-1`."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ from typing import NoReturn
 import msgspec
 
 from boards.base import Block, BoardCounters, BoardError, ChannelPlace, NotSupported
-from boards.signals import Alarm, ChannelKind, Digit, Flash, FromBoard, HookChange, Ring, ToBoard
+from boards.signals import FROM_KIND, TO_KIND, Alarm, FromBoard, ToBoard
 from drivers.block_link import BlockLink, BlockPacket, Hello, LinkAttempt, LinkError
 
 HELLO_SECONDS = 0.02
@@ -133,12 +133,10 @@ class LinkedBoard:
             if not 0 <= index < len(self.channels):
                 self._broken(f"the far process sent a signal for channel {index}, which there is not", None)
         if not isinstance(signal, Alarm):
-            kind = self.channels[signal.channel].kind
-            if not isinstance(signal, Digit) and (kind is ChannelKind.EXTENSION) != isinstance(
-                signal, HookChange | Flash
-            ):
-                label = self.channels[signal.channel].label
-                self._broken(f"the far process sent {type(signal).__name__} for {label}, which is no such line", None)
+            place = self.channels[signal.channel]
+            if not isinstance(signal, FROM_KIND[place.kind]):
+                what = f"the far process sent {type(signal).__name__} for {place.label}, which is no such line"
+                self._broken(what, None)
         return signal
 
     def send_block(self, block: Block) -> None:
@@ -161,7 +159,7 @@ class LinkedBoard:
                 f"there is no channel {signal.channel}", f"board {self.name}", "This is a fault in Linebox"
             )
         place = self.channels[signal.channel]
-        if (place.kind is ChannelKind.EXTENSION) != isinstance(signal, Ring):
+        if not isinstance(signal, TO_KIND[place.kind]):
             what = f"{place.kind} channels cannot do {type(signal).__name__}"
             raise NotSupported(what, f"board {self.name} channel {place.label}", "This is a fault in Linebox")
         try:

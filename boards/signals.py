@@ -1,8 +1,9 @@
 """Line signals between a board and the gateway: what happened on a channel, what shall happen. No samples here.
 
 A *message-signalled* channel (SIP trunk, ISDN B channel, the simulator's E1) speaks Setup … Release.
-An *extension port* (FXS) speaks hook, flash and ring. A *CAS channel* (R2) speaks line bits. Channel numbers are
-indexes into the board's `channels`.
+An *extension port* (FXS) speaks hook, flash and ring. A *CAS channel* (R2) speaks line bits. An *analogue trunk* (FXO,
+a subscriber's line of the exchange) speaks ringing, loop and polarity. Channel numbers are indexes into the board's
+`channels`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class ChannelKind(StrEnum):
     """Analogue extension port (FXS): an attached phone."""
     CAS = "cas"
     """E1 channel with line bits of its own (R2, China No.1)."""
+    EXCHANGE_LINE = "fxo"
+    """Analogue trunk (FXO): a line of the public exchange, on which the box is the telephone."""
 
 
 class Cause(StrEnum):
@@ -116,6 +119,42 @@ class Ring(msgspec.Struct, tag="ring", frozen=True):
     on: bool
 
 
+class RingDetected(msgspec.Struct, tag="ring_detected", frozen=True):
+    """Ringing current from the exchange began or ended on an analogue trunk: each ring of the cadence by itself."""
+
+    channel: int
+    on: bool
+
+
+class LoopCurrent(msgspec.Struct, tag="loop_current", frozen=True):
+    """The exchange feeds the closed loop of an analogue trunk, or does no more (loop drop)."""
+
+    channel: int
+    flows: bool
+
+
+class Polarity(msgspec.Struct, tag="polarity", frozen=True):
+    """The exchange turned the wires of an analogue trunk round, or back. A board tells each change."""
+
+    channel: int
+    reversed: bool
+
+
+class Loop(msgspec.Struct, tag="loop", frozen=True):
+    """To an analogue trunk: close the loop (seize, answer) or open it (give up), now."""
+
+    channel: int
+    closed: bool
+
+
+class DialPulses(msgspec.Struct, tag="dial_pulses", frozen=True):
+    """To a closed analogue trunk: dial digits by breaking the loop (10 a second). Optional: NotSupported where the chip
+    cannot."""
+
+    channel: int
+    digits: str
+
+
 class Bits(msgspec.Struct, tag="bits", frozen=True):
     """Line bits of a CAS channel as they are now; either direction. `abcd`: a in the highest of four places."""
 
@@ -139,6 +178,36 @@ class Blocked(msgspec.Struct, tag="blocked", frozen=True):
     blocked: bool
 
 
-FromBoard = Setup | Proceeding | Alerting | Connect | Release | Digit | HookChange | Flash | Alarm | Blocked | Bits
-ToBoard = Setup | Proceeding | Alerting | Connect | Release | Ring | Blocked | Bits
-Signal = Setup | Proceeding | Alerting | Connect | Release | Digit | HookChange | Flash | Alarm | Blocked | Ring | Bits
+FromBoard = (
+    Setup
+    | Proceeding
+    | Alerting
+    | Connect
+    | Release
+    | Digit
+    | HookChange
+    | Flash
+    | Alarm
+    | Blocked
+    | Bits
+    | RingDetected
+    | LoopCurrent
+    | Polarity
+)
+ToBoard = Setup | Proceeding | Alerting | Connect | Release | Ring | Blocked | Bits | Loop | DialPulses
+Signal = FromBoard | ToBoard
+
+FROM_KIND: dict[ChannelKind, tuple[type[FromBoard], ...]] = {
+    ChannelKind.TRUNK: (Setup, Proceeding, Alerting, Connect, Release, Digit, Blocked),
+    ChannelKind.EXTENSION: (HookChange, Flash, Digit),
+    ChannelKind.CAS: (Bits,),
+    ChannelKind.EXCHANGE_LINE: (RingDetected, LoopCurrent, Polarity),
+}
+"""Signals that come from a channel of each kind; Alarm is the board's."""
+TO_KIND: dict[ChannelKind, tuple[type[ToBoard], ...]] = {
+    ChannelKind.TRUNK: (Setup, Proceeding, Alerting, Connect, Release, Blocked),
+    ChannelKind.EXTENSION: (Ring,),
+    ChannelKind.CAS: (Bits,),
+    ChannelKind.EXCHANGE_LINE: (Loop, DialPulses),
+}
+"""Signals that a channel of each kind can be sent."""
