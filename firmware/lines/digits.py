@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from boards.signals import Digit
 from firmware.core.clock import Stamp
-from firmware.lines.extension import ExtensionLine, ExtensionState
+from firmware.lines.extension import ExtensionState
+from firmware.lines.kinds import AnyLine
 from firmware.lines.messages import DigitReceived
+from firmware.lines.r2 import R2Line
+from firmware.lines.r2_states import R2State
 from firmware.lines.trunk import TrunkLine, TrunkState
 from firmware.tones.dtmf import DetectedDigit
 
 DIGITS = frozenset("0123456789*#ABCD")
 
 
-def signalled_digit(
-    line: TrunkLine | ExtensionLine, signal: Digit, sample: int, began: int, now: Stamp
-) -> DigitReceived | None:
+def signalled_digit(line: AnyLine, signal: Digit, sample: int, began: int, now: Stamp) -> DigitReceived | None:
     """A digit that came as a signal just now; None if there is no party or no such digit. `began`: sample of the leg's
     beginning, before which no digit of it can lie."""
     if signal.digit not in DIGITS or not line.leg or line.leg_state() == "releasing":
@@ -32,11 +33,13 @@ def signalled_digit(
     )
 
 
-def inband_digit(line: TrunkLine | ExtensionLine, found: DetectedDigit, now: Stamp) -> DigitReceived | None:
+def inband_digit(line: AnyLine, found: DetectedDigit, now: Stamp) -> DigitReceived | None:
     """A digit that was heard on the line. Tones count on extensions and on calls that say that digits come as tones;
     elsewhere they would count twice."""
     if isinstance(line, TrunkLine):
         listening = line.digits == "inband" and line.state not in (TrunkState.IDLE, TrunkState.RELEASING)
+    elif isinstance(line, R2Line):
+        listening = line.state is R2State.UP
     else:
         listening = line.state is ExtensionState.UP
     if not listening:

@@ -18,9 +18,9 @@ from boards.base import ALAW_SILENCE, BLOCK, Block, BoardCounters, ChannelPlace
 from boards.signals import (
     Alarm,
     Alerting,
+    Bits,
     Blocked,
     Cause,
-    ChannelKind,
     Connect,
     Digit,
     Flash,
@@ -37,7 +37,20 @@ from firmware.lines.digits import inband_digit, signalled_digit
 from firmware.lines.event_store import EventStore
 from firmware.lines.extension import ExtensionLine, ring_failed
 from firmware.lines.hearing import Hearing
-from firmware.lines.line import BusyTone, Effect, Howler, PhoneData, Report, Send, StopSound, Unattended
+from firmware.lines.kinds import AnyLine, new_line
+from firmware.lines.line import (
+    BusyTone,
+    Effect,
+    Howler,
+    PhoneData,
+    RegisterListen,
+    RegisterTone,
+    Report,
+    RingbackTone,
+    Send,
+    StopSound,
+    Unattended,
+)
 from firmware.lines.line_sounds import LineSounds
 from firmware.lines.messages import (
     AlertLeg,
@@ -48,16 +61,19 @@ from firmware.lines.messages import (
     BlockChannel,
     BoardChanged,
     BoardState,
+    CallPlaced,
     ChannelChanged,
     ChannelState,
     ClearLeg,
     IncomingCall,
     Join,
     LegAlerting,
+    LegAnswered,
     LegCleared,
     LegReleasing,
     LegState,
     PhoneLifted,
+    PlaceCall,
     Play,
     PlayEnded,
     Resume,
@@ -66,10 +82,13 @@ from firmware.lines.messages import (
     StopPlay,
     TellPhone,
 )
+from firmware.lines.r2 import HeardTone, R2Line
+from firmware.lines.r2_plan import R2Plan, load_r2_plan
 from firmware.lines.trunk import TrunkLine
 from firmware.media.plane import MediaPlane
 from firmware.media.sounds import SoundStore
 from firmware.tones.dtmf import DtmfDetector
+from firmware.tones.mfc import MfcDetector, MfcSender
 
 MICROSECONDS_PER_SAMPLE = 125
 REQUESTS_REMEMBERED = 4096
@@ -82,9 +101,15 @@ class Gateway:
     """All lines of one start of the gateway. `boot` names it, `machine_boot` the machine's (for monotonic times)."""
 
     def __init__(
-        self, boards: Sequence[tuple[str, Sequence[ChannelPlace]]], sounds: SoundStore, boot: str, machine_boot: str
+        self,
+        boards: Sequence[tuple[str, Sequence[ChannelPlace]]],
+        sounds: SoundStore,
+        boot: str,
+        machine_boot: str,
+        r2_plan: R2Plan | None = None,
     ) -> None:
-        """`boards`: name and channels of each, in the configuration's order. Raises ValueError for a name twice."""
+        """`boards`: name and channels of each, in the configuration's order. `r2_plan`: tables of the CAS channels
+        (None: China's as shipped). Raises ValueError for a name twice, R2PlanError."""
         self.boot = boot
         self.machine_boot = machine_boot
         self.attached = False
@@ -92,11 +117,9 @@ class Gateway:
         self._boards = {row.name: row for row in board_rows(boards)}
         self._places = [place for _, places in boards for place in places]
         self._board_of = [row for row in self._boards.values() for _ in row.places]
-        self.lines: list[TrunkLine | ExtensionLine] = [
-            TrunkLine(channel=channel, boot=boot)
-            if place.kind is ChannelKind.TRUNK
-            else ExtensionLine(channel=channel, boot=boot)
-            for channel, place in enumerate(self._places)
+        plan = r2_plan or load_r2_plan()
+        self.lines: list[AnyLine] = [
+            new_line(place.kind, channel, boot, plan) for channel, place in enumerate(self._places)
         ]
         self.received: Block = np.full((len(self.lines), BLOCK), ALAW_SILENCE, np.uint8)
         """What came in in the last tick, all channels; overwritten by the next."""
@@ -104,6 +127,8 @@ class Gateway:
         """What went out in the last tick, all channels."""
         self._plane = MediaPlane(len(self.lines), sounds)
         self._detector = DtmfDetector(len(self.lines))
+        self._register_detector = MfcDetector(len(self.lines))
+        self._register_sender = MfcSender()
         self._hearing = Hearing(self._plane)
         self._line_sounds = LineSounds(self._plane)
         self._legs: dict[str, int] = {}
@@ -130,6 +155,9 @@ class Gateway:
         begin = self._plane.sample
         result = self._plane.tick(self.received)
         self.sent = result.sent
+        self._register_sender.lay_over(self.sent, begin)
+        for tone in self._register_detector.process(self._plane.linear, begin):
+            self._register_tone(tone.channel, HeardTone(tone.signal, tone.on), now)
         for found in self._detector.process(self._plane.linear, begin):
             self._report(inband_digit(self.lines[found.channel], found, now))
         self._plays_ended(result.ended, now)
@@ -156,6 +184,8 @@ class Gateway:
         a play. None: nothing will. A simulation may `skip_to` that moment if no audio matters until then."""
         ends = self._plane.next_end()
         moments = [self.next_deadline()]
+        if self._register_detector.listening:
+            moments.append(now.mono_us + BLOCK * MICROSECONDS_PER_SAMPLE)  # register tones are audio that matters
         if ends is not None:
             moments.append(now.mono_us + (ends - self.sample) * MICROSECONDS_PER_SAMPLE)
         return min((moment for moment in moments if moment is not None), default=None)
@@ -205,7 +235,7 @@ class Gateway:
             line.put_in_service()
             if line.blocked and isinstance(line, TrunkLine):
                 self._send(line.channel, Blocked(line.channel, True))
-            self._show(line, now)
+            self._perform(line, line.begin(now) if isinstance(line, R2Line) else [], now)
         self._board_changed(row, row.working(), now)
 
     def board_failed(self, board: str, problem: str, remedy: str, now: Stamp) -> None:
@@ -244,6 +274,8 @@ class Gateway:
                 effects = line.hook(signal.off_hook, now)
             case Flash(), ExtensionLine():
                 effects = line.flash(now)
+            case Bits(), R2Line():
+                effects = line.handle(signal, now)
             case Digit(), _:
                 self._report(signalled_digit(line, signal, self.sample, self._leg_began[channel], now))
         self._perform(line, effects, now)
@@ -262,7 +294,7 @@ class Gateway:
         """The callserver has gone: calls that come, and those not alerted yet, are the gateway's to keep alive."""
         self.attached = False
         for line in self.lines:
-            if isinstance(line, TrunkLine):
+            if isinstance(line, TrunkLine | R2Line):
                 line.watch_unattended(now)
                 self._watch(line)
 
@@ -271,7 +303,7 @@ class Gateway:
         match command:
             case AnswerLeg() | AlertLeg() | ClearLeg():
                 self._leg_command(command, now)
-            case RingExtension():
+            case RingExtension() | PlaceCall():
                 self._ring(command, now)
             case TellPhone():
                 self._tell_phone(command, now)
@@ -298,19 +330,21 @@ class Gateway:
         if isinstance(command, ClearLeg):
             effects = line.clear(command.cause, now)
             self._hearing.close(command.leg)  # a trunk that is still to confirm is heard no more either
-        elif isinstance(line, TrunkLine):
-            effects = line.answer(now) if isinstance(command, AnswerLeg) else line.alert()
+        elif not isinstance(line, ExtensionLine):
+            effects = line.answer(now) if isinstance(command, AnswerLeg) else line.alert(now)
         self._perform(line, effects, now)
 
-    def _ring(self, command: RingExtension, now: Stamp) -> None:
+    def _ring(self, command: RingExtension | PlaceCall, now: Stamp) -> None:
         if command.request in self._requests:
             return
         self._requests[command.request] = None
         if len(self._requests) > REQUESTS_REMEMBERED:
             del self._requests[next(iter(self._requests))]
         line = self.lines[command.channel] if 0 <= command.channel < len(self.lines) else None
-        if isinstance(line, ExtensionLine):
+        if isinstance(line, ExtensionLine) and isinstance(command, RingExtension):
             self._perform(line, line.ring(command, now), now)
+        elif isinstance(line, R2Line) and isinstance(command, PlaceCall):
+            self._perform(line, line.handle(command, now), now)
         else:
             self._report(ring_failed(command.request, Cause.UNALLOCATED, now))
 
@@ -324,7 +358,7 @@ class Gateway:
             return
         line = self.lines[command.channel]
         blocked = command.blocked
-        self._perform(line, line.block(blocked) if isinstance(line, TrunkLine) else line.block(blocked, now), now)
+        self._perform(line, line.block(blocked, now), now)
 
     def snapshot(self, resumed: bool, now: Stamp) -> Snapshot:
         """How all lines are now."""
@@ -340,26 +374,26 @@ class Gateway:
             boards=tuple(row.state for row in self._boards.values()),
         )
 
-    def _leg_state(self, leg: str, line: TrunkLine | ExtensionLine) -> LegState:
+    def _leg_state(self, leg: str, line: AnyLine) -> LegState:
         return LegState(
             leg=leg,
             channel=line.channel,
             state=line.leg_state(),
             calling=line.calling,
-            called=line.called if isinstance(line, TrunkLine) else "",
-            request=line.request if isinstance(line, ExtensionLine) else "",
+            called="" if isinstance(line, ExtensionLine) else line.called,
+            request="" if isinstance(line, TrunkLine) else line.request,
             hearing=self._hearing.heard_by(leg),
             play=self._hearing.playing_to(leg),
         )
 
-    def _channel_state(self, line: TrunkLine | ExtensionLine) -> ChannelState:
+    def _channel_state(self, line: AnyLine) -> ChannelState:
         place = self._places[line.channel]
         board = self._board_of[line.channel].name
         return ChannelState(line.channel, board, place.label, place.kind, line.display_state(), line.leg)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    def _perform(self, line: TrunkLine | ExtensionLine, effects: Sequence[Effect], now: Stamp) -> None:
+    def _perform(self, line: AnyLine, effects: Sequence[Effect], now: Stamp) -> None:
         for effect in effects:
             match effect:
                 case Send():
@@ -367,17 +401,32 @@ class Gateway:
                 case Report():
                     self._follow_leg(effect.event, line.channel)
                     self._report(effect.event)
-                case BusyTone() | Howler() | PhoneData() | StopSound():
+                case BusyTone() | RingbackTone() | Howler() | PhoneData() | StopSound():
                     self._line_sounds.perform(line.channel, effect)
+                case RegisterTone(signal=0):
+                    self._register_sender.stop(line.channel)
+                case RegisterTone():
+                    self._register_sender.start(line.channel, effect.direction, effect.signal)
+                case RegisterListen():
+                    self._register_detector.listen(line.channel, effect.direction)
                 case Unattended():
-                    if not self.attached and isinstance(line, TrunkLine):
-                        self._perform(line, line.alert(), now)
+                    if not self.attached and not isinstance(line, ExtensionLine):
+                        self._perform(line, line.alert(now), now)
         self._watch(line)
         self._show(line, now)
 
+    def _register_tone(self, channel: int, tone: HeardTone, now: Stamp) -> None:
+        line = self.lines[channel]
+        if isinstance(line, R2Line):
+            self._perform(line, line.handle(tone, now), now)
+
     def _follow_leg(self, event: AnyLineEvent, channel: int) -> None:
         match event:
-            case IncomingCall() | PhoneLifted() | LegAlerting():
+            case LegAlerting() if event.leg in self._legs:
+                pass  # of a call that was placed: a leg since its CallPlaced
+            case LegAnswered() if isinstance(self.lines[channel], R2Line) and not self._hearing.playing_to(event.leg):
+                self._plane.stop_play(channel)  # ringback tone
+            case IncomingCall() | PhoneLifted() | CallPlaced() | LegAlerting():
                 self._legs[event.leg] = channel
                 self._leg_began[channel] = self.sample
                 self._hearing.open(event.leg, channel)
@@ -400,12 +449,12 @@ class Gateway:
         row = self._board_of[channel]
         self._signals.append((row.name, msgspec.structs.replace(signal, channel=channel - row.first)))
 
-    def _watch(self, line: TrunkLine | ExtensionLine) -> None:
+    def _watch(self, line: AnyLine) -> None:
         deadline = line.next_deadline()
         if deadline is not None:
             heapq.heappush(self._deadlines, (deadline, line.channel))
 
-    def _show(self, line: TrunkLine | ExtensionLine, now: Stamp) -> None:
+    def _show(self, line: AnyLine, now: Stamp) -> None:
         shown = (line.display_state(), line.leg)
         if shown != self._shown[line.channel]:
             self._shown[line.channel] = shown

@@ -63,7 +63,38 @@ class Unattended:
     """Effect: the incoming leg has waited long without being answered or alerted; is there a callserver at all?"""
 
 
-Effect = Send | Report | BusyTone | Howler | PhoneData | StopSound | Unattended
+@dataclass(frozen=True, slots=True)
+class RingbackTone:
+    """Effect: the party on the channel hears ringback tone until something else is to be heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterTone:
+    """Effect: a register signal (1 to 15) is sent on the channel over all else from now on; 0 ends it."""
+
+    direction: Literal["forward", "backward"]
+    signal: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterListen:
+    """Effect: listen on the channel for register tones of this direction from now on; None: no more."""
+
+    direction: Literal["forward", "backward"] | None
+
+
+Effect = (
+    Send
+    | Report
+    | BusyTone
+    | RingbackTone
+    | Howler
+    | PhoneData
+    | StopSound
+    | Unattended
+    | RegisterTone
+    | RegisterListen
+)
 
 
 class Line(msgspec.Struct, kw_only=True):

@@ -1,4 +1,4 @@
-"""What the gateway itself lets a line hear, without a word of the callserver: busy tone, howler, caller ID.
+"""What the gateway lets a line hear without a word of the callserver: busy, ringback and howler tone, caller ID.
 
 What a leg hears by command is `hearing.py`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from firmware.lines.line import BusyTone, Howler, PhoneData, StopSound
+from firmware.lines.line import BusyTone, Howler, PhoneData, RingbackTone, StopSound
 from firmware.media import codec
 from firmware.media.plane import MediaPlane
 from firmware.tones import fsk
@@ -21,11 +21,13 @@ class LineSounds:
     def __init__(self, plane: MediaPlane) -> None:
         self._plane = plane
 
-    def perform(self, channel: int, effect: BusyTone | Howler | PhoneData | StopSound) -> None:
+    def perform(self, channel: int, effect: BusyTone | RingbackTone | Howler | PhoneData | StopSound) -> None:
         """From the next tick on the channel hears it instead of anything else."""
         match effect:
             case BusyTone():
                 self._plane.play(channel, ("tone:busy",), True)
+            case RingbackTone():
+                self._plane.play(channel, ("tone:ringback",), True)
             case Howler():
                 self._plane.play(channel, ("tone:howler",), True)
             case PhoneData():

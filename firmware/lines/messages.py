@@ -45,7 +45,7 @@ class PhoneLifted(LineEvent, tag="phone_lifted", frozen=True, kw_only=True):
 
 
 class LegAlerting(LineEvent, tag="leg_alerting", frozen=True, kw_only=True):
-    """A leg asked for with RingExtension exists and its phone rings."""
+    """The phone of a leg rings that was asked for with RingExtension (it exists from now on) or PlaceCall."""
 
     channel: int
     request: str
@@ -63,8 +63,16 @@ class LegCleared(LineEvent, tag="leg_cleared", frozen=True, kw_only=True):
     by: Literal["line", "box"]
 
 
+class CallPlaced(LineEvent, tag="call_placed", frozen=True, kw_only=True):
+    """A leg asked for with PlaceCall exists: the trunk channel is seized. LegAlerting follows when the far phone rings,
+    LegAnswered when it is lifted, LegCleared in any case."""
+
+    channel: int
+    request: str
+
+
 class RingFailed(LineEvent, tag="ring_failed", frozen=True, kw_only=True):
-    """RingExtension could not be done: the channel is busy, out of service, or no extension."""
+    """RingExtension or PlaceCall could not be done: the channel is busy, out of service, or not of that kind."""
 
     request: str
     cause: Cause
@@ -136,6 +144,7 @@ AnyLineEvent = (
     IncomingCall
     | PhoneLifted
     | LegAlerting
+    | CallPlaced
     | LegAnswered
     | LegCleared
     | LegReleasing
@@ -190,6 +199,19 @@ class TellPhone(msgspec.Struct, tag="tell_phone", frozen=True):
     text: str = ""
     """In GB 2312 at most 50 bytes are sent."""
     messages: bool | None = None
+
+
+class PlaceCall(msgspec.Struct, tag="place_call", frozen=True):
+    """Place a call on an idle trunk channel. `request` names the wish: given twice it calls once.
+
+    Answer: CallPlaced or RingFailed.
+    """
+
+    request: str
+    channel: int
+    called: str
+    calling: str = ""
+    presentation: Literal["allowed", "restricted"] = "allowed"
 
 
 class Play(msgspec.Struct, tag="play", frozen=True):
@@ -250,6 +272,7 @@ AnyLineCommand = (
     | ClearLeg
     | RingExtension
     | TellPhone
+    | PlaceCall
     | Play
     | StopPlay
     | Join

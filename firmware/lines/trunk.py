@@ -130,7 +130,7 @@ class TrunkLine(Line, kw_only=True):
         self._set_state(TrunkState.UP)
         return [Send(Connect(self.channel)), Report(LegAnswered(number=0, leg=self.leg, sample=0, at=now))]
 
-    def alert(self) -> list[Effect]:
+    def alert(self, now: Stamp) -> list[Effect]:
         if self.state is not TrunkState.INCOMING:
             return []
         self._set_state(TrunkState.ALERTING)
@@ -144,7 +144,7 @@ class TrunkLine(Line, kw_only=True):
         self.start_timer("release", RELEASE_US, now)
         return [Send(Release(self.channel, cause))]
 
-    def block(self, blocked: bool) -> list[Effect]:
+    def block(self, blocked: bool, now: Stamp) -> list[Effect]:
         """Take the channel out of service for new calls, or give it back."""
         if blocked == self.blocked:
             return []

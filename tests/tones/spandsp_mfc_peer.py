@@ -1,0 +1,96 @@
+"""libspandsp's MFC-R2 detector and generator (C) as a peer for tests, through cffi in API mode. Never part of the box.
+
+Bound like spandsp_peer.py: compiled at first use into the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.tones.mfc import Direction
+from tests.tones.spandsp_peer import PeerMissing
+
+SIGNALS = "1234567890BCDEF"
+"""Signal `n` as spandsp names it is `SIGNALS[n - 1]`."""
+
+_DECLARATIONS = """
+    typedef struct r2_mf_rx_state_s r2_mf_rx_state_t;
+    typedef struct r2_mf_tx_state_s r2_mf_tx_state_t;
+    r2_mf_rx_state_t *peer_hear(int forward);
+    r2_mf_tx_state_t *r2_mf_tx_init(r2_mf_tx_state_t *s, int forward);
+    int r2_mf_rx(r2_mf_rx_state_t *s, const int16_t amp[], int samples);
+    int r2_mf_rx_get(r2_mf_rx_state_t *s);
+    int r2_mf_rx_free(r2_mf_rx_state_t *s);
+    int r2_mf_tx(r2_mf_tx_state_t *s, int16_t amp[], int samples);
+    int r2_mf_tx_put(r2_mf_tx_state_t *s, char digit);
+    int r2_mf_tx_free(r2_mf_tx_state_t *s);
+"""
+_SOURCE = """
+    #include <stdint.h>
+    #include <spandsp.h>
+    static r2_mf_rx_state_t *peer_hear(int forward) { return r2_mf_rx_init(NULL, forward, NULL, NULL); }
+"""
+
+
+def _library() -> ModuleType:
+    import cffi
+
+    key = hashlib.sha256((_DECLARATIONS + _SOURCE + sys.version).encode()).hexdigest()[:16]
+    name = f"linebox_spandsp_mfc_{key}"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "linebox" / "spandsp"
+    target = cache / (name + str(sysconfig.get_config_var("EXT_SUFFIX")))
+    if not target.exists():
+        builder = cffi.FFI()
+        builder.cdef(_DECLARATIONS)
+        builder.set_source(name, _SOURCE, libraries=["spandsp"], extra_compile_args=["-O2"])
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            try:
+                os.replace(builder.compile(tmpdir=folder), target)
+            except Exception as error:
+                raise PeerMissing(f"libspandsp could not be bound: {error}") from error
+    specification = importlib.util.spec_from_file_location(name, target)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def generate(direction: Direction, signal: int, samples: int) -> NDArray[np.int16]:
+    """A register tone of spandsp's, 16-bit scale. Raises PeerMissing."""
+    module = _library()
+    state = module.lib.r2_mf_tx_init(module.ffi.NULL, int(direction == "forward"))
+    module.lib.r2_mf_tx_put(state, SIGNALS[signal - 1].encode())
+    audio = np.zeros(samples, dtype=np.int16)
+    made = module.lib.r2_mf_tx(state, module.ffi.from_buffer("int16_t[]", audio), samples)
+    module.lib.r2_mf_tx_free(state)
+    assert made == samples
+    return audio
+
+
+def detect(direction: Direction, audio: NDArray[np.int16]) -> list[tuple[int, int]]:
+    """(signal, sample) at each change that spandsp hears, in steps of 80 samples; signal 0 is silence."""
+    module = _library()
+    state = module.lib.peer_hear(int(direction == "forward"))
+    found: list[tuple[int, int]] = []
+    last = 0
+    for begin in range(0, audio.size - 79, 80):
+        block = np.ascontiguousarray(audio[begin : begin + 80])
+        module.lib.r2_mf_rx(state, module.ffi.from_buffer("int16_t[]", block), 80)
+        heard = module.lib.r2_mf_rx_get(state)
+        signal = SIGNALS.find(chr(heard)) + 1 if heard > 0 else 0
+        if signal != last:
+            found.append((signal, begin + 80))
+            last = signal
+    module.lib.r2_mf_rx_free(state)
+    return found
