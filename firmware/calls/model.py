@@ -70,12 +70,10 @@ class Contact(msgspec.Struct, kw_only=True):
     agent_leg: int = 0
     queue: str = ""
     queued: Stamp | None = None
-    offers: int = 0
-    """Offers made so far: numbers them."""
     agent: str = ""
     """The agent who is offered the contact or talks."""
     request: str = ""
-    """Name of the ring that belongs to the offer."""
+    """Name of the ring that belongs to the offer; no other offer, also not one that was lost in a crash, has it."""
     deadline_us: int = 0
     """Monotonic microseconds at which the offer or the menu's wait ends; 0: none."""
     play: str = ""
@@ -100,7 +98,7 @@ class Agent(msgspec.Struct, kw_only=True):
     seat: str = ""
     contact: int = 0
     pending_reason: str = ""
-    """NotReady reason that takes effect after the call."""
+    """NotReady reason that takes effect after the call; empty at rest."""
     deadline_us: int = 0
     """End of wrap-up; 0: none."""
     wrap_up_leg: int = 0
@@ -108,10 +106,16 @@ class Agent(msgspec.Struct, kw_only=True):
 
 
 class Phone(msgspec.Struct, kw_only=True):
-    """The extension port of a seat: which leg the gateway has there, if any."""
+    """The extension port of a seat: which leg the gateway has there, if any.
+
+    `extension` and `headset` are the seat's, as configured when the last agent signed in there or later.
+    """
 
     seat: str
-    channel: int
+    extension: str = ""
+    headset: bool = False
+    channel: int = -1
+    """-1 while the gateway has no such port, or another seat's agent still has it."""
     gateway_leg: str = ""
     off_hook: bool = False
     request: str = ""
@@ -139,4 +143,4 @@ class BoxLife(msgspec.Struct, kw_only=True):
     gateway_boot: str = ""
     last_line_number: int = 0
     last_seen: Stamp = Stamp(0, 0)
-    """Moment of the last input that was stored: after a crash, the last moment that is known for sure."""
+    """Moment of the last stored input while the gateway was connected: the last one at which it lived for sure."""

@@ -28,7 +28,12 @@ class Agents:
         self._ledger = ledger
 
     def set_state(self, agent: Agent, state: AgentState, at: Stamp, reason: str = "") -> None:
-        """The only place where an agent's state changes. Timers of the old state stop with it."""
+        """The only place where an agent's state changes. Timers of the old state stop with it.
+
+        Who is not in the configuration any more is signed out as soon as no call is left."""
+        is_removed = agent.agent not in self._office.agent_entries
+        if is_removed and state in (AgentState.NOT_READY, AgentState.READY):
+            state, reason = AgentState.LOGGED_OUT, "removed"
         if agent.state is state and agent.reason == reason:
             return
         left = agent.state
@@ -38,6 +43,8 @@ class Agents:
             agent.idle_since_us = at.mono_us
         if state not in IN_CALL:
             agent.contact = 0
+        if state not in (*IN_CALL, AgentState.WRAP_UP):
+            agent.pending_reason = ""
         if left is AgentState.WRAP_UP:
             self._finish_wrap_up(agent, at)
         self._office.touch(agent)
@@ -50,6 +57,21 @@ class Agents:
             reason=reason,
             contact=agent.contact,
         )
+        if state is AgentState.LOGGED_OUT:
+            agent.seat = ""
+            self._office.fit_phones()
+            if is_removed:
+                self._office.remove(agent)
+
+    def follow_configuration(self, now: Stamp) -> None:
+        """Sign out who is not in the configuration any more; who is in a call or wraps up is when that is over."""
+        for agent in list(self._office.agents.values()):
+            if agent.agent in self._office.agent_entries:
+                continue
+            if agent.state in (AgentState.NOT_READY, AgentState.READY):
+                self.set_state(agent, AgentState.NOT_READY, now)
+            elif agent.state is AgentState.LOGGED_OUT:
+                self._office.remove(agent)
 
     def after_call(self, agent: Agent, at: Stamp, now: Stamp, leg_number: int, wrap_up_seconds: float) -> None:
         """The conversation is over: wrap-up, which ends by itself or by the agent."""
@@ -61,11 +83,13 @@ class Agents:
             self._ledger.begin_segment(leg, "wrap_up", at)
             self._office.touch(leg)
 
-    def end_wrap_up(self, agent: Agent, at: Stamp) -> None:
-        """Ready again, or what the agent asked for during the call."""
+    def free(self, agent: Agent, at: Stamp) -> None:
+        """Nothing is left to do: ready again, unless the agent asked for a break, or put the headset phone down."""
+        phone = self._office.phone_of(agent)
         if agent.pending_reason:
-            reason, agent.pending_reason = agent.pending_reason, ""
-            self.set_state(agent, AgentState.NOT_READY, at, reason)
+            self.set_state(agent, AgentState.NOT_READY, at, agent.pending_reason)
+        elif phone is not None and phone.headset and not phone.off_hook:
+            self.set_state(agent, AgentState.NOT_READY, at, "headset_on_hook")
         else:
             self.set_state(agent, AgentState.READY, at)
 
@@ -81,7 +105,7 @@ class Agents:
         phone = self._office.phone_of(agent)
         if phone is None or phone.channel < 0:
             return False
-        if self._office.is_headset(agent):
+        if phone.headset:
             return bool(phone.gateway_leg) and phone.off_hook
         return not phone.gateway_leg and not phone.request
 
@@ -89,7 +113,7 @@ class Agents:
 
     def named(self, number: str) -> Agent:
         agent = self._office.agents.get(number)
-        if agent is None or number not in self._office.agent_entries:
+        if agent is None:
             raise Refused("unknown_agent")
         return agent
 
@@ -105,7 +129,7 @@ class Agents:
             if other.seat == seat and other.state is not AgentState.LOGGED_OUT:
                 raise Refused("seat_taken")
         agent.seat = seat
-        agent.pending_reason = ""
+        self._office.touch(self._office.phones[seat])  # the seat keeps it until sign-out, whatever is configured
         self.set_state(agent, AgentState.NOT_READY, now, "signed_in")
 
     def sign_out(self, number: str, now: Stamp) -> None:
@@ -113,8 +137,6 @@ class Agents:
         if agent.state in IN_CALL:
             raise Refused("in_call")
         self.set_state(agent, AgentState.LOGGED_OUT, now)
-        agent.seat = ""
-        self._office.touch(agent)
 
     def set_ready(self, number: str, now: Stamp) -> None:
         agent = self._signed_in(number)
@@ -123,14 +145,14 @@ class Agents:
         if agent.state in IN_CALL:
             return
         phone = self._office.phone_of(agent)
-        if self._office.is_headset(agent) and not (phone and phone.off_hook):
+        if phone is not None and phone.headset and not phone.off_hook:
             raise Refused("headset_on_hook")
         self.set_state(agent, AgentState.READY, now)
 
     def set_not_ready(self, number: str, reason: str, now: Stamp) -> None:
         agent = self._signed_in(number)
         if agent.state in IN_CALL:
-            agent.pending_reason = reason
+            agent.pending_reason = reason or "break"
             self._office.touch(agent)
         else:
             self.set_state(agent, AgentState.NOT_READY, now, reason)

@@ -14,7 +14,7 @@ from firmware.contacts.ledger import Ledger, moment
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
 from firmware.core.clock import MICROSECONDS, Stamp
-from firmware.core.schemas import Menu, Service
+from firmware.core.schemas import Menu
 from firmware.ivr import flow
 from firmware.lines.messages import AnswerLeg, DigitReceived, IncomingCall, LegAnswered, Play, PlayEnded
 
@@ -75,7 +75,7 @@ class Arrival:
         self._office.touch(leg)
         self._ledger.update("legs", leg.number, answered_sample=event.sample, **moment("answered", event.at))
         self._keeper.open_recording(contact, leg, event)
-        self._go(contact, flow.on_answered(self._service(contact), self._office.menus), event.at, now)
+        self._go(contact, flow.on_answered(self._office.service_of(contact), self._office.menus), event.at, now)
 
     def play_ended(self, event: PlayEnded, leg: Leg, now: Stamp) -> None:
         """Greeting or prompt reached its last sample: on with the service."""
@@ -84,7 +84,7 @@ class Arrival:
             return
         contact.play = ""
         if contact.state is ContactState.ANNOUNCED:
-            self._go(contact, flow.on_greeted(self._service(contact), self._office.menus), event.at, now)
+            self._go(contact, flow.on_greeted(self._office.service_of(contact), self._office.menus), event.at, now)
         elif contact.state is ContactState.MENU:
             self._go(contact, flow.on_prompt_ended(_menu(contact)), event.at, now)
 
@@ -94,14 +94,10 @@ class Arrival:
         if contact is None or leg.party is not Party.CITIZEN:
             return
         if contact.state is ContactState.ANNOUNCED:
-            contact.menu = self._office.menus.get(self._service(contact).menu)
+            contact.menu = self._office.menus.get(self._office.service_of(contact).menu)
         if contact.menu is not None and contact.state in (ContactState.ANNOUNCED, ContactState.MENU):
             self._keeper.emit(EventName.DIGIT, contact, event.at, leg=leg.number, digit=event.digit)
             self._go(contact, flow.on_digit(_menu(contact), event.digit, contact.attempts), event.at, now)
-
-    def _service(self, contact: Contact) -> Service:
-        """The contact's service; the default one if it was taken out of the configuration meanwhile."""
-        return self._office.services.get(contact.service) or self._office.service_for(contact.called)
 
     def timeout(self, contact: Contact, now: Stamp) -> None:
         """Nothing was chosen from the menu in time."""
@@ -109,7 +105,8 @@ class Arrival:
 
     def order_prompt(self, contact: Contact) -> None:
         """Play what the caller should be hearing. Harmless when given again."""
-        sounds = self._service(contact).greeting if contact.state is ContactState.ANNOUNCED else _menu(contact).prompt
+        announced = contact.state is ContactState.ANNOUNCED
+        sounds = self._office.service_of(contact).greeting if announced else _menu(contact).prompt
         if contact.play:
             self._keeper.order(Play(self._office.legs[contact.citizen_leg].gateway_leg, contact.play, sounds))
 

@@ -96,13 +96,13 @@ class Conversation:
         elif contact.agent_leg != leg.number:
             return
         elif contact.state is ContactState.OFFERED:
-            self._offering.take_back(contact, event.at, AgentState.NOT_READY, "phone_failed")
+            self._offering.take_back(contact, event.at, "phone_failed")
         elif contact.state in CONNECTED:
-            self.agent_left(contact, event.at, now, event.by)
+            self.agent_left(contact, event.at, now, event.by, event.cause)
 
-    def agent_left(self, contact: Contact, at: Stamp, now: Stamp, by: str) -> None:
+    def agent_left(self, contact: Contact, at: Stamp, now: Stamp, by: str, cause: Cause = Cause.NORMAL) -> None:
         """The agent put the phone down or pressed release: the citizen's line is cleared, wrap-up begins."""
-        self._leave_agent(contact, at, now, by)
+        self._leave_agent(contact, at, now, by, cause)
         self._keeper.set_state(contact, ContactState.ENDING, at)
         self.order_clear(contact)
 
@@ -115,9 +115,9 @@ class Conversation:
         if stage is ContactState.OFFERED:
             agent = self._office.agents[contact.agent]
             self._keeper.drop_agent_leg(contact, at, cause, "line")
-            self._agents.set_state(agent, AgentState.READY, at)
+            self._agents.free(agent, at)
         elif stage in CONNECTED:
-            self._leave_agent(contact, at, now, "line")
+            self._leave_agent(contact, at, now, "line", Cause.NORMAL)
         leg = self._office.legs[contact.citizen_leg]
         self._keeper.end_leg(leg, at, cause, by, sample)
         self._keeper.close_recording(contact, sample)
@@ -128,14 +128,14 @@ class Conversation:
         self._office.remove(leg)
         self._office.remove(contact)
 
-    def _leave_agent(self, contact: Contact, at: Stamp, now: Stamp, by: str) -> None:
+    def _leave_agent(self, contact: Contact, at: Stamp, now: Stamp, by: str, cause: Cause) -> None:
         agent = self._office.agents[contact.agent]
         queue = self._office.queues.get(contact.queue)
         leg_number = contact.agent_leg
-        self._keeper.drop_agent_leg(contact, at, Cause.NORMAL, by, keep=True)
+        self._keeper.drop_agent_leg(contact, at, cause, by, keep=True)
+        if cause is Cause.FAILURE:
+            agent.pending_reason = agent.pending_reason or "phone_failed"
         self._agents.after_call(agent, at, now, leg_number, queue.wrap_up_seconds if queue else 0.0)
-        if by == "failure":
-            agent.pending_reason = "phone_failed"
 
 
 def _result(contact: Contact, stage: ContactState, cause: Cause) -> str:

@@ -101,7 +101,7 @@ class Keeper:
         agent = self._office.agents[leg.agent]
         phone = self._office.phone_of(agent)
         if leg.gateway_leg:
-            if self._office.is_headset(agent):
+            if phone is not None and phone.headset:
                 self.order(Join((Hear(leg.gateway_leg, ()),)))
             elif phone is not None and phone.gateway_leg == leg.gateway_leg:
                 self.order(ClearLeg(leg.gateway_leg))

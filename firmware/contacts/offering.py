@@ -41,6 +41,9 @@ class Offering:
 
     def match(self, now: Stamp) -> None:
         """Offer waiting contacts to idle agents."""
+        for one in self._office.contacts.values():
+            if one.state is ContactState.QUEUED and one.queue not in self._office.queues:
+                self._move(one, self._office.queue_of(self._office.service_of(one)), now)
         waiting = [
             Waiting(one.number, one.queue, one.queued.mono_us)
             for one in self._office.contacts.values()
@@ -51,20 +54,26 @@ class Offering:
         idle = [
             Idle(one.agent, self._office.agent_entries[one.agent].queues, one.idle_since_us)
             for one in self._office.agents.values()
-            if one.state is AgentState.READY
-            and one.agent in self._office.agent_entries
-            and self._agents.is_reachable(one)
+            if one.state is AgentState.READY and self._agents.is_reachable(one)
         ]
         for contact, agent in assign(waiting, idle):
             self._offer(self._office.contacts[contact], self._office.agents[agent], now)
+
+    def _move(self, contact: Contact, queue: str, now: Stamp) -> None:
+        """The queue was taken out of the configuration: on in another, where the moment of queueing gives the place."""
+        leg = self._office.legs[contact.citizen_leg]
+        contact.queue = queue
+        self._ledger.begin_segment(leg, "queued", now, queue)
+        self._ledger.update("contacts", contact.number, queue=queue)
+        self._keeper.emit(EventName.QUEUED, contact, now, leg=leg.number)
+        self._office.touch(leg)
+        self._office.touch(contact)
 
     def _offer(self, contact: Contact, agent: Agent, now: Stamp) -> None:
         """A lease: the agent has the contact until the deadline, then it goes back to the head of the queue."""
         phone = self._office.phones[agent.seat]
         citizen = self._office.legs[contact.citizen_leg]
-        contact.offers += 1
         contact.agent = agent.agent
-        contact.request = f"{citizen.gateway_leg}/{contact.offers}"
         queue = self._office.queues.get(contact.queue)
         contact.deadline_us = now.mono_us + round((queue.offer_seconds if queue else 15.0) * MICROSECONDS)
         self._keeper.set_state(contact, ContactState.OFFERED, now)
@@ -72,8 +81,10 @@ class Offering:
         self._agents.set_state(agent, AgentState.OFFERED, now)
         leg = self._keeper.new_leg(contact.number, contact.call, Party.AGENT, phone.channel, now, "", agent=agent)
         contact.agent_leg = leg.number
+        # The gateway rings once for a name. It may know one that a crash made us forget: the moment tells them apart.
+        contact.request = f"{citizen.gateway_leg}/{leg.number}/{now.mono_us}"
         self._ledger.begin_segment(leg, "offered", now, contact.queue)
-        if self._office.is_headset(agent):
+        if phone.headset:
             self._office.name_leg(leg, phone.gateway_leg)
             self._ledger.update("legs", leg.number, gateway_leg=phone.gateway_leg)
             self._keeper.emit(EventName.DELIVERED, contact, now, leg=leg.number)
@@ -86,17 +97,21 @@ class Offering:
         """Let the offered agent's phone ring, or the headset beep. Harmless when given again."""
         agent = self._office.agents[contact.agent]
         phone = self._office.phones[agent.seat]
-        if self._office.is_headset(agent):
+        if phone.headset:
             self._keeper.order(Play(phone.gateway_leg, contact.request, HEADSET_ALERT, loop=True))
         else:
             self._keeper.order(RingExtension(contact.request, phone.channel, contact.calling))
 
-    def take_back(self, contact: Contact, at: Stamp, state: AgentState, reason: str) -> None:
-        """The offer ends without an answer: the contact is at the head of its queue again."""
+    def take_back(self, contact: Contact, at: Stamp, fault: str) -> None:
+        """The offer ends without an answer: the contact is at the head of its queue again. `fault` is why the agent is
+        not ready now; empty if there is no reason for that."""
         agent = self._office.agents[contact.agent]
-        self._keeper.emit(EventName.DIVERTED, contact, at, leg=contact.agent_leg, reason=reason)
+        self._keeper.emit(EventName.DIVERTED, contact, at, leg=contact.agent_leg, reason=fault or "phone_busy")
         self._keeper.drop_agent_leg(contact, at, Cause.NO_ANSWER, "box")
-        self._agents.set_state(agent, state, at, reason)
+        if fault:
+            self._agents.set_state(agent, AgentState.NOT_READY, at, fault)
+        else:
+            self._agents.free(agent, at)
         contact.agent = ""
         self._keeper.set_state(contact, ContactState.QUEUED, at)
 

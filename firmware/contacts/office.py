@@ -9,9 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from firmware.calls.messages import AgentState
 from firmware.calls.model import Agent, BoxLife, Contact, Leg, Phone, Recording
-from firmware.core.schemas import Configuration, Seat, Service
+from firmware.core.schemas import Configuration, Service
 from firmware.lines.messages import BoardState, ChannelState
 
 _KINDS: dict[str, type[msgspec.Struct]] = {
@@ -43,7 +42,7 @@ class Office:
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
-        """Take a checked configuration into force. Agents and seats that are gone from it but busy stay until idle."""
+        """Take a checked configuration into force. Seats of agents who are signed in stay as they are until then."""
         self.configuration = configuration
         self.services = {service.service: service for service in configuration.services}
         self.menus = {menu.menu: menu for menu in configuration.menus}
@@ -52,7 +51,7 @@ class Office:
         self.agent_entries = {entry.agent: entry for entry in configuration.agents}
         for number in self.agent_entries:
             self.agents.setdefault(number, Agent(agent=number))
-        self._match_phones()
+        self.fit_phones()
 
     # ---- finding ----------------------------------------------------------------------------------------------------
 
@@ -60,6 +59,14 @@ class Office:
         """The service of a called number, else the default one."""
         chosen = next((one for one in self.services.values() if called in one.called), None)
         return chosen or next(one for one in self.services.values() if one.default)
+
+    def service_of(self, contact: Contact) -> Service:
+        """The contact's service; the one that its number reaches now if it was taken out of the configuration."""
+        return self.services.get(contact.service) or self.service_for(contact.called)
+
+    def queue_of(self, service: Service) -> str:
+        """Where callers of a service wait who choose nothing."""
+        return service.queue or self.menus[service.menu].otherwise
 
     def leg_at(self, gateway_leg: str) -> Leg | None:
         """The leg of a live contact that the gateway calls so."""
@@ -71,12 +78,9 @@ class Office:
     def phone_of(self, agent: Agent) -> Phone | None:
         return self.phones.get(agent.seat)
 
-    def seat_of(self, agent: Agent) -> Seat | None:
-        return self.seats.get(agent.seat)
-
     def is_headset(self, agent: Agent) -> bool:
-        seat = self.seat_of(agent)
-        return bool(seat and seat.headset)
+        phone = self.phone_of(agent)
+        return phone is not None and phone.headset
 
     # ---- changing ---------------------------------------------------------------------------------------------------
 
@@ -97,19 +101,24 @@ class Office:
             self.recordings[one.number] = one
         self.touch(one)
 
-    def remove(self, one: Contact | Leg | Recording) -> None:
+    def remove(self, one: Contact | Leg | Recording | Agent | Phone) -> None:
         """It is over: no longer live."""
-        if isinstance(one, Contact):
-            self.contacts.pop(one.number, None)
-        elif isinstance(one, Leg):
-            self.legs.pop(one.number, None)
-            if self._leg_of.get(one.gateway_leg) == one.number:
-                del self._leg_of[one.gateway_leg]
-        else:
-            self.recordings.pop(one.number, None)
-        kind, key = _identity(one)
-        self._touched.pop((kind, key), None)
-        self._gone.add((kind, key))
+        match one:
+            case Contact():
+                self.contacts.pop(one.number, None)
+            case Leg():
+                self.legs.pop(one.number, None)
+                if self._leg_of.get(one.gateway_leg) == one.number:
+                    del self._leg_of[one.gateway_leg]
+            case Recording():
+                self.recordings.pop(one.number, None)
+            case Agent():
+                self.agents.pop(one.agent, None)
+            case Phone():
+                self.phones.pop(one.seat, None)
+        identity = _identity(one)
+        self._touched.pop(identity, None)
+        self._gone.add(identity)
 
     def touch(self, one: msgspec.Struct) -> None:
         """Store it with the next commit."""
@@ -128,9 +137,11 @@ class Office:
     # ---- after a restart --------------------------------------------------------------------------------------------
 
     def restore(self, live: Mapping[tuple[str, str], bytes]) -> None:
-        """Take up what the `live` table held. Raises msgspec.MsgspecError for a row that cannot be read."""
-        machine_boot = self.box.machine_boot
+        """Take up what the `live` table held; kinds that only a newer version knows are left alone. Raises
+        msgspec.MsgspecError for a row that cannot be read."""
         for (kind, _), body in live.items():
+            if kind not in _KINDS:
+                continue
             one = msgspec.json.decode(body, type=_KINDS[kind])
             if isinstance(one, Contact | Leg | Recording):
                 self.add(one)
@@ -141,28 +152,37 @@ class Office:
             elif isinstance(one, BoxLife):
                 self.box = one
         self._touched.clear()
-        if self.box.machine_boot != machine_boot:
-            # Monotonic times of another start of the machine mean nothing; the gateway of that start is gone too.
-            self.box.machine_boot = machine_boot
-            for agent in self.agents.values():
-                agent.idle_since_us = 0
-                agent.deadline_us = min(agent.deadline_us, 1)
+        self.fit_phones()
 
     def set_channels(self, channels: tuple[ChannelState, ...], boards: tuple[BoardState, ...]) -> None:
         """What the gateway has, after attaching."""
         self.channels = {state.channel: state for state in channels}
         self.boards = {state.board: state for state in boards}
-        self._match_phones()
+        self.fit_phones()
 
-    def _match_phones(self) -> None:
-        by_label = {state.label: channel for channel, state in self.channels.items()}
+    def fit_phones(self) -> None:
+        """Give each seat the phone that configuration and boards say. A seat at which an agent is signed in keeps its
+        phone, with or without headset, until nobody is: what is under way there ends as it began."""
+        held = {agent.seat for agent in self.agents.values() if agent.seat}
+        for phone in list(self.phones.values()):
+            seat = self.seats.get(phone.seat)
+            changed = seat is None or (phone.extension, phone.headset) != (seat.extension, seat.headset)
+            if changed and phone.seat not in held:
+                self.remove(phone)
         for seat in self.seats.values():
-            phone = self.phones.setdefault(seat.seat, Phone(seat=seat.seat, channel=-1))
-            phone.channel = by_label.get(seat.extension, phone.channel)
-        for gone in set(self.phones) - set(self.seats):
-            holder = next((one for one in self.agents.values() if one.seat == gone), None)
-            if holder is None or holder.state is AgentState.LOGGED_OUT:
-                del self.phones[gone]
+            if seat.seat not in self.phones:
+                self.phones[seat.seat] = Phone(seat=seat.seat, extension=seat.extension, headset=seat.headset)
+        if not self.channels:
+            return  # the gateway has not said yet what it has
+        free = {state.label: state for state in self.channels.values()}
+        for phone in sorted(self.phones.values(), key=lambda one: one.seat not in held):
+            port = free.pop(phone.extension, None)
+            channel = port.channel if port else -1
+            if channel != phone.channel:
+                phone.channel, phone.request = channel, ""
+                phone.gateway_leg = port.leg if port else ""
+                phone.off_hook = port is not None and port.state == "up"
+                self.touch(phone)
 
 
 def _identity(one: msgspec.Struct) -> tuple[str, str]:

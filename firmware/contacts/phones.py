@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from firmware.calls.messages import AgentState
-from firmware.calls.model import Agent, Contact, ContactState
+from firmware.calls.model import Contact, ContactState
 from firmware.contacts.agents import Agents
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
-from firmware.core.clock import Stamp
 from firmware.lines.messages import ClearLeg, LegAlerting, LegAnswered, LegCleared, PhoneLifted, Play, RingFailed
 
 
@@ -28,13 +27,15 @@ class Phones:
             return
         phone.gateway_leg, phone.off_hook = event.leg, True
         self._office.touch(phone)
-        if not self._office.seats[phone.seat].headset:
+        if not phone.headset:
             self._ledger.effects.orders.append(Play(event.leg, "idle", ("tone:dial",), loop=True))
 
     def rings(self, event: LegAlerting) -> None:
         phone = self._office.phone_on(event.channel)
         if phone is not None:
-            phone.gateway_leg, phone.request = event.leg, ""
+            phone.gateway_leg = event.leg
+            if phone.request == event.request:
+                phone.request = ""
             self._office.touch(phone)
         contact = self._offered(event.request)
         if contact is None:  # the caller left, or the offer was taken back, before the phone began to ring
@@ -54,8 +55,11 @@ class Phones:
                 phone.request = ""
                 self._office.touch(phone)
         contact = self._offered(event.request)
-        if contact is not None:
-            self._offering.take_back(contact, event.at, AgentState.NOT_READY, "phone_failed")
+        if contact is None:
+            return
+        phone = self._office.phones[self._office.agents[contact.agent].seat]
+        # A handset that was lifted in the moment of the offer is no fault: the agent is served when it is put down.
+        self._offering.take_back(contact, event.at, "" if phone.gateway_leg else "phone_failed")
 
     def idle(self, event: LegCleared) -> None:
         phone = self._office.phone_on(event.channel)
@@ -63,18 +67,10 @@ class Phones:
             return
         phone.gateway_leg, phone.off_hook = "", False
         self._office.touch(phone)
-        if self._office.seats[phone.seat].headset:
-            for agent in self._office.agents.values():
-                if agent.seat == phone.seat:
-                    self._headset_down(agent, event.at)
-
-    def _headset_down(self, agent: Agent, at: Stamp) -> None:
-        """Without its phone off hook a headset seat cannot be served: the agent sees why nothing comes."""
-        if agent.state is AgentState.READY:
-            self._agents.set_state(agent, AgentState.NOT_READY, at, "headset_on_hook")
-        elif agent.state is AgentState.WRAP_UP:
-            agent.pending_reason = "headset_on_hook"
-            self._office.touch(agent)
+        if phone.headset:
+            for agent in list(self._office.agents.values()):
+                if agent.seat == phone.seat and agent.state is AgentState.READY:
+                    self._agents.free(agent, event.at)  # not ready: it says why nothing comes
 
     def _offered(self, request: str) -> Contact | None:
         for contact in self._office.contacts.values():

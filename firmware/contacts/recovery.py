@@ -2,58 +2,67 @@
 
 from __future__ import annotations
 
-from boards.signals import Cause
-from firmware.calls.model import ContactState
+from boards.signals import Cause, ChannelKind
+from firmware.calls.messages import AgentState
+from firmware.calls.model import ContactState, Phone
+from firmware.contacts.agents import Agents
 from firmware.contacts.arrival import Arrival
 from firmware.contacts.conversation import Conversation
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
 from firmware.core.clock import Stamp
-from firmware.lines.messages import AnswerLeg, ClearLeg, IncomingCall, Snapshot
+from firmware.lines.messages import AnswerLeg, ClearLeg, Hear, IncomingCall, Join, Snapshot
 
 
 class Recovery:
     """Brings the office and the gateway to the same view."""
 
     def __init__(
-        self, office: Office, ledger: Ledger, arrival: Arrival, offering: Offering, conversation: Conversation
+        self,
+        office: Office,
+        ledger: Ledger,
+        agents: Agents,
+        arrival: Arrival,
+        offering: Offering,
+        conversation: Conversation,
     ) -> None:
         self._office = office
         self._ledger = ledger
+        self._agents = agents
         self._arrival = arrival
         self._offering = offering
         self._conversation = conversation
 
-    def end_everything(self, lost: Stamp, now: Stamp) -> None:
-        """The gateway that held the lines is gone, and all of its calls with it."""
+    def end_everything(self, lost: Stamp, now: Stamp, cause: Cause) -> None:
+        """Nothing that the gateway held is known to be there any more: all calls ended at the moment `lost`."""
+        for contact in list(self._office.contacts.values()):
+            self._conversation.finish(contact, max(lost, contact.since), now, cause, "box", None)
         for phone in self._office.phones.values():
             phone.gateway_leg, phone.off_hook, phone.request = "", False, ""
             self._office.touch(phone)
-        for contact in list(self._office.contacts.values()):
-            self._conversation.finish(contact, max(lost, contact.since), now, Cause.RESTART, "box", None)
 
-    def end_missing(self, snapshot: Snapshot, now: Stamp) -> None:
-        """The gateway no longer knows what it did: whatever is not in its snapshot is over."""
-        there = {state.leg for state in snapshot.legs}
-        for contact in list(self._office.contacts.values()):
-            if self._office.legs[contact.citizen_leg].gateway_leg not in there:
-                self._conversation.finish(contact, now, now, Cause.FAILURE, "line", None)
-        for phone in self._office.phones.values():
-            if phone.gateway_leg and phone.gateway_leg not in there:
-                phone.gateway_leg, phone.off_hook = "", False
-                self._office.touch(phone)
+    def end_machine_boot(self, lost: Stamp) -> None:
+        """The machine started anew, so everything is over, and monotonic times from before mean nothing from here on:
+        what was open ends at the last moment that is known, in the time of then."""
+        self.end_everything(lost, lost, Cause.RESTART)
+        for agent in list(self._office.agents.values()):
+            agent.idle_since_us = 0
+            self._office.touch(agent)
+            if agent.state is AgentState.WRAP_UP:
+                self._agents.free(agent, lost)
 
     def take_up_legs(self, snapshot: Snapshot, now: Stamp) -> None:
-        """Legs that came to be while nobody listened: phones that are off hook are taken up, calls are answered."""
+        """The gateway has forgotten some of what it did, so no call can be gone on with: legs that are up are cleared,
+        phones are known again, calls that nobody answered yet are answered."""
         for state in snapshot.legs:
-            if self._office.leg_at(state.leg) is not None:
-                continue
             phone = self._office.phone_on(state.channel)
             if phone is not None:
                 phone.gateway_leg, phone.off_hook = state.leg, state.state == "up"
                 self._office.touch(phone)
-            elif state.state in ("incoming", "alerting"):
+            if phone is not None and phone.headset and phone.off_hook:
+                continue
+            if self._is_trunk(state.channel) and state.state in ("incoming", "alerting"):
                 self._arrival.arrive(
                     IncomingCall(
                         number=0,
@@ -63,10 +72,14 @@ class Recovery:
                         channel=state.channel,
                         called=state.called,
                         calling=state.calling,
+                        presentation="unavailable",  # the snapshot does not say: a withheld number stays withheld
                     )
                 )
             else:
                 self._ledger.effects.orders.append(ClearLeg(state.leg, Cause.FAILURE))
+
+    def _is_trunk(self, channel: int) -> bool:
+        return channel in self._office.channels and self._office.channels[channel].kind is ChannelKind.TRUNK
 
     def order_again(self) -> None:
         """Orders of the last moments before an interruption may not have been given: say again what shall be."""
@@ -88,3 +101,19 @@ class Recovery:
                     self._conversation.order_clear(contact)
                 case ContactState.ANNOUNCED | ContactState.MENU:
                     self._arrival.order_prompt(contact)
+        for phone in self._office.phones.values():
+            self._quiet(phone)
+
+    def _quiet(self, phone: Phone) -> None:
+        """A phone that has no part in a call rings and hears nothing; a wish to ring that got lost is none any more."""
+        contacts = self._office.contacts.values()
+        if phone.request and not any(contact.request == phone.request for contact in contacts):
+            phone.request = ""
+            self._office.touch(phone)
+        leg = self._office.leg_at(phone.gateway_leg)
+        if not phone.gateway_leg or (leg is not None and any(one.agent_leg == leg.number for one in contacts)):
+            return
+        if phone.headset:
+            self._ledger.effects.orders.append(Join((Hear(phone.gateway_leg, ()),)))
+        elif leg is not None or not phone.off_hook:  # else it was lifted by somebody who hears the dial tone
+            self._ledger.effects.orders.append(ClearLeg(phone.gateway_leg))

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
+from boards.signals import Cause
 from firmware.calls import messages as cti
-from firmware.calls.messages import AgentState, EventName, Reply, Request
+from firmware.calls.messages import EventName, Reply, Request
 from firmware.calls.model import Contact, ContactState, Party
 from firmware.contacts.agents import Agents, Refused
 from firmware.contacts.arrival import Arrival
@@ -42,6 +45,8 @@ from firmware.lines.messages import (
 )
 from firmware.records.messages import FromRecorder, OpenRecording, RecordingClosed, ToRecorder
 
+CALL_CONTROL = (cti.AnswerCall, cti.HoldCall, cti.RetrieveCall, cti.ReleaseCall)
+
 
 class CallServer:
     """Decides. Everything that comes in is handed to it with the present moment; it answers with effects."""
@@ -53,21 +58,28 @@ class CallServer:
         last_numbers: dict[str, int],
         live: Mapping[tuple[str, str], bytes],
     ) -> None:
-        self._ledger = Ledger(last_numbers, machine_boot)
         self.office = Office(configuration, machine_boot)
         self.office.restore(live)
+        box = self.office.box
+        self._ledger = Ledger(last_numbers, box.machine_boot)
         self._agents = Agents(self.office, self._ledger)
         keeper = Keeper(self.office, self._ledger)
         self._offering = Offering(self.office, self._ledger, keeper, self._agents)
         self._arrival = Arrival(self.office, self._ledger, keeper, self._offering)
         self._conversation = Conversation(self.office, self._ledger, keeper, self._agents, self._offering)
         self._phones = Phones(self.office, self._ledger, self._agents, self._offering)
-        self._recovery = Recovery(self.office, self._ledger, self._arrival, self._offering, self._conversation)
-        self._gateway_lost: Stamp | None = None
+        self._recovery = Recovery(
+            self.office, self._ledger, self._agents, self._arrival, self._offering, self._conversation
+        )
         self._caught_up = 0
         """Number of the last event that the gateway still owes us after attaching; timers wait for it."""
         self.gateway_connected = False
         self.recorder_connected = False
+        if box.machine_boot != machine_boot:
+            self._recovery.end_machine_boot(box.last_seen)
+            box.machine_boot = self._ledger.machine_boot = machine_boot
+            box.gateway_boot, box.last_line_number = "", 0
+            self.office.touch(box)
 
     # ---- gateway ----------------------------------------------------------------------------------------------------
 
@@ -77,8 +89,10 @@ class CallServer:
 
     def lose_gateway(self, now: Stamp) -> Effects:
         """The connection to the gateway broke. Its calls may live on: what is so is known when it answers again."""
+        if self.gateway_connected:
+            self.office.box.last_seen = now
+            self.office.touch(self.office.box)
         self.gateway_connected = False
-        self._gateway_lost = self._gateway_lost or now
         return self._done(now)
 
     def handle_snapshot(self, snapshot: Snapshot, now: Stamp) -> Effects:
@@ -88,18 +102,17 @@ class CallServer:
         box = self.office.box
         self.office.touch(box)
         if snapshot.boot != box.gateway_boot:
-            lost = self._gateway_lost or (box.last_seen if box.gateway_boot else now)
-            self._recovery.end_everything(lost, now)
+            self._recovery.end_everything(box.last_seen, now, Cause.RESTART)
             box.gateway_boot, box.last_line_number = snapshot.boot, 0
         if not snapshot.resumed:
             box.last_line_number = snapshot.last_number
-            self._recovery.end_missing(snapshot, now)
+            self._recovery.end_everything(now, now, Cause.FAILURE)
             self._recovery.take_up_legs(snapshot, now)
-        self._gateway_lost = None
+        self._agents.follow_configuration(now)
         self._caught_up = snapshot.last_number
-        if box.last_line_number >= self._caught_up:
+        if self._lines_known():
             self._recovery.order_again()
-            self._offering.match(now)
+        self._match(now)
         return self._done(now)
 
     def handle_line(self, event: AnyLineEvent, now: Stamp) -> Effects:
@@ -111,12 +124,24 @@ class CallServer:
         self._line(event, now)
         if event.number == self._caught_up:
             self._recovery.order_again()
-        if event.number >= self._caught_up:
-            self._offering.match(now)
+        self._match(now)
         return self._done(now)
+
+    def _match(self, now: Stamp) -> None:
+        """Offer who waits to who is idle; not by what the lines were before an interruption."""
+        if self._lines_known():
+            self._offering.match(now)
+
+    def _lines_known(self) -> bool:
+        """True while the gateway is there and has told all that happened."""
+        return self.gateway_connected and self.office.box.last_line_number >= self._caught_up
 
     def _line(self, event: AnyLineEvent, now: Stamp) -> None:
         leg = self.office.leg_at(event.leg)
+        contact = self.office.contacts.get(leg.contact) if leg is not None else None
+        if contact is not None and event.at < contact.since:
+            # It was still on its way here when a request or a timer moved the contact on. Nothing lasts less than 0.
+            event = msgspec.structs.replace(event, at=contact.since)
         match event:
             case IncomingCall():
                 self._arrival.arrive(event)
@@ -199,10 +224,12 @@ class CallServer:
             self._request(client, request, now)
         except Refused as refused:
             self._answer(client, request, now, error=refused.code)
-        self._offering.match(now)
+        self._match(now)
         return self._done(now)
 
     def _request(self, client: int, request: Request, now: Stamp) -> None:
+        if isinstance(request.body, CALL_CONTROL) and not self._lines_known():
+            raise Refused("not_possible_now")
         match request.body:
             case cti.GetBoxState():
                 state = box_state(
@@ -246,7 +273,9 @@ class CallServer:
         """A checked configuration comes into force."""
         self.office.configure(configuration)
         self._ledger.emit(EventName.CONFIGURATION_CHANGED, now)
+        self._agents.follow_configuration(now)
         self._answer(client, request, now)
+        self._match(now)
         return self._done(now)
 
     def _answer(self, client: int, request: Request, now: Stamp, error: str = "") -> None:
@@ -271,12 +300,9 @@ class CallServer:
 
     # ---- time -------------------------------------------------------------------------------------------------------
 
-    def _timers_run(self) -> bool:
-        return self.gateway_connected and self.office.box.last_line_number >= self._caught_up
-
     def next_deadline(self) -> int | None:
         """Monotonic microseconds at which `advance` has something to do; None if nothing waits for a moment."""
-        if not self._timers_run():
+        if not self._lines_known():
             return None
         waiting = [one.deadline_us for one in self.office.contacts.values() if one.deadline_us]
         waiting += [one.deadline_us for one in self.office.agents.values() if one.deadline_us]
@@ -284,25 +310,25 @@ class CallServer:
 
     def advance(self, now: Stamp) -> Effects:
         """Time has passed: offers that nobody answered, menus that nobody chose from, wrap-ups that are over."""
-        if not self._timers_run():
+        if not self._lines_known():
             return Effects()
         for contact in list(self.office.contacts.values()):
             if contact.deadline_us and contact.deadline_us <= now.mono_us:
                 if contact.state is ContactState.OFFERED:
-                    self._offering.take_back(contact, now, AgentState.NOT_READY, "no_answer")
+                    self._offering.take_back(contact, now, "no_answer")
                 else:
                     self._arrival.timeout(contact, now)
-        for agent in self.office.agents.values():
+        for agent in list(self.office.agents.values()):
             if agent.deadline_us and agent.deadline_us <= now.mono_us:
-                self._agents.end_wrap_up(agent, now)
-        self._offering.match(now)
+                self._agents.free(agent, now)
+        self._match(now)
         return self._done(now)
 
     def _done(self, now: Stamp) -> Effects:
         """Close what was handled: everything that changed is to be stored."""
         effects = self._ledger.effects
         effects.live.update(self.office.take_changes())
-        if effects.rows or effects.orders or effects.live:
+        if self.gateway_connected and (effects.rows or effects.orders or effects.live):
             self.office.box.last_seen = now
             self.office.touch(self.office.box)
             effects.live.update(self.office.take_changes())
