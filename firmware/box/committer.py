@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 
 from firmware.contacts.effects import Effects
 from firmware.records.journal import Journal
@@ -19,6 +19,11 @@ from firmware.records.journal import Journal
 GATHER_US = 10_000
 """How long effects may gather before their commit begins: with the commit itself about 20 ms until they are told."""
 RETRY_SECONDS = 1.0
+STOP_SECONDS = 5.0
+"""How long `stop` waits for a commit that is under way."""
+
+DEFECTS = (IntegrityError, DataError, InterfaceError, ProgrammingError)
+"""What the database says of rows that no disk would ever take. To try again would be to store nothing any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,16 +85,18 @@ class Committer:
             return written
 
     def stop(self) -> list[Effects]:
-        """Store what is left, end the thread, and give back what may be told. Does not wait for a disk that fails."""
+        """Store what is left, end the thread, and give back what may be told. Does not wait for a disk that fails or
+        hangs: what it did not take is not told, and lost."""
         self.start()
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._thread.join(timeout=5.0)
-        if self._gathering_since is not None and not self.failing:
-            self._journal.commit(self._gathering.rows, self._gathering.live)
+        self._thread.join(timeout=STOP_SECONDS)
+        if self._thread.is_alive():
+            _log.error("the data disk hangs, the last records are lost")
+            return self.finished()
+        if self._gathering_since is not None and not self.failing and self._store(self._gathering):
             self._written.append(self._gathering)
-            self._gathering_since = None
         written = self.finished()
         os.close(self._signal)
         return written
@@ -105,8 +112,8 @@ class Committer:
                 if not self._store(batch):
                     return
             except Exception:
-                # Rows that no database can take are a defect of ours. Who went on would store nothing any more and not
-                # notice; who starts anew goes on with what is stored.
+                # A defect of ours. Who went on would store nothing any more; who starts anew goes on with what is
+                # stored.
                 _log.exception("a batch could not be stored at all, the callserver starts anew")
                 os._exit(70)
             with self._wake:
@@ -115,13 +122,15 @@ class Committer:
             os.eventfd_write(self._signal, 1)
 
     def _store(self, batch: Effects) -> bool:
-        """Try until it is on disk; False if the process is to stop before that."""
+        """Try until it is on disk; False if the process is to stop before that. Raises what is no fault of the disk."""
         while True:
             try:
                 if batch.must_be_stored:
                     self._journal.commit(batch.rows, batch.live)
                 self.failing = False
                 return True
+            except DEFECTS:
+                raise
             except SQLAlchemyError as error:
                 if not self.failing:
                     _log.error(
