@@ -1,0 +1,190 @@
+"""Bearer channels of one DAHDI card in step: whole blocks of 10 ms of all of them, and their events. No signalling.
+
+One descriptor to wait on: readable when a block is complete or an event waits. The channels of a card have one clock,
+so what the line has taken from us is known from what it has given us; the driver does not tell how full its buffers
+are. Outward `cushion` blocks are kept in front of the line: fewer and a late tick tears a hole, more is only delay.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.dahdi import Channel, EventWaits
+from drivers.dahdi_numbers import FLUSH_READ, LARGEST_BUFFERS, Event
+
+BLOCK = 80
+ALAW_SILENCE = 0xD5
+BLOCK_NS = 10_000_000
+CUSHION = 2
+"""Blocks (20 ms) that wait in front of the line when all goes well; measured to hold with both sides in one process."""
+OUTWARD_MOST = 6
+"""Blocks that may wait in front of the line: the cushion and what a stall has left."""
+WATCHED_BLOCKS = 500
+"""A cushion that was never needed in this many blocks (5 s) gives a block of delay back."""
+BLOCKS_AT_ONCE = 64
+
+Samples = NDArray[np.uint8]
+_EVENTS = select.EPOLLPRI | select.EPOLLERR | select.EPOLLHUP
+
+
+class ChannelStream:
+    """Channels that are read and written together. Owns and closes them. Raises DahdiError if the span has gone."""
+
+    def __init__(self, channels: Sequence[Channel], cushion: int = CUSHION, depth: int = LARGEST_BUFFERS) -> None:
+        """`depth`: buffers of one block that the driver holds each way; inward it bridges a stall of that length."""
+        self._channels = list(channels)
+        self._cushion = cushion
+        self._events: list[tuple[int, int]] = []
+        self._watcher = select.epoll()
+        self.lost_inward = 0
+        """Blocks that came while all buffers were full."""
+        self.lost_outward = 0
+        """Blocks that were not taken because too many waited already."""
+        self.slips = 0
+        """Blocks of silence put in after a hole, and blocks dropped to give delay back."""
+        self.underruns = 0
+        """Times that the line had nothing of ours to send."""
+        for index, channel in enumerate(self._channels):
+            channel.set_buffers(depth, BLOCK)
+            # The last one starts last, so its buffer is full when all the others' are.
+            is_last = index == len(self._channels) - 1
+            self._watcher.register(channel.fileno(), _EVENTS | (select.EPOLLIN if is_last else 0))
+        self._by_descriptor = {channel.fileno(): index for index, channel in enumerate(self._channels)}
+        self._channels[-1].set_buffer_events(True)
+        self._waited_for = {len(self._channels) - 1}
+        self._overrun = False
+        self._silence = bytes([ALAW_SILENCE]) * BLOCK
+        self._restart()
+        self._ahead = 0
+        self._least_ahead = OUTWARD_MOST
+        self._watched = 0
+        self._sending = False
+
+    def fileno(self) -> int:
+        """Readable when `receive` or `events` has something."""
+        return self._watcher.fileno()
+
+    def close(self) -> None:
+        for channel in self._channels:
+            channel.close()
+        self._watcher.close()
+
+    def _restart(self) -> None:
+        """Let all channels begin a new buffer at the same moment (within the driver's chunk of 1 ms)."""
+        for channel in self._channels:
+            channel.flush(FLUSH_READ)
+        self._started_ns = time.monotonic_ns()
+        self._since_start = 0
+        self._new_block()
+
+    def _new_block(self) -> None:
+        self._block: Samples = np.empty((len(self._channels), BLOCK), np.uint8)
+        self._missing = list(range(len(self._channels)))
+
+    # ---- inward ------------------------------------------------------------------------------------------------------
+
+    def receive(self) -> list[Samples]:
+        """Complete blocks, A-law [channels, 80], oldest first."""
+        self._watch()
+        blocks: list[Samples] = []
+        while len(blocks) < BLOCKS_AT_ONCE and self._fill():
+            blocks.append(self._block)
+            self._since_start += 1
+            self._line_took(1)
+            self._new_block()
+        if self._overrun and not blocks:
+            self._overrun = False
+            lost = max(1, (time.monotonic_ns() - self._started_ns) // BLOCK_NS - self._since_start)
+            self.lost_inward += lost
+            self._line_took(lost)
+            self._restart()  # channels may have lost unequal amounts: begin together again
+        return blocks
+
+    def events(self) -> list[tuple[int, int]]:
+        """(index of the channel, event) that have come, without those of the buffers."""
+        self._watch()
+        events, self._events = self._events, []
+        return events
+
+    def _fill(self) -> bool:
+        """Read what is missing of the block; True if it is whole."""
+        still = [index for index in self._missing if not self._read(index, memoryview(self._block[index]))]
+        if not still:
+            self._wait_for({len(self._channels) - 1})
+        elif len(still) < len(self._channels):
+            self._wait_for(set(still))  # out of step, which a flush in the middle of a chunk can cause
+        self._missing = still
+        return not still
+
+    def _wait_for(self, indexes: set[int]) -> None:
+        """Be readable when one of these channels has samples."""
+        for index in self._waited_for ^ indexes:
+            mask = _EVENTS | (select.EPOLLIN if index in indexes else 0)
+            self._watcher.modify(self._channels[index].fileno(), mask)
+        self._waited_for = indexes
+
+    def _read(self, index: int, row: memoryview) -> bool:
+        try:
+            return self._channels[index].read_into(row)
+        except EventWaits:
+            self._fetch_events(index)
+            return self._channels[index].read_into(row)
+
+    def _watch(self) -> None:
+        """Fetch the events of the channels that have some."""
+        for descriptor, mask in self._watcher.poll(0):
+            if mask & _EVENTS:
+                self._fetch_events(self._by_descriptor[descriptor])
+
+    def _fetch_events(self, index: int) -> None:
+        while event := self._channels[index].event():
+            if event == Event.READ_OVERRUN:
+                self._overrun = True
+            elif event == Event.WRITE_UNDERRUN:
+                if self._sending:
+                    self.underruns += 1
+                    self._ahead = 0
+            else:
+                self._events.append((index, event))
+
+    # ---- outward -----------------------------------------------------------------------------------------------------
+
+    def _line_took(self, blocks: int) -> None:
+        self._ahead = max(0, self._ahead - blocks)
+
+    def send(self, block: Samples) -> bool:
+        """Give a block [channels, 80] A-law to the line; False (and counted) if too many wait already."""
+        if self._ahead <= 0:
+            for _ in range(self._cushion):
+                self._write([self._silence] * len(self._channels))
+                self._ahead += 1
+            if self._sending:
+                self.slips += self._cushion
+            self._sending = True
+            self._least_ahead, self._watched = OUTWARD_MOST, 0
+        if self._ahead >= OUTWARD_MOST:
+            self.lost_outward += 1
+            return False
+        self._least_ahead = min(self._least_ahead, self._ahead)
+        self._watched += 1
+        if self._watched >= WATCHED_BLOCKS:
+            spare, self._least_ahead, self._watched = self._least_ahead - self._cushion, OUTWARD_MOST, 0
+            if spare > 0:
+                self.slips += 1
+                return True
+        self._write([memoryview(row) for row in np.ascontiguousarray(block)])
+        self._ahead += 1
+        return True
+
+    def _write(self, rows: Sequence[memoryview | bytes]) -> None:
+        for index, (channel, row) in enumerate(zip(self._channels, rows, strict=True)):
+            try:
+                channel.write(row)
+            except EventWaits:
+                self._fetch_events(index)
+                channel.write(row)
