@@ -1,0 +1,122 @@
+"""Runs a job in the test guest: checkout and script in, verdict and result files out. Not what a job does.
+
+QEMU translates (TCG) with a virtual clock (icount): a second of the guest is a billion instructions, whatever else the
+host does, and idle time passes at once. What is measured inside is repeatable; what is measured outside means little.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import secrets
+import signal
+import subprocess
+import tarfile
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.vm.guest import CHECKOUT, Guest, GuestError
+
+MEMORY_MIB = 768
+RESULTS_MIB = 64
+PURE_PYTHON = ("tinydb",)
+"""Packages that Debian has too old: taken from the checkout's own environment, as they are nothing but Python."""
+CHECKOUT_PARTS = ("firmware", "drivers", "boards", "tests", "pyproject.toml")
+
+
+@dataclass
+class JobResult:
+    """How a job ended. `code` is None if it never said a verdict (crashed guest, time over)."""
+
+    code: int | None
+    log: str
+    seconds: float
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def checkout_tar(script: str) -> bytes:
+    """The checkout's Python and `script` as `run-job`, as a tar."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for part in CHECKOUT_PARTS:
+            archive.add(CHECKOUT / part, part, filter=_wanted)
+        for package in PURE_PYTHON:
+            module = __import__(package)
+            assert module.__file__ is not None
+            archive.add(Path(module.__file__).parent, f"packages/{package}", filter=_wanted)
+        information = tarfile.TarInfo("run-job")
+        content = script.encode()
+        information.size = len(content)
+        archive.addfile(information, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in member.name else member
+
+
+def run_job(guest: Guest, script: str, seconds: float, log: Path | None = None) -> JobResult:
+    """Boot, run `script` (sh, stops at its first error; results go to /results), end. At most `seconds` of the host.
+
+    The log of the serial line also goes to `log` while the job runs. Raises GuestError if QEMU cannot start at all.
+    """
+    nonce = secrets.token_hex(8)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="linebox-vm-") as name:
+        folder = Path(name)
+        job, results = folder / "job.tar", folder / "results.tar"
+        content = checkout_tar(script)
+        job.write_bytes(content + b"\0" * (-len(content) % 512))
+        with open(results, "wb") as file:
+            file.truncate(RESULTS_MIB << 20)
+        output = log or folder / "serial.log"
+        with open(output, "wb") as serial:
+            try:
+                machine = subprocess.Popen(
+                    _command(guest, job, results, nonce),
+                    stdin=subprocess.DEVNULL,
+                    stdout=serial,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    env={**os.environ, "TMPDIR": str(folder)},  # where QEMU keeps what the guest writes to its root
+                )
+            except OSError as error:
+                raise GuestError(f"QEMU does not start: {error}") from error
+            try:
+                machine.wait(seconds)
+            except subprocess.TimeoutExpired:
+                pass
+            finally:
+                if machine.poll() is None:
+                    os.killpg(machine.pid, signal.SIGKILL)
+                machine.wait()
+        text = output.read_bytes().decode(errors="replace").replace("\r", "")
+        found = re.search(rf"^VERDICT {nonce} (\d+)$", text, re.MULTILINE)
+        result = JobResult(int(found.group(1)) if found else None, text, time.monotonic() - started)
+        if found:
+            with tarfile.open(results) as archive:
+                for member in archive:
+                    file = archive.extractfile(member)
+                    if file is not None:
+                        result.files[member.name.removeprefix("./")] = file.read()
+        return result
+
+
+def _command(guest: Guest, job: Path, results: Path, nonce: str) -> list[str]:
+    # -avx2: QEMU 7.2 miscomputes some of its gathers, and numpy uses them.
+    machine = "-accel tcg,thread=single -icount shift=0,sleep=off -rtc clock=vm -cpu max,-avx2 -smp 1".split()
+    plain = "-nodefaults -no-user-config -display none -serial stdio -no-reboot".split()
+    kernel = f"console=ttyS0 quiet panic=-1 nokaslr mitigations=off reboot=t linebox.nonce={nonce}"
+    drives = [
+        f"file={guest.disk},format=raw,if=virtio,snapshot=on",
+        f"file={job},format=raw,if=virtio,readonly=on",
+        f"file={results},format=raw,if=virtio,cache=unsafe",
+    ]
+    return [
+        *("nice", "-n", "15", "qemu-system-x86_64", *machine, *plain, "-m", str(MEMORY_MIB)),
+        *("-kernel", str(guest.kernel), "-initrd", str(guest.initrd), "-append", kernel),
+        *(part for drive in drives for part in ("-drive", drive)),
+    ]
