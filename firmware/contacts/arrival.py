@@ -39,6 +39,8 @@ class Arrival:
             medium="voice",
             machine_boot=boot,
             calling_received=event.calling,
+            calling_type=event.calling_type or None,
+            calling_plan=event.calling_plan or None,
             calling=calling,
             presentation=event.presentation,
             called_received=event.called,

@@ -63,6 +63,10 @@ class BoxPaths:
     def sip_socket(self) -> Path:
         return self.run / "sip.sock"
 
+    def pri_socket(self, span: int) -> Path:
+        """Signal link of the PRI worker of a span, counted from 1."""
+        return self.run / f"pri-{span}.sock"
+
     @property
     def process_table(self) -> Path:
         """Which processes run, written by the supervisor (`process_table.py`)."""

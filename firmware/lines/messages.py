@@ -36,6 +36,9 @@ class IncomingCall(LineEvent, tag="incoming_call", frozen=True, kw_only=True):
     calling: str = ""
     calling_name: str = ""
     presentation: str = "allowed"
+    calling_type: str = ""
+    """Type of number and numbering plan as ISDN told them (drivers/pri_stack.py); empty: not told."""
+    calling_plan: str = ""
 
 
 class PhoneLifted(LineEvent, tag="phone_lifted", frozen=True, kw_only=True):

@@ -97,6 +97,8 @@ class TrunkLine(Line, kw_only=True):
                     calling=signal.calling,
                     calling_name=signal.calling_name,
                     presentation=signal.presentation,
+                    calling_type=signal.calling_type,
+                    calling_plan=signal.calling_plan,
                 )
             ),
         ]

@@ -173,6 +173,7 @@ class ScriptedLines:
         presentation: str = "allowed",
         *,
         heard: bool = True,
+        **details: str,
     ) -> str:
         """A call comes in; gives the gateway's name of the leg."""
         self._legs += 1
@@ -185,6 +186,7 @@ class ScriptedLines:
             called=called,
             calling=calling,
             presentation=presentation,
+            **details,
         )
         return leg
 

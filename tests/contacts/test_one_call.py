@@ -128,6 +128,14 @@ def test_the_citizens_line_is_recorded_from_answer_to_end(exchange: ScriptedLine
     assert exchange.told(EventName.RECORDING_CLOSED)
 
 
+def test_the_type_and_plan_of_the_callers_number_are_kept(exchange: ScriptedLines) -> None:
+    exchange.arrives(calling_type="national", calling_plan="isdn")
+    exchange.arrives(1)
+
+    rows = exchange.rows(tables.contacts)
+    assert [(row["calling_type"], row["calling_plan"]) for row in rows] == [("national", "isdn"), (None, None)]
+
+
 def test_a_withheld_number_is_kept_but_not_shown(exchange: ScriptedLines) -> None:
     exchange.arrives(calling="13911112222", presentation="restricted")
     assert exchange.told(EventName.ARRIVED)[0].calling == ""

@@ -1,0 +1,320 @@
+"""The PRI worker as a process: a far exchange on its D channel, gateways that come, die and come again on its link."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from boards.pri_link import ALARM as NO_WORKER
+from boards.pri_link import PriLink
+from boards.signals import (
+    Alarm,
+    Alerting,
+    Blocked,
+    Cause,
+    Connect,
+    FromBoard,
+    Proceeding,
+    Release,
+    Setup,
+)
+from drivers.libpri import LibpriSpan
+from drivers.pri_stack import (
+    TIME_SLOTS,
+    Answer,
+    Clear,
+    Cleared,
+    Gone,
+    Incoming,
+    LayerTwo,
+    PlaceCall,
+    PriCommand,
+    PriEvent,
+    PriSettings,
+    Proceed,
+    Progress,
+    Progressed,
+    Restarted,
+)
+from firmware.core.paths import BoxPaths
+from firmware.lines.pri import ALARM as NO_LAYER_TWO
+
+ROOT = Path(__file__).resolve().parents[2]
+SLOT_17 = TIME_SLOTS.index(17)
+
+
+def now_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
+class FarExchange:
+    """The network side of the line, in real time; listens as the worker's D channel."""
+
+    def __init__(self, path: Path) -> None:
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.bind(str(path))
+        self._listener.listen(1)
+        self._listener.settimeout(10)
+        self._line: socket.socket | None = None
+        self.stack = LibpriSpan(PriSettings(network=True), now_us())
+        self.events: list[PriEvent] = []
+
+    def accept(self) -> None:
+        self._line, _ = self._listener.accept()
+        self._line.setblocking(False)
+
+    def turn(self) -> None:
+        assert self._line is not None
+        try:
+            while frame := self._line.recv(2048):
+                self.events += self.stack.receive(frame, now_us())
+        except BlockingIOError:
+            pass
+        self.events += self.stack.run_timers(now_us())
+        for frame in self.stack.take_frames():
+            self._line.send(frame)
+
+    def do(self, *commands: PriCommand) -> None:
+        for command in commands:
+            self.events += self.stack.do(command, now_us())
+
+    def close(self) -> None:
+        self.stack.close()
+        self._listener.close()
+        if self._line is not None:
+            self._line.close()
+
+
+class Worker:
+    """The worker's process, its exchange, and as many gateways as the test wants."""
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = BoxPaths(folder / "data", folder / "run")
+        self.paths.make()
+        self.exchange = FarExchange(folder / "dchannel")
+        self.log = folder / "pri.log"
+        command = [sys.executable, "-m", "firmware.box.pri", "--data", str(self.paths.data), "--span", "1"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "--d-channel", f"unix:{folder}/dchannel"],
+                cwd=ROOT,
+                env={**os.environ, "LINEBOX_RUN": str(self.paths.run)},
+                stdout=log,
+                stderr=log,
+            )
+        self.exchange.accept()
+        self.links: list[PriLink] = []
+        self.signals: list[FromBoard] = []
+
+    def until(self, is_true: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+        until = time.monotonic() + seconds
+        while not is_true():
+            self.exchange.turn()
+            for link in self.links:
+                if link.is_connected or link.try_connect():
+                    self.signals += link.receive()
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(f"{what}: {self.exchange.events} {self.signals}\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.001)
+
+    def gateway(self) -> PriLink:
+        link = PriLink(1, self.paths)
+        self.links.append(link)
+        self.until(lambda: link.is_connected, "the worker's link")
+        return link
+
+    def heard(self, kind: type[FromBoard]) -> list[FromBoard]:
+        return [signal for signal in self.signals if isinstance(signal, kind)]
+
+    def call(self, gateway: PriLink, number: int, slot: int) -> None:
+        """A call from the exchange that is answered."""
+        channel = TIME_SLOTS.index(slot)
+        self.exchange.do(PlaceCall(call=-number, slot=slot, called="12345", calling="13800138000"))
+        self.until(lambda: any(signal.channel == channel for signal in self.heard(Setup)), "Setup")  # type: ignore[union-attr]
+        gateway.send_signal(Proceeding(channel))
+        gateway.send_signal(Connect(channel))
+        self.until(lambda: Progressed(-number, Progress.ANSWERED, slot) in self.exchange.events, "CONNECT")
+
+    def close(self) -> None:
+        for link in self.links:
+            link.close()
+        self.exchange.close()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Worker]:
+    worker = Worker(folder)
+    try:
+        worker.until(
+            lambda: Restarted(TIME_SLOTS[-1]) in worker.exchange.events, "layer 2 and the restart of all channels"
+        )
+        yield worker
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(10) == 0
+        assert "Traceback" not in worker.log.read_text()
+    finally:
+        if worker.process.poll() is None:
+            worker.process.kill()
+            worker.process.wait()
+        worker.close()
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    with running(tmp_path) as worker:
+        yield worker
+
+
+def test_calls_of_both_directions(worker: Worker) -> None:
+    gateway = worker.gateway()
+    worker.call(gateway, 1, 17)
+    (setup,) = worker.heard(Setup)
+    assert isinstance(setup, Setup)
+    assert (setup.called, setup.calling) == ("12345", "13800138000")
+    gateway.send_signal(Release(SLOT_17))
+    worker.until(lambda: Gone(-1) in worker.exchange.events, "the end")
+    worker.until(lambda: worker.heard(Release), "its confirmation")
+
+    gateway.send_signal(Setup(0, "110", calling="12345"))
+    worker.until(lambda: any(isinstance(event, Incoming) for event in worker.exchange.events), "SETUP")
+    (incoming,) = [event for event in worker.exchange.events if isinstance(event, Incoming)]
+    worker.exchange.do(Proceed(incoming.call, 1), Answer(incoming.call, 1))
+    worker.until(lambda: worker.heard(Connect), "Connect")
+    worker.exchange.do(Clear(incoming.call, 16))
+    worker.until(lambda: Release(0, Cause.NORMAL) in worker.signals, "Release")
+
+
+def test_a_gateway_that_dies_has_its_calls_cleared_and_the_next_finds_layer_two_up(worker: Worker) -> None:
+    first = worker.gateway()
+    for number, slot in enumerate((1, 17, 31), 1):
+        worker.call(first, number, slot)
+    worker.exchange.do(PlaceCall(call=-4, slot=5, called="12345"))
+    worker.until(lambda: len(worker.heard(Setup)) == 4, "a call that is not answered yet")
+    worker.exchange.events.clear()
+    worker.links.clear()
+
+    first.close()
+    worker.until(lambda: worker.exchange.stack.calls == 0, "the end of all calls")
+
+    assert [Cleared(-number, 41) in worker.exchange.events for number in range(1, 5)] == [True] * 4
+    worker.exchange.do(PlaceCall(call=-5, slot=17, called="12345"))
+    worker.until(lambda: Cleared(-5, 41) in worker.exchange.events, "a call without a gateway")
+
+    worker.signals.clear()
+    second = worker.gateway()
+    worker.call(second, 6, 17)
+    assert not [event for event in worker.exchange.events if isinstance(event, LayerTwo)]
+    assert worker.heard(Alarm) == [Alarm(NO_WORKER, raised, tuple(range(30))) for raised in (True, False)]
+
+
+def test_a_gateway_that_is_replaced_while_it_lives(worker: Worker) -> None:
+    first = worker.gateway()
+    worker.call(first, 1, 17)
+
+    second = worker.gateway()
+    worker.until(lambda: Cleared(-1, 41) in worker.exchange.events, "the end of the first one's call")
+    worker.links.remove(first)
+    assert Release(SLOT_17, Cause.FAILURE) in [*worker.signals, *first.receive()]
+
+    worker.signals.clear()
+    worker.call(second, 2, 17)
+
+
+def test_a_gateway_that_hangs_is_let_go_after_5_seconds(worker: Worker) -> None:
+    worker.gateway()
+    worker.exchange.do(PlaceCall(call=-1, slot=17, called="12345"))
+    worker.until(lambda: worker.heard(Setup), "Setup")
+    assert Progressed(-1, Progress.PROCEEDING, 17) in worker.exchange.events
+
+    worker.until(lambda: Cleared(-1, 41) in worker.exchange.events, "the end of a call that nobody attends to")
+
+    assert "did not attend" in worker.log.read_text()
+
+
+def test_nonsense_on_the_link_ends_the_link_and_nothing_else(worker: Worker) -> None:
+    gateway = worker.gateway()
+    worker.call(gateway, 1, 17)
+    assert gateway._link is not None
+    gateway._link.send_signal(b'{"type":"setup","channel":99,"called":"1"}')
+
+    worker.until(lambda: Release(SLOT_17, Cause.FAILURE) in worker.signals, "the gateway's end to see it")
+    worker.until(lambda: Cleared(-1, 41) in worker.exchange.events, "the end of its call")
+    worker.signals.clear()
+    worker.until(lambda: gateway.is_connected, "the link to be there again")
+    worker.call(gateway, 2, 17)
+
+
+def test_the_worker_dies_and_its_calls_with_it_and_comes_back(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    try:
+        worker.until(lambda: Restarted(31) in worker.exchange.events, "layer 2")
+        gateway = worker.gateway()
+        gateway.send_signal(Blocked(3, True))
+        worker.call(gateway, 1, 17)
+        worker.signals.clear()
+
+        worker.process.kill()
+        worker.process.wait()
+        until = time.monotonic() + 5
+        while gateway.is_connected and time.monotonic() < until:
+            worker.signals += gateway.receive()
+            time.sleep(0.001)
+
+        assert worker.signals == [Release(SLOT_17, Cause.FAILURE), Alarm(NO_WORKER, True, tuple(range(30)))]
+        gateway.send_signal(Setup(0, "110"))
+        assert gateway.receive() == [Release(0, Cause.FAILURE)]
+        assert not gateway.try_connect()
+        assert "no board answers" in gateway.problem
+    finally:
+        worker.close()
+
+
+def test_a_callserver_that_is_stopped_is_not_seen_by_the_exchange(worker: Worker) -> None:
+    """Nothing of the worker is connected with the callserver: the gateway's lines keep a call alive without it."""
+    gateway = worker.gateway()
+    worker.exchange.do(PlaceCall(call=-1, slot=17, called="12345"))
+    worker.until(lambda: worker.heard(Setup), "Setup")
+    gateway.send_signal(Proceeding(SLOT_17))
+
+    gateway.send_signal(Alerting(SLOT_17))  # what a trunk line says by itself when no callserver comes (UNATTENDED_US)
+
+    worker.until(lambda: Progressed(-1, Progress.ALERTING, 17) in worker.exchange.events, "ALERTING")
+    assert len(list(worker.paths.run.iterdir())) == 1
+
+
+def test_without_an_exchange_the_worker_says_so_and_waits(tmp_path: Path) -> None:
+    paths = BoxPaths(tmp_path / "data", tmp_path / "run")
+    paths.make()
+    log = tmp_path / "pri.log"
+    command = [sys.executable, "-m", "firmware.box.pri", "--data", str(paths.data), "--span", "2"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, "--d-channel", f"unix:{tmp_path}/nobody"],
+            cwd=ROOT,
+            env={**os.environ, "LINEBOX_RUN": str(paths.run)},
+            stdout=out,
+            stderr=out,
+        )
+    link = PriLink(2, paths)
+    try:
+        until = time.monotonic() + 10
+        signals: list[FromBoard] = []
+        while Alarm(NO_LAYER_TWO, True, tuple(range(30))) not in signals:
+            link.try_connect()
+            signals += link.receive()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.005)
+        assert "nobody listens" in log.read_text()
+    finally:
+        link.close()
+        process.terminate()
+        assert process.wait(10) == 0
