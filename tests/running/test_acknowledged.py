@@ -22,6 +22,7 @@ import pytest
 
 from firmware.calls.messages import (
     CallEvent,
+    EventName,
     Request,
     SetNotReady,
     SetReady,
@@ -145,15 +146,17 @@ def talk_to(paths: BoxPaths) -> int:
     peer = until(connected, "the callserver listens")
     peer.send(Request(1, Subscribe(0), "asked"))
     peer.send(Request(2, SignIn("801", "1"), "asked"))
-    events = number = 0
+    events = number = recordings = 0
     end = time.monotonic() + 60.0
     try:
-        while events < WANTED and time.monotonic() < end:
+        while (events < WANTED or not recordings) and time.monotonic() < end:
             body = SetReady("801") if number % 2 else SetNotReady("801", "break")
             peer.send(Request(100 + number, body, f"asked-{100 + number}-"))
             number += 1
             select.select([peer], [], [], 0.1)
-            events += sum(isinstance(message, CallEvent) for message in peer.receive())
+            told = [message for message in peer.receive() if isinstance(message, CallEvent)]
+            events += len(told)
+            recordings += sum(event.name is EventName.RECORDING_CLOSED for event in told)
     finally:
         peer.close()
     return events
