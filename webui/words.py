@@ -40,6 +40,7 @@ CODES: dict[str, dict[str, str]] = {
         "no_answer": N_("did not answer"),
         "phone_failed": N_("phone failed"),
         "headset_on_hook": N_("headset phone is on hook"),
+        "removed": N_("agent number was taken out"),
     },
     "contact_state": {
         "arriving": N_("Arriving"),
