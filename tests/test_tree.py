@@ -20,7 +20,12 @@ PRODUCT = ("firmware", "drivers", "boards", "webui")
 TEST_ONLY_FOLDERS = {"contract", "scenarios", "web", "vm", "running", "bench"}
 EMPTY_NAMES = re.compile(r"^(utils?|helpers?|managers?|misc|common)$|_(utils?|helpers?|manager)$")
 LONGEST_FILE = 450
-IMPORTED_AS = {"argon2-cffi": "argon2", "sqlalchemy": "sqlalchemy"}
+IMPORTED_AS = {
+    "argon2-cffi": "argon2",
+    "sqlalchemy": "sqlalchemy",
+    "pyserial": "serial",
+    "python-periphery": "periphery",
+}
 BUILT_BY_US = {"pjsua2", "_pjsua2"}
 
 
