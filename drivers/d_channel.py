@@ -6,11 +6,14 @@ there (SOCK_SEQPACKET, a packet a frame): a simulated exchange, a test.
 
 from __future__ import annotations
 
-import importlib
 import socket
-from typing import Any, Protocol
+from typing import Protocol
+
+from drivers.dahdi import DahdiError, DataChannel, EventWaits
 
 LONGEST_FRAME = 1024
+EVENTS_AT_ONCE = 100
+"""More than a card keeps: one that has more is looked at again later."""
 
 
 class DChannelError(Exception):
@@ -92,40 +95,36 @@ class DahdiDChannel:
     def __init__(self, number: int) -> None:
         self.lost = 0
         try:
-            self._dahdi: Any = importlib.import_module("drivers.dahdi")
-        except ImportError as error:
-            raise DChannelError(f"the DAHDI binding is not part of this Linebox ({error})") from error
-        try:
-            self._channel = self._dahdi.DataChannel(number, f"D channel, DAHDI channel {number}")
-        except self._dahdi.DahdiError as error:
+            self._channel = DataChannel(number, f"D channel, DAHDI channel {number}")
+        except DahdiError as error:
             raise DChannelError(str(error)) from error
 
     def fileno(self) -> int:
-        return int(self._channel.fileno())
+        return self._channel.fileno()
 
     def receive(self) -> bytes | None:
         try:
-            while True:
+            for _ in range(EVENTS_AT_ONCE):
                 try:
-                    frame: bytes | None = self._channel.receive()
-                    return frame
-                except self._dahdi.EventWaits:
+                    return self._channel.receive()
+                except EventWaits:
                     # An aborted or broken frame, or an alarm: layer 2 finds out what it has lost.
                     self._channel.event()
                     self.lost += 1
-        except self._dahdi.DahdiError as error:
+            return None
+        except DahdiError as error:
             raise DChannelError(str(error)) from error
 
     def send(self, frame: bytes) -> None:
         try:
-            while True:
+            for _ in range(EVENTS_AT_ONCE):
                 try:
                     if not self._channel.send(frame):
                         self.lost += 1
                     return
-                except self._dahdi.EventWaits:
+                except EventWaits:
                     self._channel.event()
-        except self._dahdi.DahdiError as error:
+        except DahdiError as error:
             raise DChannelError(str(error)) from error
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """Builds the binding to libpri (the C file beside this, through cffi in API mode) into a cache outside the checkout.
 
-`python -m drivers.libpri_build` builds it if needed and prints where it is. Not used by anything but drivers/libpri.py,
-which also builds when it finds nothing and a C compiler is there. The C compiler is called directly: no setuptools.
+`python -m drivers.libpri_build` builds it if needed and prints where it is; with a folder after it, puts it there: an
+image, where no compiler is, keeps it in /usr/lib/linebox. Not used by anything but drivers/libpri.py, which also builds
+when it finds nothing (a second) and a C compiler is there. The compiler is called directly: no setuptools.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from types import ModuleType
 
 SOURCE = Path(__file__).with_name("libpri_span.c")
 HEADER = Path("/usr/include/libpri.h")
+INSTALLED = Path("/usr/lib/linebox")
+"""Where an image keeps the binding that was built for it."""
 REMEDY = "scripts/setup --system gcc libc6-dev libpri-dev python3-dev"
 LINK_OPTIONS = ["-Wl,--wrap=gettimeofday", "-Wl,--wrap=free", "-l:libpri.a"]
 COMPILE_OPTIONS = ["-O2", "-g0", "-fPIC", "-shared", "-fvisibility=hidden", "-w"]
@@ -89,10 +92,8 @@ class LibpriMissing(Exception):
 
 
 def _key() -> str:
-    what = [SOURCE.read_bytes(), DECLARATIONS.encode(), sys.version.encode(), platform.machine().encode()]
-    what += [" ".join(COMPILE_OPTIONS + LINK_OPTIONS).encode()]
-    if HEADER.exists():
-        what.append(HEADER.read_bytes())
+    what = [SOURCE.read_bytes(), DECLARATIONS.encode(), " ".join(COMPILE_OPTIONS + LINK_OPTIONS).encode()]
+    what.append(f"{sysconfig.get_config_var('EXT_SUFFIX')} {platform.machine()}".encode())
     return hashlib.sha256(b"\0".join(what)).hexdigest()[:16]
 
 
@@ -100,16 +101,28 @@ def _name() -> str:
     return f"linebox_libpri_{_key()}"
 
 
-def _target(name: str) -> Path:
+def _file(name: str) -> str:
+    return name + str(sysconfig.get_config_var("EXT_SUFFIX"))
+
+
+def _cached(name: str) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "linebox" / "libpri"
-    return cache / (name + str(sysconfig.get_config_var("EXT_SUFFIX")))
+    return cache / _file(name)
 
 
-def build() -> Path:
-    """The binding in the cache, built now if it is not there. Raises LibpriMissing."""
+def _is_newer_than(target: Path) -> bool:
+    """libpri was installed or renewed after the binding was made."""
+    return HEADER.exists() and HEADER.stat().st_ctime > target.stat().st_ctime
+
+
+def build(folder: Path | None = None) -> Path:
+    """The binding of the image or the cache, or in `folder`; built now if it is not there. Raises LibpriMissing."""
     name = _name()
-    target = _target(name)
-    if target.exists():
+    installed = INSTALLED / _file(name)
+    if folder is None and installed.exists():
+        return installed
+    target = _cached(name) if folder is None else folder / _file(name)
+    if target.exists() and not _is_newer_than(target):
         return target
     compiler = shutil.which("cc") or shutil.which("gcc")
     include = sysconfig.get_path("include")
@@ -122,8 +135,8 @@ def build() -> Path:
     builder.set_source(name, f"#include <stdint.h>\n{STRUCTURES}\n{SOURCE.read_text(encoding='utf-8')}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            source, product = Path(folder) / f"{name}.c", Path(folder) / target.name
+        with tempfile.TemporaryDirectory(dir=target.parent) as work:
+            source, product = Path(work) / f"{name}.c", Path(work) / target.name
             with contextlib.redirect_stdout(sys.stderr):  # it says which file it makes
                 builder.emit_c_code(str(source))
             command = [compiler, *COMPILE_OPTIONS, f"-I{include}", str(source), "-o", str(product), *LINK_OPTIONS]
@@ -151,6 +164,6 @@ def load() -> ModuleType:
 
 if __name__ == "__main__":
     try:
-        print(build())
+        print(build(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
     except LibpriMissing as missing:
         sys.exit(str(missing))

@@ -442,7 +442,5 @@ class PriLines:
         raised = not self.layer_two and not any(line.phase is Phase.UP for line in self.lines)
         if not self._attached or raised == self._alarmed:
             return []
-        if self.layer_two or raised:
-            self._alarmed = raised
-            return [Alarm(ALARM, raised, tuple(line.channel for line in self.lines))]
-        return []
+        self._alarmed = raised
+        return [Alarm(ALARM, raised, tuple(line.channel for line in self.lines))]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
+from drivers import libpri_build
 from drivers.libpri import LibpriSpan
 from drivers.pri_stack import (
     TIME_SLOTS,
@@ -272,3 +274,30 @@ def test_a_closed_span_says_so() -> None:
     with pytest.raises(PriError):
         span.receive(b"\0\1\x7f", 1)
     assert LibpriSpan.version()
+
+
+def test_the_binding_is_built_once_and_anew_when_libpri_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = libpri_build.build(tmp_path)
+    made = first.stat().st_ino
+    assert libpri_build.build(tmp_path).stat().st_ino == made
+
+    header = tmp_path / "libpri.h"
+    header.touch()
+    monkeypatch.setattr(libpri_build, "HEADER", header)
+    assert libpri_build.build(tmp_path) == first
+    assert first.stat().st_ino != made
+
+
+def test_an_image_brings_its_binding_and_needs_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = libpri_build.build(tmp_path)
+    monkeypatch.setattr(libpri_build, "INSTALLED", tmp_path)
+    monkeypatch.setenv("PATH", "")
+
+    assert libpri_build.build() == built
+
+
+def test_without_libpri_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libpri_build, "HEADER", tmp_path / "nothing.h")
+
+    with pytest.raises(libpri_build.LibpriMissing, match="scripts/setup --system"):
+        libpri_build.build(tmp_path)

@@ -286,3 +286,8 @@ def test_a_gateway_learns_of_layer_two_when_it_comes() -> None:
     line = IsdnLine(Exchange(PriSettings(network=True)), box)
     line.run(1)
     assert box.heard() == [Alarm(ALARM, False, tuple(range(30)))]
+    line.is_cut = True
+    line.run(20)
+    box.heard()
+    box.attach()
+    assert box.heard() == [Alarm(ALARM, True, tuple(range(30)))]

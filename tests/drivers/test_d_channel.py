@@ -1,0 +1,118 @@
+"""D channels of both kinds: frames whole, ends that go away, events that stand before frames."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drivers import d_channel
+from drivers.d_channel import DahdiDChannel, DChannelError, SocketDChannel, open_d_channel
+from drivers.dahdi import DahdiError, EventWaits
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[socket.socket]:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(str(tmp_path / "d"))
+    listener.listen(1)
+    yield listener
+    listener.close()
+
+
+def test_frames_stay_whole_and_an_end_that_goes_is_told(far: socket.socket, tmp_path: Path) -> None:
+    near = open_d_channel(f"unix:{tmp_path}/d")
+    end, _ = far.accept()
+    assert near.receive() is None
+    end.send(b"one")
+    end.send(b"two")
+    near.send(b"three")
+
+    assert [near.receive(), near.receive(), near.receive()] == [b"one", b"two", None]
+    assert end.recv(99) == b"three"
+    end.close()
+    with pytest.raises(DChannelError, match="has gone"):
+        near.receive()
+    with pytest.raises(DChannelError):
+        near.send(b"x")
+    near.close()
+
+
+def test_a_far_end_that_does_not_read_loses_frames_and_holds_up_nothing(far: socket.socket, tmp_path: Path) -> None:
+    near = SocketDChannel(str(tmp_path / "d"))
+    for _ in range(2000):
+        near.send(bytes(260))
+
+    assert near.lost > 0
+    near.close()
+
+
+@pytest.mark.parametrize("place", ["", "unix:", "dahdi:", "dahdi:x", "tty:1", "unix:/nobody/listens"])
+def test_a_place_that_is_none_is_refused_with_a_remedy(place: str) -> None:
+    with pytest.raises(DChannelError, match=r"\. (Name|Start) "):
+        open_d_channel(place)
+
+
+class Card:
+    """A DataChannel of a card that has an event before each frame."""
+
+    def __init__(self, number: int, place: str) -> None:
+        if number == 99:
+            raise DahdiError("opening: no such device", place, "Load the driver")
+        self.frames = [b"one", b"two"]
+        self.sent: list[bytes] = []
+        self.is_event_next = True
+        self.is_full = False
+        self.is_closed = False
+
+    def fileno(self) -> int:
+        return 7
+
+    def event(self) -> int:
+        self.is_event_next = False
+        return 6
+
+    def _wait(self) -> None:
+        if self.is_event_next:
+            raise EventWaits
+        self.is_event_next = True
+
+    def receive(self) -> bytes | None:
+        self._wait()
+        return self.frames.pop(0) if self.frames else None
+
+    def send(self, frame: bytes) -> bool:
+        self._wait()
+        self.sent.append(frame)
+        return not self.is_full
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_events_of_the_card_stand_in_no_frames_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(d_channel, "DataChannel", Card)
+    channel = DahdiDChannel(16)
+    card = channel._channel
+    assert isinstance(card, Card)
+
+    assert [channel.receive(), channel.receive(), channel.receive()] == [b"one", b"two", None]
+    channel.send(b"three")
+    card.is_full = True
+    before = channel.lost
+    channel.send(b"four")
+
+    assert card.sent == [b"three", b"four"]
+    assert channel.lost == before + 1
+    assert channel.fileno() == 7
+    channel.close()
+    assert card.is_closed
+
+
+def test_a_card_that_is_not_there_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(d_channel, "DataChannel", Card)
+
+    with pytest.raises(DChannelError, match="Load the driver"):
+        open_d_channel("dahdi:99")
