@@ -118,6 +118,8 @@ def _description(wanted: Any) -> str:
         return f"an object from {_description(arguments[0])} to {_description(arguments[1])}"
     if isinstance(origin, UnionType) or isinstance(wanted, UnionType):
         return " or ".join(map(_description, arguments))
+    if _struct_of(wanted):
+        return "an object with fields"
     return _PLAIN.get(wanted, str(wanted))
 
 
@@ -168,12 +170,17 @@ def _check_document(subject: Subject, number: str, document: Any) -> list[Proble
     place = _document_place(subject, number, document)
     if not isinstance(document, Mapping):
         return [Problem(subject.file, place, f"is {_shown(document)}", "an object with fields")]
-    fields = {field.name: field for field in msgspec.structs.fields(subject.schema)}
+    return _check_fields(subject.file, place, subject.schema, document)
+
+
+def _check_fields(file: str, place: str, schema: type[msgspec.Struct], document: Document) -> list[Problem]:
+    """The same of an object, which may be a whole document or stand in one."""
+    fields = {field.name: field for field in msgspec.structs.fields(schema)}
     unknown = [str(key) for key in document if key not in fields]
     missing = [name for name, field in fields.items() if field.required and name not in document]
     problems = [
         Problem(
-            subject.file,
+            file,
             place,
             f'unknown key "{key}"',
             nearest=nearest_name(key, [*missing, *(name for name in fields if name not in document)]),
@@ -183,16 +190,41 @@ def _check_document(subject: Subject, number: str, document: Any) -> list[Proble
     ]
     for name in missing:
         expected = _description(fields[name].type)
-        problems.append(Problem(subject.file, place, f'the field "{name}" is missing', expected, remedy="add it"))
+        problems.append(Problem(file, place, f'the field "{name}" is missing', expected, remedy="add it"))
     for name, field in fields.items():
         if name not in document:
             continue
-        for where, value, wanted in _wrong_values(document[name], field.type, f"{place}, field {name}"):
+        inside = f"{place}, field {name}"
+        within = list(_objects_within(document[name], field.type, inside))
+        if within:
+            for where, schema_within, value in within:
+                problems += _check_fields(file, where, schema_within, value)
+            continue
+        for where, value, wanted in _wrong_values(document[name], field.type, inside):
             nearest = nearest_name(value, _choices(wanted)) if isinstance(value, str) else ""
             # A password that was written here in place of its hash must not reach a log.
             what = "the value is not one (not shown)" if name in SECRET_FIELDS else f"the value is {_shown(value)}"
-            problems.append(Problem(subject.file, where, what, _description(wanted), nearest))
+            problems.append(Problem(file, where, what, _description(wanted), nearest))
     return problems
+
+
+def _struct_of(wanted: Any) -> type[msgspec.Struct] | None:
+    """The struct that a type stands for, also where it may be left out."""
+    for one in get_args(wanted) or (wanted,):
+        if isinstance(one, type) and issubclass(one, msgspec.Struct):
+            return one
+    return None
+
+
+def _objects_within(value: Any, wanted: Any, place: str) -> Iterator[tuple[str, type[msgspec.Struct], Document]]:
+    """(place, schema, object) of each object that a field holds, alone or in a list; nothing for other fields."""
+    bare = get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
+    if get_origin(bare) is tuple and isinstance(value, list | tuple) and (item := _struct_of(get_args(bare)[0])):
+        if all(isinstance(one, Mapping) for one in value):
+            for number, one in enumerate(value, 1):
+                yield f"{place}, item {number}", item, one
+    elif isinstance(value, Mapping) and (schema := _struct_of(bare)):
+        yield place, schema, value
 
 
 # ---- documents together ----------------------------------------------------------------------------------------------
@@ -288,6 +320,58 @@ def _check_services(documents: Documents | None) -> Iterator[Problem]:
         yield Problem(subject.file, place, what, "exactly one", remedy='set "default": false in all but one')
 
 
+E1_SLOTS = 32
+SECTIONS = {"spi_analogue": "analogue", "framer_e1": "framer"}
+"""Kind of board → the field that says what is on it."""
+
+
+def _check_boards(documents: Documents | None) -> Iterator[Problem]:
+    """Each kind of board has its own section and no other; chips and slots are given once."""
+    subject = SUBJECT["boards"]
+    devices: dict[str, str] = {}
+    for place, document in _places(subject, documents):
+        kind = document.get("kind")
+        for owner, section in SECTIONS.items():
+            given = document.get(section)
+            if kind == owner and given is None:
+                remedy = f'add "{section}": boards/README.md has an example'
+                what = f'a {owner} board without "{section}"'
+                yield Problem(subject.file, place, what, "what is on it", remedy=remedy)
+            elif kind != owner and given is not None:
+                remedy = f'correct the kind, or remove "{section}"'
+                yield Problem(subject.file, place, f'"{section}" is for boards of the kind {owner}', remedy=remedy)
+            elif isinstance(given, Mapping):
+                yield from _check_chips(f"{place}, field {section}", given, devices)
+
+
+def _check_chips(place: str, section: Document, devices: dict[str, str]) -> Iterator[Problem]:
+    """`devices`: SPI device → where it is used, of the real boards so far."""
+    file = SUBJECT["boards"].file
+    tdm = section.get("tdm")
+    slots = tdm.get("slots", 32) if isinstance(tdm, Mapping) else 32
+    ports = section.get("ports")
+    if ports is None and isinstance(slots, int) and slots < E1_SLOTS:
+        yield Problem(file, place, f"a TDM bus of {slots} slots does not hold an E1", f"{E1_SLOTS} slots or more")
+    taken: set[int] = set()
+    for number, chip in enumerate(ports if isinstance(ports, list | tuple) else [section], 1):
+        if not isinstance(chip, Mapping):
+            continue
+        where = place if ports is None else f"{place}, port {number}"
+        device, slot = chip.get("spi"), chip.get("slot")
+        if isinstance(device, str) and section.get("hardware") != "simulated":
+            if device in devices:
+                what = f"{device} is used twice, first in {devices[device]}"
+                yield Problem(file, where, what, remedy="give each chip its own chip select")
+            devices.setdefault(device, where)
+        if isinstance(slot, int) and isinstance(slots, int):
+            if slot in taken:
+                yield Problem(file, where, f"slot {slot} is used twice", "each port its own slot")
+            elif slot >= slots > 0:
+                what = f"slot {slot} is not on the TDM bus"
+                yield Problem(file, where, what, f"0 to {slots - 1}", remedy='or raise "slots"')
+            taken.add(slot)
+
+
 def check(contents: Mapping[str, Documents | None]) -> list[Problem]:
     """All problems of a configuration. `contents` has every subject; None for one whose file could not be read."""
     problems: list[Problem] = []
@@ -302,6 +386,7 @@ def check(contents: Mapping[str, Documents | None]) -> list[Problem]:
     problems += _check_double(SUBJECT["services"], contents["services"], "called", "the called number")
     problems += _check_double(SUBJECT["seats"], contents["seats"], "extension", "the extension")
     problems += _check_services(contents["services"])
+    problems += _check_boards(contents["boards"])
     for name, field, target in REFERENCES:
         problems += _check_reference(SUBJECT[name], field, SUBJECT[target], contents)
     order = [subject.file for subject in SUBJECTS]

@@ -34,6 +34,62 @@ class Box(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     language: Literal["zh_CN", "en"] = "zh_CN"
 
 
+SpiDevice = Annotated[
+    str, Meta(pattern=r"^/dev/spidev[0-9]+\.[0-9]+$", description="an SPI device such as /dev/spidev0.0")
+]
+GpioName = Annotated[
+    str, Meta(pattern=r"^(/dev/gpiochip[0-9]+:[0-9]+)?$", description="a GPIO line such as /dev/gpiochip0:17")
+]
+Slot = Annotated[int, Meta(ge=0, le=127, description="a slot of the TDM bus, 0 to 127")]
+
+
+class LinePort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line chip of a `spi_analogue` board."""
+
+    chip: Literal["si3210", "si3050"]
+    """`si3210`: an attached phone (FXS); `si3050`: an exchange line (FXO)."""
+    spi: SpiDevice
+    slot: Slot
+    """Where its samples are on the TDM bus; each port its own."""
+
+
+class TdmBus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The TDM bus of a board on the processor's own buses, as an ALSA sound card."""
+
+    card: Title = "hw:CARD=tdm"
+    """As `arecord -L` lists it."""
+    slots: Annotated[int, Meta(ge=1, le=128, description="1 to 128 slots")] = 32
+    samples: Literal["a_law", "word"] = "a_law"
+    """`a_law`: 8-bit slots; `word`: 16-bit slots with the A-law code in the lower byte."""
+
+
+class AnalogueLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A `spi_analogue` board: SPI line chips and a TDM bus."""
+
+    ports: Annotated[tuple[LinePort, ...], Meta(min_length=1, description="a list of ports that is not empty")]
+    tdm: TdmBus = TdmBus()
+    hardware: Literal["real", "simulated"] = "real"
+    """`simulated`: register-accurate chips in the gateway itself; no call leaves the box by them."""
+    framing: Literal["byte", "whole"] = "byte"
+    """Whether chip select is released after each byte or after a whole access."""
+    reset: GpioName = ""
+    """GPIO line of the chips' reset pins, low when active; empty: none."""
+
+
+class FramerSpan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A `framer_e1` board: one E1 framer on SPI and its slots on the TDM bus."""
+
+    spi: SpiDevice
+    tdm: TdmBus = TdmBus()
+    hardware: Literal["real", "simulated"] = "real"
+    clock: Literal["network", "box"] = "network"
+    """Where the span's clock comes from: the far end's signal, or the box."""
+    crc4: bool = True
+    impedance: Literal[75, 120] = 120
+    """Ohms: 75 coaxial, 120 twisted pair."""
+    reset: GpioName = ""
+
+
 class BoardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`boards.json`: one document a board; `kind` is the file in `boards/` that drives it."""
 
@@ -42,6 +98,10 @@ class BoardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     enabled: bool = True
     extensions: Annotated[int, msgspec.Meta(ge=1, le=32, description="1 to 32 extension ports")] = 8
     """Extension ports of the simulated board. What a real board has, its driver knows."""
+    analogue: AnalogueLines | None = None
+    """Needed by the kind `spi_analogue`."""
+    framer: FramerSpan | None = None
+    """Needed by the kind `framer_e1`."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
