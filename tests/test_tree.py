@@ -27,6 +27,8 @@ IMPORTED_AS = {
     "python-periphery": "periphery",
 }
 BUILT_BY_US = {"pjsua2", "_pjsua2"}
+FROM_THE_SYSTEM = {"alsaaudio"}
+"""Optional, without wheels: the extra `alsa`, or Debian's package."""
 
 
 @cache
@@ -143,7 +145,11 @@ def test_the_locks_hold_what_the_project_asks_for_with_hashes_and_no_host() -> N
 
 def test_the_product_imports_only_what_it_requires() -> None:
     allowed = (
-        {IMPORTED_AS.get(name, name) for name in required()} | BUILT_BY_US | set(PRODUCT) | sys.stdlib_module_names
+        {IMPORTED_AS.get(name, name) for name in required()}
+        | BUILT_BY_US
+        | FROM_THE_SYSTEM
+        | set(PRODUCT)
+        | sys.stdlib_module_names
     )
     foreign = set()
     for path in python_files(*PRODUCT):
