@@ -1,0 +1,125 @@
+"""Reset, interrupt, lamps and buttons on GPIO lines of the processor, through python-periphery. No meaning of them.
+
+A line is named `/dev/gpiochip0:17` (the kernel's chip and line) in configuration. Reset, interrupt and buttons are low
+when active on the boards that this is for; say so with `active_low`. The library is imported when a line is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from drivers.spi_line_chip import ChipError
+
+STEADY_LOOKS = 3
+"""A button counts as pressed or released after so many looks in a row that agree (at 10 ms: 30 ms)."""
+
+
+class Line(Protocol):
+    """What is used of python-periphery's `GPIO`. Its methods raise `GPIOError`, an OSError."""
+
+    def read(self) -> bool: ...
+    def write(self, value: bool) -> None: ...
+    def close(self) -> None: ...
+
+
+OpenLine = Callable[[str, int, str], Line]
+"""Chip device, line number, direction (`in`, `low`, `high`) → the line."""
+
+
+def periphery_line(chip: str, number: int, direction: str) -> Line:
+    """A real line. Raises ImportError, OSError."""
+    from periphery import GPIO
+
+    line: Any = GPIO(chip, number, direction)
+    opened: Line = line
+    return opened
+
+
+class GpioLine:
+    """One line, active or not."""
+
+    def __init__(
+        self, name: str, direction: str, where: str, active_low: bool = True, open_line: OpenLine = periphery_line
+    ) -> None:
+        """`name`: `/dev/gpiochip0:17`; `direction`: `in` or `out` (starts inactive). Raises ChipError."""
+        self._where = f"{where} GPIO {name}"
+        self._active_low = active_low
+        chip, colon, number = name.rpartition(":")
+        if not colon or not number.isdigit():
+            raise ChipError("this names no line", self._where, "Write it as /dev/gpiochip0:17")
+        if direction == "out":
+            direction = "high" if active_low else "low"
+        try:
+            self._line: Line | None = open_line(chip, int(number), direction)
+        except ImportError as error:
+            raise ChipError(
+                f"python-periphery cannot be used ({error})", self._where, "Run scripts/setup: it installs it"
+            ) from error
+        except OSError as error:
+            remedy = "See `gpioinfo`: the line must be there and unused, and the user in the group of the chip's device"
+            raise ChipError(f"the line cannot be opened ({error})", self._where, remedy) from error
+
+    def active(self) -> bool:
+        """Raises ChipError."""
+        try:
+            return self._opened().read() != self._active_low
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def set(self, active: bool) -> None:
+        """Drive the line. Raises ChipError."""
+        try:
+            self._opened().write(active != self._active_low)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        if self._line is not None:
+            try:
+                self._line.close()
+            except OSError:
+                pass  # the chip is gone, and the line with it
+            self._line = None
+
+    def _opened(self) -> Line:
+        if self._line is None:
+            raise ChipError("the line is closed", self._where, "This is a fault in Linebox")
+        return self._line
+
+    def _failed(self, error: OSError) -> ChipError:
+        return ChipError(f"the line failed ({error})", self._where, "See that the board is plugged in")
+
+
+class Button:
+    """A push button without bounces: give it what the line says every 10 ms."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self._agree = 0
+
+    def look(self, active: bool) -> bool:
+        """True at the look with which the button counts as newly pressed."""
+        self._agree = self._agree + 1 if active != self.pressed else 0
+        if self._agree < STEADY_LOOKS:
+            return False
+        self.pressed, self._agree = active, 0
+        return active
+
+
+class Lamp:
+    """An LED that is on, off or blinks. Give it the time every 10 ms or so; it writes only changes."""
+
+    def __init__(self, line: GpioLine) -> None:
+        self._line = line
+        self._lit: bool | None = None
+        self.on = False
+        self.blink_ms = 0
+        """Period of blinking; 0: steady."""
+
+    def show(self, now_ms: int) -> None:
+        """Raises ChipError."""
+        lit = self.on and (not self.blink_ms or now_ms % self.blink_ms < self.blink_ms // 2)
+        if lit != self._lit:
+            self._line.set(lit)
+            self._lit = lit

@@ -1,0 +1,166 @@
+"""Samples of a TDM bus through an ALSA sound card: frames of N slots to and from blocks. Knows nothing of lines.
+
+The processor's I2S/PCM port in TDM mode is a sound card with as many channels as the bus has slots, 8000 frames a
+second. A period is one block of 10 ms. Slots are A-law bytes (`a_law`), or 16 bit samples with the A-law code in the
+lower byte (`word`), as ports do that cannot make 8-bit slots. pyalsaaudio (0.9 or later) is imported when a stream is
+opened.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.spi_line_chip import ChipError
+
+RATE = 8000
+BLOCK = 80
+"""Frames in a period: 10 ms."""
+DEPTH = 4
+"""Periods that the card buffers each way."""
+PREFILL = 2
+"""Periods of silence written at the start, so that a block that comes a little late still finds one playing."""
+BLOCKS_AT_ONCE = 64
+"""More than any card buffers: a device without a clock (ALSA's `null`) would give blocks for ever."""
+ALAW_SILENCE = 0xD5
+
+Block = NDArray[np.uint8]
+SampleFormat = Literal["a_law", "word"]
+
+
+class Pcm(Protocol):
+    """What is used of pyalsaaudio's `PCM`, opened non-blocking. Its methods raise `ALSAAudioError`."""
+
+    def read(self) -> tuple[int, bytes]: ...
+    def write(self, data: bytes) -> int: ...
+    def polldescriptors(self) -> list[tuple[int, int]]: ...
+    def close(self) -> None: ...
+
+
+PcmPair = tuple[Pcm, Pcm]
+"""Capture and playback."""
+
+
+@dataclass
+class TdmCounters:
+    """What was lost since the stream was opened; only grow."""
+
+    overruns: int = 0
+    """Times that the card's capture buffer ran over; each loses at least `DEPTH` blocks."""
+    underruns: int = 0
+    """Times that the card had nothing to play."""
+    lost_inward: int = 0
+    lost_outward: int = 0
+
+
+def open_pcms(card: str, slots: int, sample_format: SampleFormat, where: str) -> PcmPair:
+    """Capture and playback of an ALSA card, e.g. `hw:CARD=linecard`. Raises ChipError if it is not there."""
+    try:
+        import alsaaudio
+    except ImportError as error:
+        raise ChipError(
+            f"pyalsaaudio cannot be used ({error})",
+            where,
+            "Install it: python3-alsaaudio (Debian 13), or pip install pyalsaaudio with libasound2-dev",
+        ) from error
+    code = alsaaudio.PCM_FORMAT_A_LAW if sample_format == "a_law" else alsaaudio.PCM_FORMAT_S16_LE
+    opened: list[Any] = []
+    try:
+        for way in (alsaaudio.PCM_CAPTURE, alsaaudio.PCM_PLAYBACK):
+            opened.append(
+                alsaaudio.PCM(
+                    way, alsaaudio.PCM_NONBLOCK, rate=RATE, channels=slots, format=code, periodsize=BLOCK, device=card
+                )
+            )
+    except alsaaudio.ALSAAudioError as error:
+        for pcm in opened:
+            pcm.close()
+        remedy = "See what `arecord -l` lists: the TDM port must be switched on in the device tree; user in group audio"
+        raise ChipError(f"the sound card {card} cannot be opened ({error})", where, remedy) from error
+    return opened[0], opened[1]
+
+
+class TdmStream:
+    """One TDM bus. `read_blocks` and `write_block` return at once and raise ChipError when the card fails."""
+
+    def __init__(self, slots: int, sample_format: SampleFormat, where: str, make: Callable[[], PcmPair]) -> None:
+        """`make` opens capture and playback (`open_pcms`, or simulated ones)."""
+        self.counters = TdmCounters()
+        self._slots = slots
+        self._where = where
+        self._type = np.dtype(np.uint8 if sample_format == "a_law" else "<u2")
+        self._capture, self._playback = make()
+        self._read: deque[Block] = deque()
+        silence = np.full((slots, BLOCK), ALAW_SILENCE, np.uint8)
+        try:
+            for _ in range(PREFILL):
+                self._playback.write(self._frames(silence))
+            self._read_period()  # a capture stream starts running with the first read
+            self.descriptor = self._capture.polldescriptors()[0][0]
+        except Exception as error:
+            self.close()
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        for pcm in (self._capture, self._playback):
+            try:
+                pcm.close()
+            except Exception:  # pyalsaaudio's error class is not known here, and there is nothing left to do
+                pass
+
+    def read_blocks(self) -> list[Block]:
+        """Whole blocks [slots, 80] A-law that wait, oldest first; at most `BLOCKS_AT_ONCE`."""
+        try:
+            for _ in range(BLOCKS_AT_ONCE):
+                if not self._read_period():
+                    break
+        except Exception as error:
+            if not self._read:
+                raise self._failed(error) from error
+            # What came before the failure is still given; the next call fails again.
+        blocks = list(self._read)
+        self._read.clear()
+        return blocks
+
+    def write_block(self, block: Block) -> bool:
+        """Play a block [slots, 80] A-law. False if the card's buffer is full: it is lost and counted."""
+        try:
+            written = self._playback.write(self._frames(block))
+            if written == -errno.EPIPE:
+                self.counters.underruns += 1
+                silence = np.full((self._slots, BLOCK), ALAW_SILENCE, np.uint8)
+                for _ in range(PREFILL - 1):
+                    self._playback.write(self._frames(silence))
+                written = self._playback.write(self._frames(block))
+        except Exception as error:
+            raise self._failed(error) from error
+        if written < BLOCK:
+            self.counters.lost_outward += 1
+            return False
+        return True
+
+    def _read_period(self) -> bool:
+        """Take one period. False: nothing waits."""
+        length, data = self._capture.read()
+        if length == -errno.EPIPE:
+            self.counters.overruns += 1
+            self.counters.lost_inward += DEPTH
+            return True
+        if length < BLOCK:
+            return False
+        samples = np.frombuffer(data, self._type, BLOCK * self._slots).reshape(BLOCK, self._slots)
+        self._read.append(np.ascontiguousarray(samples.T.astype(np.uint8)))
+        return True
+
+    def _frames(self, block: Block) -> bytes:
+        return np.ascontiguousarray(block.T).astype(self._type).tobytes()
+
+    def _failed(self, error: Exception) -> ChipError:
+        remedy = "See that the line card is plugged in; it is opened again by itself"
+        return ChipError(f"the TDM stream failed ({error})", self._where, remedy)

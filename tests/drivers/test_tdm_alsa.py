@@ -1,0 +1,106 @@
+"""Samples through pyalsaaudio's PCM, played by a simulated one: slots, xruns, short writes, a card that goes."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from drivers.simulated.tdm import SimulatedTdm
+from drivers.spi_line_chip import ChipError
+from drivers.tdm_alsa import BLOCKS_AT_ONCE, DEPTH, PREFILL, TdmStream, open_pcms
+
+
+@pytest.fixture
+def tdm() -> SimulatedTdm:
+    return SimulatedTdm(4, lambda ms: None)
+
+
+@pytest.fixture
+def stream(tdm: SimulatedTdm) -> Iterator[TdmStream]:
+    stream = TdmStream(4, "a_law", "board x", lambda: tdm.open(timed=False))
+    yield stream
+    stream.close()
+
+
+def test_slots_become_rows_and_rows_slots(tdm: SimulatedTdm, stream: TdmStream) -> None:
+    block = np.random.default_rng(1).integers(0, 256, (4, 80), dtype=np.uint8)
+    tdm.give(block)
+
+    (got,) = stream.read_blocks()
+    assert np.array_equal(got, block)
+    assert stream.write_block(block)
+    assert np.array_equal(tdm.take()[PREFILL], block)
+
+
+def test_an_overrun_is_counted_and_the_stream_goes_on(tdm: SimulatedTdm, stream: TdmStream) -> None:
+    tdm.give(-errno.EPIPE)
+    tdm.give(np.zeros((4, 80), np.uint8))
+
+    assert len(stream.read_blocks()) == 1
+    assert (stream.counters.overruns, stream.counters.lost_inward) == (1, DEPTH)
+
+
+def test_an_underrun_is_counted_and_the_cushion_put_back(tdm: SimulatedTdm, stream: TdmStream) -> None:
+    tdm.take()
+    tdm.next_write = -errno.EPIPE
+
+    assert stream.write_block(np.zeros((4, 80), np.uint8))
+    assert stream.counters.underruns == 1
+    assert [int(block[0, 0]) for block in tdm.take()] == [0xD5] * (PREFILL - 1) + [0]
+
+
+def test_a_full_card_costs_blocks(tdm: SimulatedTdm, stream: TdmStream) -> None:
+    written = [stream.write_block(np.zeros((4, 80), np.uint8)) for _ in range(10)]
+
+    assert written.count(False) == stream.counters.lost_outward == 10 - (8 - PREFILL)
+
+
+def test_a_card_that_goes_is_an_error_that_names_the_board(tdm: SimulatedTdm, stream: TdmStream) -> None:
+    tdm.pulled = True
+    for act in (stream.read_blocks, lambda: stream.write_block(np.zeros((4, 80), np.uint8))):
+        with pytest.raises(ChipError, match="board x: the TDM stream failed"):
+            act()
+
+
+def test_a_device_without_a_clock_does_not_hold_up_the_gateway(tdm: SimulatedTdm, stream: TdmStream) -> None:
+    for _ in range(BLOCKS_AT_ONCE + 5):
+        tdm.give(np.zeros((4, 80), np.uint8))
+
+    assert [len(stream.read_blocks()) for _ in range(3)] == [BLOCKS_AT_ONCE, 5, 0]
+
+
+def test_sixteen_bit_slots_carry_the_code_in_the_lower_byte() -> None:
+    class Pcm:
+        def __init__(self) -> None:
+            self.wrote: list[bytes] = []
+            self.gives = [(0, b""), (80, np.tile(np.array([0xD5, 0x55], "<u2"), 80).tobytes()), (0, b"")]
+
+        def read(self) -> tuple[int, bytes]:
+            return self.gives.pop(0)
+
+        def write(self, data: bytes) -> int:
+            self.wrote.append(data)
+            return 80
+
+        def polldescriptors(self) -> list[tuple[int, int]]:
+            return [(7, 1)]
+
+        def close(self) -> None: ...
+
+    pcm = Pcm()
+    stream = TdmStream(2, "word", "board x", lambda: (pcm, pcm))
+
+    (block,) = stream.read_blocks()
+    assert (set(block[0]), set(block[1])) == ({0xD5}, {0x55})
+    assert len(pcm.wrote[0]) == 80 * 2 * 2
+    assert stream.descriptor == 7
+
+
+def test_without_the_library_or_card_it_says_what_to_do() -> None:
+    with pytest.raises(ChipError) as error:
+        open_pcms("hw:CARD=nothing", 4, "a_law", "board x")
+    assert error.value.remedy
+    assert "board x" in str(error.value)
