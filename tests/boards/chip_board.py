@@ -1,0 +1,72 @@
+"""A board with a simulated card, opened and driven block by block; media time is the test's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from boards.base import Board
+from boards.framer_e1 import FramerE1Board
+from boards.signals import Alarm, FromBoard
+from boards.spi_analogue import Buses, SpiAnalogueBoard
+from drivers.simulated.register_chip import RegisterChip
+from firmware.core.schemas import AnalogueLines, FramerSpan, LinePort
+from tests.contract.chip_far_end import CardSlot, ChipFarEnd
+
+
+class ChipBench:
+    """`chips` are on the card; `told` holds all signals since the start or the last `forget`."""
+
+    def __init__(self, *kinds: str) -> None:
+        self.place = CardSlot()
+        self.kinds = kinds
+        self.devices = [f"/dev/spidev0.{number}" for number in range(len(kinds))]
+        self.told: list[FromBoard] = []
+        self.board: Board
+        if kinds == ("ds26521",):
+            self.board = FramerE1Board("span", FramerSpan(spi=self.devices[0]), Buses(self.place.spi, self.place.pcms))
+        else:
+            ports = tuple(
+                LinePort(chip=kind, spi=device, slot=slot)  # type: ignore[arg-type]
+                for slot, (kind, device) in enumerate(zip(kinds, self.devices, strict=True))
+            )
+            self.board = SpiAnalogueBoard("card", AnalogueLines(ports=ports), Buses(self.place.spi, self.place.pcms))
+        self.plug()
+
+    def plug(self) -> None:
+        """Put a new card in."""
+        slots: Sequence[int] = range(1, 31) if self.kinds == ("ds26521",) else range(len(self.kinds))
+        self.far = ChipFarEnd(self.place, self.kinds, self.devices, slots)
+
+    @property
+    def chips(self) -> list[RegisterChip]:
+        return self.far.card.chips
+
+    def run(self, ms: int) -> None:
+        """Let media time pass. Raises BoardError if the board fails."""
+        for _ in range(ms // 10):
+            self.far.block()
+            self.told += self.board.receive()[1]
+
+    def started(self) -> ChipBench:
+        """Open and wait until the ports work."""
+        self.board.open()
+        self.run(2000)
+        self.forget()
+        return self
+
+    def forget(self) -> None:
+        self.told.clear()
+
+    def take(self) -> list[FromBoard]:
+        told, self.told = self.told, []
+        return told
+
+    def raised(self) -> dict[str, tuple[int, ...]]:
+        """Alarms that stand, by what was told since the start or `forget`."""
+        alarms: dict[str, tuple[int, ...]] = {}
+        for signal in self.told:
+            if isinstance(signal, Alarm):
+                alarms.pop(signal.alarm, None)
+                if signal.raised:
+                    alarms[signal.alarm] = signal.channels
+        return alarms
