@@ -293,7 +293,7 @@ class LegState(msgspec.Struct, frozen=True):
     leg: str
     channel: int
     state: str
-    """`incoming`, `alerting`, `up`, `releasing`."""
+    """`incoming`, `alerting`, `dialling` (placed by the box, not answered), `up`, `releasing`."""
     calling: str = ""
     called: str = ""
     request: str = ""

@@ -180,6 +180,9 @@ class IncomingPhase(StrEnum):
     DONE = "done"
 
 
+NUMBERS = frozenset((IncomingPhase.CALLED, IncomingPhase.CATEGORY, IncomingPhase.CALLING))
+
+
 class IncomingRegister(msgspec.Struct, tag="incoming", kw_only=True):
     """The called side. `refusing`: takes no call, answers the first tone with congestion."""
 
@@ -223,7 +226,7 @@ class IncomingRegister(msgspec.Struct, tag="incoming", kw_only=True):
         if self.phase is IncomingPhase.ANSWERED:
             self.phase = IncomingPhase.DONE
             return [Tone(0), Wait(""), Finished(self.refused)]
-        return [Tone(0), Wait("next_digit" if self.phase is IncomingPhase.CALLED else "first_digit")]
+        return [Tone(0), Wait("next_digit" if self.phase in NUMBERS else "first_digit")]
 
     def offer_answer(self, signal: int, plan: R2Plan) -> list[Step]:
         """Tell how the called subscriber is, by a signal of group B. Only while the call is on offer."""
@@ -249,7 +252,8 @@ class IncomingRegister(msgspec.Struct, tag="incoming", kw_only=True):
             if self.phase is IncomingPhase.DONE:
                 return [Tone(0), Wait(""), Finished(self.refused)]
             return [Tone(0), Wait("first_digit")]
-        if self.phase is IncomingPhase.CALLED and self.called and not self.heard:
+        if self.called and self.phase in NUMBERS and not self.heard:
+            # No more digits of the called number, or a far end (openr2) that has no calling number to send.
             return self._pulse(plan.group_a.to_group_b)
         if self.heard or self.phase in (IncomingPhase.OFFERED, IncomingPhase.ANSWERED):
             self.phase, self.refused = IncomingPhase.DONE, Cause.FAILURE

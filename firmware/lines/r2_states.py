@@ -48,6 +48,6 @@ LEG_STATES: dict[R2State, str] = {
     R2State.ALERTING: "alerting",
     R2State.SEIZING: "dialling",
     R2State.DIALLING: "dialling",
-    R2State.RINGING: "alerting",
+    R2State.RINGING: "dialling",
     R2State.UP: "up",
 }

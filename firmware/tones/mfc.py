@@ -3,8 +3,9 @@
 It finds that a pair of tones came or went, on all listening channels at once; what a signal means, and what is to be
 said in return, is firmware/lines/r2_registers.py. Each tick looks at the last 20 ms of every listening channel by one
 product: least squares of all twelve frequencies, so that the far end's tones are told from the echo of our own, which
-lie in the other half of the band. A pair counts when two looks 10 ms apart agree, so a tone is told 16 to 30 ms after
-it began (38 in noise) and 10 to 23 ms after it ended: together less than the 80 ms that compelled signalling allows.
+lie in the other half of the band. A pair counts when two looks 10 ms apart agree (one would do on a quiet line; two are
+imitated less often), so a tone is told 16 to 30 ms after it began (38 in noise) and 10 to 23 ms after it ended:
+together less than the 80 ms that compelled signalling allows.
 
 Sources: frequencies and numbers Q.441; sending level -11.5 dBm0 a tone Q.454; receiver -5 to -35 dBm0, ±10 Hz, 5 dB
 between neighbours and 7 dB between others, 20 dB not accepted, 7 ms neither recognised nor released, operate and
@@ -46,10 +47,10 @@ TWIST_DB = 11.0
 """One tone may be this much stronger than the other. 7 must be accepted, 20 must not."""
 PAIR_SHARE = 0.6
 """Share that the pair must have of all that is not our own echo. A burst of 7 ms has 0.35 of a look of 20 ms."""
-THIRD_SHARE = 0.35
-"""A third tone of the direction may have this share of the weaker one's power: the skirts of a strong tone 10 Hz off
-have 0.2 of a tone 7 dB weaker."""
-FIRST_PAIR_SHARE, FIRST_THIRD_SHARE = 0.4, 0.7
+THIRD_SHARE = 0.5
+"""A third tone of the direction may have this share of the weaker one's power: two and only two make a signal. The
+skirts of a tone 10 Hz off that is 7 dB stronger have less than 0.2 of the weaker one's."""
+FIRST_PAIR_SHARE = 0.4
 """What suffices for the first of the two looks, which the tone may fill by half."""
 HOLD_SHARE = 0.22
 """What is left of a pair's power when it counts as gone. An interruption of 7 ms leaves 0.42 of a look,
@@ -147,10 +148,10 @@ class MfcDetector:
         maybe = (
             (second >= np.float32(_MINIMUM_POWER))
             & (strongest <= np.float32(10 ** (TWIST_DB / 10)) * second)
-            & (third <= np.float32(FIRST_THIRD_SHARE) * second)
+            & (third <= np.float32(THIRD_SHARE) * second)
             & (pair_energy >= np.float32(FIRST_PAIR_SHARE) * heard)
         )
-        good = (third <= np.float32(THIRD_SHARE) * second) & (pair_energy >= np.float32(PAIR_SHARE) * heard)
+        good = pair_energy >= np.float32(PAIR_SHARE) * heard
         number = np.where(maybe, _PAIR_NUMBER[order[:, 5], order[:, 4]], 0).astype(np.int8)
 
         sounding = self._sounding[rows]

@@ -48,6 +48,10 @@ def test_openr2_asks_for_the_calling_number_after_the_first_digit() -> None:
     assert answers(register, 6, 1, 1, 1, 1, 1, 3, 1)[:8] == [1, 1, 9, 10, 15, 2, 10, 3]
 
 
+def test_an_exchange_that_asks_for_the_category_again_gets_the_calling_number_from_its_beginning() -> None:
+    assert answers(OutgoingRegister(called="1", calling="90"), 6, 1, 1, 6, 1, 1)[1:] == [1, 9, 10, 1, 9, 10]
+
+
 def test_an_exchange_that_lost_its_place_gets_the_number_from_the_first_digit() -> None:
     assert answers(OutgoingRegister(called="1234"), 1, 1, 2, 1) == [1, 2, 3, 1, 2]
 
@@ -131,13 +135,27 @@ def test_a_number_that_stops_early_is_taken_as_it_is_by_a_pulse() -> None:
     assert register.called == "876"
 
 
+@pytest.mark.parametrize("forward", [(1, 1, 10), (1, 1, 10, 1), (1, 1, 10, 1, 9)])
+def test_a_caller_without_a_calling_number_is_put_through_without(forward: tuple[int, ...]) -> None:
+    register = IncomingRegister()
+    replies(register, *forward)
+
+    assert register.expire(PLAN) == [Wait("pulse_gap")]
+    assert register.expire(PLAN) == [Tone(3), Wait("pulse")]
+    register.expire(PLAN)
+    assert said(register.tone(3, True, PLAN)) == [Offered()]
+    assert register.called == "110"
+
+
 def test_a_digit_that_comes_just_before_the_pulse_still_counts() -> None:
     register = IncomingRegister()
     replies(register, 8, 7)
     register.expire(PLAN)
 
     assert said(register.tone(6, True, PLAN)) == [1]
+    assert said(register.tone(6, False, PLAN)) == [0]
     assert register.called == "876"
+    assert register.expire(PLAN) == [Wait("pulse_gap")]
 
 
 def test_a_caller_that_does_not_wait_for_the_end_of_the_pulse_is_understood() -> None:

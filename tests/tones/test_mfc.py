@@ -118,7 +118,7 @@ def test_what_is_too_quiet_too_uneven_or_off_the_frequency_is_no_tone() -> None:
         *(pair("forward", signal, LENGTH, (-25.0, -5.0), (0, 0)) for signal in SIGNALS),
         *(pair("forward", signal, LENGTH, (-10.0, -10.0), (60, 60)) for signal in SIGNALS),
         *(sine(hz, -8.0, LENGTH) for hz in FREQUENCIES["forward"]),
-        register_tone("forward", 1, LENGTH) + sine(1860.0, -11.5, LENGTH),
+        *(register_tone("forward", 1, LENGTH) + sine(1860.0, dbm0, LENGTH) for dbm0 in (-11.5, -13.5)),
         register_tone("backward", 1, LENGTH, -5.0),
         sine(450.0, -5.0, LENGTH),
     ]
