@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from boards.signals import Digit
 from firmware.core.clock import Stamp
+from firmware.lines.exchange_line import ExchangeLine
 from firmware.lines.extension import ExtensionState
 from firmware.lines.kinds import AnyLine
 from firmware.lines.messages import DigitReceived
@@ -40,6 +41,8 @@ def inband_digit(line: AnyLine, found: DetectedDigit, now: Stamp) -> DigitReceiv
         listening = line.digits == "inband" and line.state not in (TrunkState.IDLE, TrunkState.RELEASING)
     elif isinstance(line, R2Line):
         listening = line.state is R2State.UP
+    elif isinstance(line, ExchangeLine):
+        listening = line.talking
     else:
         listening = line.state is ExtensionState.UP
     if not listening:

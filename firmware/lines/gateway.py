@@ -17,31 +17,27 @@ import numpy as np
 from boards.base import ALAW_SILENCE, BLOCK, Block, BoardCounters, ChannelPlace
 from boards.signals import (
     Alarm,
-    Alerting,
-    Bits,
     Blocked,
     Cause,
-    Connect,
     Digit,
-    Flash,
     FromBoard,
-    HookChange,
-    Proceeding,
-    Release,
-    Setup,
     ToBoard,
 )
 from firmware.core.clock import Stamp
 from firmware.lines.board_row import BoardRow, board_rows
 from firmware.lines.digits import inband_digit, signalled_digit
+from firmware.lines.ears import Ears, Heard
 from firmware.lines.event_store import EventStore
+from firmware.lines.exchange_line import ExchangeLine, ExchangeLineSettings, HeardCaller, HeardProgress
 from firmware.lines.extension import ExtensionLine, ring_failed
 from firmware.lines.hearing import Hearing
-from firmware.lines.kinds import AnyLine, new_line
+from firmware.lines.kinds import AnyLine, new_line, take_signal
 from firmware.lines.line import (
     BusyTone,
+    DialTones,
     Effect,
     Howler,
+    ListenTo,
     PhoneData,
     RegisterListen,
     RegisterTone,
@@ -52,6 +48,7 @@ from firmware.lines.line import (
     Unattended,
 )
 from firmware.lines.line_sounds import LineSounds
+from firmware.lines.line_states import channel_state, leg_state
 from firmware.lines.messages import (
     AlertLeg,
     AnswerLeg,
@@ -71,7 +68,6 @@ from firmware.lines.messages import (
     LegAnswered,
     LegCleared,
     LegReleasing,
-    LegState,
     PhoneLifted,
     PlaceCall,
     Play,
@@ -87,8 +83,8 @@ from firmware.lines.r2_plan import R2Plan, load_r2_plan
 from firmware.lines.trunk import TrunkLine
 from firmware.media.plane import MediaPlane
 from firmware.media.sounds import SoundStore
-from firmware.tones.dtmf import DtmfDetector
-from firmware.tones.mfc import MfcDetector, MfcSender
+from firmware.tones.dtmf import DetectedDigit
+from firmware.tones.mfc import MfcSender
 
 MICROSECONDS_PER_SAMPLE = 125
 REQUESTS_REMEMBERED = 4096
@@ -107,9 +103,11 @@ class Gateway:
         boot: str,
         machine_boot: str,
         r2_plan: R2Plan | None = None,
+        exchange_lines: Mapping[str, ExchangeLineSettings] | None = None,
     ) -> None:
         """`boards`: name and channels of each, in the configuration's order. `r2_plan`: tables of the CAS channels
-        (None: China's as shipped). Raises ValueError for a name twice, R2PlanError."""
+        (None: China's as shipped). `exchange_lines`: settings of analogue trunks by label. Raises ValueError for a name
+        twice, R2PlanError, PlanError."""
         self.boot = boot
         self.machine_boot = machine_boot
         self.attached = False
@@ -119,15 +117,15 @@ class Gateway:
         self._board_of = [row for row in self._boards.values() for _ in row.places]
         plan = r2_plan or load_r2_plan()
         self.lines: list[AnyLine] = [
-            new_line(place.kind, channel, boot, plan) for channel, place in enumerate(self._places)
+            new_line(place.kind, channel, boot, plan, (exchange_lines or {}).get(place.label))
+            for channel, place in enumerate(self._places)
         ]
         self.received: Block = np.full((len(self.lines), BLOCK), ALAW_SILENCE, np.uint8)
         """What came in in the last tick, all channels; overwritten by the next."""
         self.sent: Block = self.received.copy()
         """What went out in the last tick, all channels."""
         self._plane = MediaPlane(len(self.lines), sounds)
-        self._detector = DtmfDetector(len(self.lines))
-        self._register_detector = MfcDetector(len(self.lines))
+        self._ears = Ears(len(self.lines))
         self._register_sender = MfcSender()
         self._hearing = Hearing(self._plane)
         self._line_sounds = LineSounds(self._plane)
@@ -156,10 +154,8 @@ class Gateway:
         result = self._plane.tick(self.received)
         self.sent = result.sent
         self._register_sender.lay_over(self.sent, begin)
-        for tone in self._register_detector.process(self._plane.linear, begin):
-            self._register_tone(tone.channel, HeardTone(tone.signal, tone.on), now)
-        for found in self._detector.process(self._plane.linear, begin):
-            self._report(inband_digit(self.lines[found.channel], found, now))
+        for channel, heard in self._ears.process(self._plane.linear, begin):
+            self._heard(self.lines[channel], heard, now)
         self._plays_ended(result.ended, now)
         return {name: result.sent[row.rows] for name, row in self._boards.items()}
 
@@ -184,8 +180,8 @@ class Gateway:
         a play. None: nothing will. A simulation may `skip_to` that moment if no audio matters until then."""
         ends = self._plane.next_end()
         moments = [self.next_deadline()]
-        if self._register_detector.listening:
-            moments.append(now.mono_us + BLOCK * MICROSECONDS_PER_SAMPLE)  # register tones are audio that matters
+        if self._ears.awaited:
+            moments.append(now.mono_us + BLOCK * MICROSECONDS_PER_SAMPLE)
         if ends is not None:
             moments.append(now.mono_us + (ends - self.sample) * MICROSECONDS_PER_SAMPLE)
         return min((moment for moment in moments if moment is not None), default=None)
@@ -260,25 +256,10 @@ class Gateway:
             return
         channel = row.first + signal.channel
         line = self.lines[channel]
-        effects: list[Effect] = []
-        match signal, line:
-            case Setup(), TrunkLine():
-                effects = line.setup(signal, now)
-            case Release(), TrunkLine():
-                effects = line.release(signal, now)
-            case Blocked(), TrunkLine():
-                effects = line.block_far(signal.blocked)
-            case ((Proceeding() | Alerting() | Connect()), TrunkLine()):
-                effects = line.unexpected()
-            case HookChange(), ExtensionLine():
-                effects = line.hook(signal.off_hook, now)
-            case Flash(), ExtensionLine():
-                effects = line.flash(now)
-            case Bits(), R2Line():
-                effects = line.handle(signal, now)
-            case Digit(), _:
-                self._report(signalled_digit(line, signal, self.sample, self._leg_began[channel], now))
-        self._perform(line, effects, now)
+        if isinstance(signal, Digit):
+            self._report(signalled_digit(line, signal, self.sample, self._leg_began[channel], now))
+        else:
+            self._perform(line, take_signal(line, signal, now), now)
 
     # ---- callserver --------------------------------------------------------------------------------------------------
 
@@ -305,8 +286,10 @@ class Gateway:
                 self._leg_command(command, now)
             case RingExtension() | PlaceCall():
                 self._ring(command, now)
-            case TellPhone():
-                self._tell_phone(command, now)
+            case TellPhone(channel=channel) if 0 <= channel < len(self.lines):
+                line = self.lines[channel]
+                if isinstance(line, ExtensionLine):
+                    self._perform(line, line.tell(command), now)
             case Play():
                 for sound in command.sounds:
                     if sound not in self._plane.sounds:
@@ -343,15 +326,10 @@ class Gateway:
         line = self.lines[command.channel] if 0 <= command.channel < len(self.lines) else None
         if isinstance(line, ExtensionLine) and isinstance(command, RingExtension):
             self._perform(line, line.ring(command, now), now)
-        elif isinstance(line, R2Line) and isinstance(command, PlaceCall):
+        elif isinstance(line, R2Line | ExchangeLine) and isinstance(command, PlaceCall):
             self._perform(line, line.handle(command, now), now)
         else:
             self._report(ring_failed(command.request, Cause.UNALLOCATED, now))
-
-    def _tell_phone(self, command: TellPhone, now: Stamp) -> None:
-        line = self.lines[command.channel] if 0 <= command.channel < len(self.lines) else None
-        if isinstance(line, ExtensionLine):
-            self._perform(line, line.tell(command), now)
 
     def _block(self, command: BlockChannel, now: Stamp) -> None:
         if not 0 <= command.channel < len(self.lines):
@@ -369,27 +347,13 @@ class Gateway:
             last_number=self._store.last_number,
             sample=self.sample,
             at=now,
-            legs=tuple(self._leg_state(leg, self.lines[channel]) for leg, channel in self._legs.items()),
+            legs=tuple(leg_state(leg, self.lines[channel], self._hearing) for leg, channel in self._legs.items()),
             channels=tuple(self._channel_state(line) for line in self.lines),
             boards=tuple(row.state for row in self._boards.values()),
         )
 
-    def _leg_state(self, leg: str, line: AnyLine) -> LegState:
-        return LegState(
-            leg=leg,
-            channel=line.channel,
-            state=line.leg_state(),
-            calling=line.calling,
-            called="" if isinstance(line, ExtensionLine) else line.called,
-            request="" if isinstance(line, TrunkLine) else line.request,
-            hearing=self._hearing.heard_by(leg),
-            play=self._hearing.playing_to(leg),
-        )
-
     def _channel_state(self, line: AnyLine) -> ChannelState:
-        place = self._places[line.channel]
-        board = self._board_of[line.channel].name
-        return ChannelState(line.channel, board, place.label, place.kind, line.display_state(), line.leg)
+        return channel_state(line, self._places[line.channel], self._board_of[line.channel].name)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -401,24 +365,30 @@ class Gateway:
                 case Report():
                     self._follow_leg(effect.event, line.channel)
                     self._report(effect.event)
-                case BusyTone() | RingbackTone() | Howler() | PhoneData() | StopSound():
+                case BusyTone() | RingbackTone() | Howler() | PhoneData() | DialTones() | StopSound():
                     self._line_sounds.perform(line.channel, effect)
                 case RegisterTone(signal=0):
                     self._register_sender.stop(line.channel)
                 case RegisterTone():
                     self._register_sender.start(line.channel, effect.direction, effect.signal)
-                case RegisterListen():
-                    self._register_detector.listen(line.channel, effect.direction)
+                case RegisterListen() | ListenTo():
+                    self._ears.listen(line, effect)
                 case Unattended():
                     if not self.attached and not isinstance(line, ExtensionLine):
                         self._perform(line, line.alert(now), now)
         self._watch(line)
         self._show(line, now)
 
-    def _register_tone(self, channel: int, tone: HeardTone, now: Stamp) -> None:
-        line = self.lines[channel]
-        if isinstance(line, R2Line):
-            self._perform(line, line.handle(tone, now), now)
+    def _heard(self, line: AnyLine, heard: Heard, now: Stamp) -> None:
+        match heard, line:
+            case HeardTone(), R2Line():
+                self._perform(line, line.handle(heard, now), now)
+            case ((HeardCaller() | HeardProgress()), ExchangeLine()):
+                self._perform(line, line.heard(heard, now), now)
+            case DetectedDigit(), ExchangeLine(talking=False):
+                self._perform(line, line.digit(heard.digit, now), now)
+            case DetectedDigit(), _:
+                self._report(inband_digit(line, heard, now))
 
     def _follow_leg(self, event: AnyLineEvent, channel: int) -> None:
         match event:
@@ -430,7 +400,7 @@ class Gateway:
                 self._legs[event.leg] = channel
                 self._leg_began[channel] = self.sample
                 self._hearing.open(event.leg, channel)
-                self._detector.reset(channel)
+                self._ears.begin(channel)
             case LegReleasing():
                 self._hearing.close(event.leg)
             case LegCleared():

@@ -1,18 +1,39 @@
-"""Which machine drives which kind of channel. The machines themselves: trunk.py, extension.py, r2.py."""
+"""Which machine drives which kind of channel, and takes which signals of it. The machines themselves: trunk.py,
+extension.py, r2.py, exchange_line.py."""
 
 from __future__ import annotations
 
-from boards.signals import ChannelKind
+from boards.signals import (
+    Alerting,
+    Bits,
+    Blocked,
+    ChannelKind,
+    Connect,
+    Flash,
+    FromBoard,
+    HookChange,
+    LoopCurrent,
+    Polarity,
+    Proceeding,
+    Release,
+    RingDetected,
+    Setup,
+)
+from firmware.core.clock import Stamp
+from firmware.lines.exchange_line import ExchangeLine, ExchangeLineSettings
 from firmware.lines.extension import ExtensionLine
+from firmware.lines.line import Effect
 from firmware.lines.r2 import R2Line
 from firmware.lines.r2_plan import R2Plan
 from firmware.lines.trunk import TrunkLine
 
-AnyLine = TrunkLine | ExtensionLine | R2Line
+AnyLine = TrunkLine | ExtensionLine | R2Line | ExchangeLine
 
 
-def new_line(kind: ChannelKind, channel: int, boot: str, r2_plan: R2Plan) -> AnyLine:
-    """The machine for a channel of this kind, at rest and not yet in service."""
+def new_line(
+    kind: ChannelKind, channel: int, boot: str, r2_plan: R2Plan, settings: ExchangeLineSettings | None
+) -> AnyLine:
+    """The machine for a channel of this kind, at rest and not yet in service. `settings`: an analogue trunk's."""
     match kind:
         case ChannelKind.TRUNK:
             return TrunkLine(channel=channel, boot=boot)
@@ -21,4 +42,27 @@ def new_line(kind: ChannelKind, channel: int, boot: str, r2_plan: R2Plan) -> Any
         case ChannelKind.CAS:
             return R2Line(channel=channel, boot=boot, plan=r2_plan)
         case ChannelKind.EXCHANGE_LINE:
-            raise ValueError(f"channel {channel}: there is no machine for analogue trunks")
+            return ExchangeLine(channel=channel, boot=boot, settings=settings or ExchangeLineSettings())
+
+
+def take_signal(line: AnyLine, signal: FromBoard, now: Stamp) -> list[Effect]:
+    """What follows from a signal of the line's channel. One that the kind of line does not have is passed over."""
+    match signal, line:
+        case Setup(), TrunkLine():
+            return line.setup(signal, now)
+        case Release(), TrunkLine():
+            return line.release(signal, now)
+        case Blocked(), TrunkLine():
+            return line.block_far(signal.blocked)
+        case ((Proceeding() | Alerting() | Connect()), TrunkLine()):
+            return line.unexpected()
+        case HookChange(), ExtensionLine():
+            return line.hook(signal.off_hook, now)
+        case Flash(), ExtensionLine():
+            return line.flash(now)
+        case ((RingDetected() | LoopCurrent() | Polarity()), ExchangeLine()):
+            return line.handle(signal, now)
+        case Bits(), R2Line():
+            return line.handle(signal, now)
+        case _:
+            return []

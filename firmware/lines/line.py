@@ -17,6 +17,8 @@ from firmware.lines.messages import AnyLineEvent
 
 Side = Literal["line", "box"]
 """Which side ended a leg first."""
+Listening = Literal["caller", "dial_tone", "end"] | None
+"""What the gateway listens for on an analogue trunk: who calls, dial tone, the end of the call, nothing."""
 
 FAILURE_HOLD_US = 2 * MICROSECONDS
 """How long an alarm may last before the leg on an alarmed channel is given up: a short break must not end a call."""
@@ -59,6 +61,20 @@ class StopSound:
 
 
 @dataclass(frozen=True, slots=True)
+class DialTones:
+    """Effect: these digits are dialled on the channel by tones, once."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListenTo:
+    """Effect: from now on the gateway listens for this on an analogue trunk."""
+
+    what: Listening
+
+
+@dataclass(frozen=True, slots=True)
 class Unattended:
     """Effect: the incoming leg has waited long without being answered or alerted; is there a callserver at all?"""
 
@@ -91,6 +107,8 @@ Effect = (
     | Howler
     | PhoneData
     | StopSound
+    | DialTones
+    | ListenTo
     | Unattended
     | RegisterTone
     | RegisterListen

@@ -1,4 +1,4 @@
-"""What the gateway lets a line hear without a word of the callserver: busy, ringback and howler tone, caller ID.
+"""What the gateway lets a line hear without a word of the callserver: busy tone, howler, caller ID, dialled digits.
 
 What a leg hears by command is `hearing.py`.
 """
@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import logging
 
-from firmware.lines.line import BusyTone, Howler, PhoneData, RingbackTone, StopSound
+import numpy as np
+
+from firmware.lines.exchange_line import DIGIT_MS
+from firmware.lines.line import BusyTone, DialTones, Howler, PhoneData, RingbackTone, StopSound
 from firmware.media import codec
+from firmware.media.codec import Alaw
 from firmware.media.plane import MediaPlane
 from firmware.tones import fsk
+from firmware.tones.generate import dtmf, pause
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +26,9 @@ class LineSounds:
     def __init__(self, plane: MediaPlane) -> None:
         self._plane = plane
 
-    def perform(self, channel: int, effect: BusyTone | RingbackTone | Howler | PhoneData | StopSound) -> None:
+    def perform(
+        self, channel: int, effect: BusyTone | RingbackTone | Howler | PhoneData | DialTones | StopSound
+    ) -> None:
         """From the next tick on the channel hears it instead of anything else."""
         match effect:
             case BusyTone():
@@ -33,5 +40,13 @@ class LineSounds:
             case PhoneData():
                 if not self._plane.play_samples(channel, codec.encode(fsk.modulate(effect.message))):
                     _log.warning("no room for the caller ID on channel %d: its phone shows nothing", channel)
+            case DialTones():
+                if not self._plane.play_samples(channel, _dialled(effect.digits)):
+                    _log.warning("the number for channel %d is empty or too long to be dialled", channel)
             case StopSound():
                 self._plane.stop_play(channel)
+
+
+def _dialled(digits: str) -> Alaw:
+    parts = [part for digit in digits for part in (dtmf(digit, DIGIT_MS / 2), pause(DIGIT_MS / 2))]
+    return np.concatenate(parts) if parts else pause(0)

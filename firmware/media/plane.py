@@ -115,7 +115,7 @@ class MediaPlane:
         self._begin_play(channel, found, loop)
 
     def play_samples(self, channel: int, samples: Alaw) -> bool:
-        """Let the channel hear once what was made for it just now (A-law, at most 2 s) instead of whom it is joined to.
+        """Let the channel hear once what was made for it just now (A-law, at most 4 s) instead of whom it is joined to.
         False, and nothing is changed, if there is no room for it."""
         self._check(channel)
         sound = self.sounds.hold(samples)

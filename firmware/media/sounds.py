@@ -2,7 +2,7 @@
 
 Names: `prompt:<file>` and `music:<file>` from WAV files, `tone:<name>` from arrays that the caller made from the
 country's tone plan. Read once at start; nothing here touches a file afterwards. At the end of the bank are a few empty
-places for sounds without a name that are made while the box runs (caller ID).
+places for sounds without a name that are made while the box runs (caller ID, dialling).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MUSIC = "music:"
 
 PLACES = 32
 """Sounds made at run time that can be there at once: more phones do not ring at the same moment."""
-PLACE_SAMPLES = 16_000
-"""The longest of them: 2 s; a caller ID with a name takes 1.1 s."""
+PLACE_SAMPLES = 32_000
+"""The longest of them: 4 s; a caller ID with a name takes 1.1 s, a number of 20 digits 3.2 s."""
 
 
 class SoundError(Exception):

@@ -71,24 +71,28 @@ class CallProgressDetector:
         """Sample count after the last hop that was not silent."""
         self._now = 0
 
-    def reset(self, channel: int, sample: int) -> None:
-        """Begin anew with a channel at this sample count: nothing has sounded."""
+    def reset(self, channel: int) -> None:
+        """Begin anew with a channel: nothing has sounded."""
         self._before[channel] = self._products[channel] = 0.0
         self._share[channel] = 0.0
         self._on[channel] = False
-        self._changed[channel] = self._loud[channel] = sample
+        self._changed[channel] = self._loud[channel] = self._now
 
-    def sounding(self, channel: int) -> int:
-        """For how many samples a tone has been sounding on the channel; 0: there is none."""
-        return max(1, round(self._now - self._changed[channel])) if self._on[channel] else 0
+    def sounding(self, rows: Indexes) -> NDArray[np.int64]:
+        """For how many samples a tone has been sounding on these channels; 0: there is none."""
+        lasts = np.maximum(1, self._now - self._changed[rows].astype(np.int64))
+        return np.where(self._on[rows], lasts, 0)
 
-    def silent(self, channel: int) -> int:
-        """For how many samples the channel has been silent."""
-        return max(0, self._now - int(self._loud[channel]))
+    def silent(self, rows: Indexes) -> NDArray[np.int64]:
+        """For how many samples these channels have been silent."""
+        return np.maximum(0, self._now - self._loud[rows])
 
     def process(self, linear: Linear, sample: int, active: Indexes) -> list[ToneBurst]:
         """One tick: `linear` [channels, 80], whose first sample has the count `sample`; `active`: the channels watched,
         each once. Tones that ended."""
+        # Time that passed without audio was neither silence nor tone.
+        self._loud += sample - self._now
+        self._changed += sample - self._now
         self._now = sample + BLOCK
         if not active.size:
             return []

@@ -180,5 +180,5 @@ class R2Bench:
                 assert isinstance(course[-1], LegCleared)
             assert end.gateway.snapshot(True, self.clock.now()).legs == ()
             assert not end.gateway._register_sender.sending
-            assert not end.gateway._register_detector.listening
+            assert not end.gateway._ears.awaited
             assert end.gateway.next_deadline() is None

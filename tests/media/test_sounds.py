@@ -75,7 +75,7 @@ def test_a_file_that_cannot_be_played_says_why(tmp_path: Path) -> None:
 
 def test_sounds_made_at_run_time_find_a_place_until_there_is_none() -> None:
     store = SoundStore({"tone:it": np.full(100, 9, dtype=np.uint8)})
-    held = [store.hold(np.full(16_000 - number, number, dtype=np.uint8)) for number in range(PLACES)]
+    held = [store.hold(np.full(32_000 - number, number, dtype=np.uint8)) for number in range(PLACES)]
 
     assert store.hold(np.zeros(1, dtype=np.uint8)) is None
     for number, sound in enumerate(held):
@@ -84,9 +84,9 @@ def test_sounds_made_at_run_time_find_a_place_until_there_is_none() -> None:
         assert set(store.windows[sound.offset + sound.length].tolist()) == {codec.SILENCE}
         store.give_back(sound)
     assert set(store.samples("tone:it").tolist()) == {9}
-    assert store.hold(np.zeros(16_001, dtype=np.uint8)) is None
+    assert store.hold(np.zeros(32_001, dtype=np.uint8)) is None
     assert store.hold(np.zeros(0, dtype=np.uint8)) is None
-    assert store.hold(np.zeros(16_000, dtype=np.uint8)) is not None
+    assert store.hold(np.zeros(32_000, dtype=np.uint8)) is not None
 
 
 def test_the_bank_cannot_be_written_from_outside() -> None:

@@ -179,11 +179,20 @@ def test_dial_tone_and_silence_are_told_while_they_last() -> None:
     said = []
     for at in range(0, 24_000, BLOCK):
         detector.process(audio[at : at + BLOCK].reshape(1, -1), at, only)
-        said.append((detector.sounding(0), detector.silent(0)))
+        said.append((int(detector.sounding(only)[0]), int(detector.silent(only)[0])))
 
     assert said[99] == (0, 8000)
     assert said[150][0] == pytest.approx(51 * BLOCK, abs=16)
     assert said[150][1] == 0
     assert said[299] == (0, 8000)
-    detector.reset(0, 24_000)
-    assert (detector.sounding(0), detector.silent(0)) == (0, 0)
+    detector.reset(0)
+    assert (detector.sounding(only)[0], detector.silent(only)[0]) == (0, 0)
+
+
+def test_time_that_passes_without_audio_is_no_silence() -> None:
+    detector, only = CallProgressDetector(1), np.zeros(1, dtype=np.intp)
+    quiet = np.zeros((1, BLOCK), dtype=np.float32)
+    detector.process(quiet, 0, only)
+    detector.process(quiet, 8_000_000, only)
+
+    assert detector.silent(only)[0] == 2 * BLOCK

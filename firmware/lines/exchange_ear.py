@@ -1,0 +1,97 @@
+"""What is heard on analogue trunks: while they ring, who calls; while they are up, busy tone, dial tone, silence.
+
+Only the trunks that ring or are up cost anything. What follows from it is the line's business (exchange_line.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.lines.exchange_line import ExchangeLineSettings, HeardCaller, HeardProgress
+from firmware.lines.line import Listening
+from firmware.media.codec import SAMPLE_RATE, Linear
+from firmware.media.plane import NEVER
+from firmware.tones.call_progress import Cadence, CadenceCount, CallProgressDetector, cadence_of
+from firmware.tones.caller_id import read_message
+from firmware.tones.fsk import FskDetector
+from firmware.tones.plan import load_plan
+
+DIAL_TONE = SAMPLE_RATE // 2
+"""Samples of a tone without a break that are dial tone where it is awaited."""
+LONGEST_TONE = 3 * SAMPLE_RATE
+"""And where it is not: the far end has hung up and the exchange awaits digits."""
+
+_log = logging.getLogger(__name__)
+
+
+def country_busy_tones() -> tuple[Cadence, ...]:
+    """The tones of the country's plan that say that a call is over. Raises PlanError."""
+    tones = load_plan().tones
+    cadences = (cadence_of(tones[name]) for name in ("busy", "congestion") if name in tones)
+    return tuple(cadence for cadence in cadences if cadence is not None)
+
+
+class ExchangeEar:
+    """The ears of a fixed number of channels. Their arrays are made when the first analogue trunk listens."""
+
+    def __init__(self, channels: int, busy_tones: Sequence[Cadence]) -> None:
+        """`busy_tones`: those of the country, for all lines."""
+        self._channels = channels
+        self._busy_tones = tuple(busy_tones)
+        self._fsk: FskDetector | None = None
+        self._progress: CallProgressDetector | None = None
+        self._ringing: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        self._up: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        self._counts: dict[int, CadenceCount] = {}
+        self._silence_limit: NDArray[np.int64] = np.full(channels, NEVER, dtype=np.int64)
+        """Samples of silence after which a channel counts as left."""
+        self._tone_limit: NDArray[np.int64] = np.full(channels, NEVER, dtype=np.int64)
+
+    @property
+    def waits_for_caller(self) -> bool:
+        """True while audio matters that says who calls."""
+        return bool(self._ringing.size)
+
+    def listen(self, channel: int, listening: Listening, settings: ExchangeLineSettings) -> None:
+        """From now on listen on the channel for who calls, dial tone, the end of the call, or nothing."""
+        self._ringing = self._ringing[self._ringing != channel]
+        self._up = self._up[self._up != channel]
+        self._counts.pop(channel, None)
+        if listening == "caller":
+            self._fsk = self._fsk or FskDetector(self._channels)
+            self._fsk.reset(channel)
+            self._ringing = np.append(self._ringing, channel)
+        elif listening is not None:
+            self._progress = self._progress or CallProgressDetector(self._channels)
+            self._progress.reset(channel)
+            self._up = np.append(self._up, channel)
+            tones = (*settings.busy_tones, *self._busy_tones)
+            self._counts[channel] = CadenceCount(tones, regular=settings.any_regular_tone)
+            self._tone_limit[channel] = DIAL_TONE if listening == "dial_tone" else LONGEST_TONE
+            limit = round(settings.silence_seconds * SAMPLE_RATE)
+            self._silence_limit[channel] = limit or NEVER
+
+    def process(self, linear: Linear, sample: int) -> list[tuple[int, HeardCaller | HeardProgress]]:
+        """One tick: `linear` [channels, 80], whose first sample has the count `sample`. What was heard, by channel."""
+        heard: list[tuple[int, HeardCaller | HeardProgress]] = []
+        if self._fsk is not None and self._ringing.size:
+            for message in self._fsk.process(linear, self._ringing):
+                try:
+                    if not message.intact:
+                        raise ValueError("its check byte is wrong")
+                    heard.append((message.channel, HeardCaller(read_message(message.kind, message.content))))
+                except ValueError as error:
+                    _log.warning("channel %d: a caller ID could not be read: %s", message.channel, error)
+        if self._progress is not None and self._up.size:
+            for burst in self._progress.process(linear, sample, self._up):
+                if self._counts[burst.channel].heard(burst):
+                    heard.append((burst.channel, HeardProgress("busy_tone")))
+            left = self._progress.silent(self._up) >= self._silence_limit[self._up]
+            heard += [(channel, HeardProgress("silence")) for channel in self._up[left].tolist()]
+            dialled = self._progress.sounding(self._up) >= self._tone_limit[self._up]
+            heard += [(channel, HeardProgress("dial_tone")) for channel in self._up[dialled].tolist()]
+        return heard

@@ -1,0 +1,354 @@
+"""The machine of an analogue trunk (FXO): a line of the public exchange, on which the box is the telephone.
+
+Incoming: it rings, says between the first and the second ring who calls (or before it, by digits), and is answered by
+closing the loop. Outgoing: the loop is closed, dial tone awaited, the number dialled. Such a line says so little that
+much must be concluded: that the caller gave up, from rings that do not come; that the far end hung up, from polarity,
+loop drop, busy tone, dial tone or a long silence, whatever comes first. Not here: what is heard (exchange_ear.py).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+
+from boards.signals import Cause, DialPulses, Loop, LoopCurrent, Polarity, RingDetected
+from firmware.core.clock import MICROSECONDS, Stamp
+from firmware.lines.line import DialTones, Effect, Line, Listening, ListenTo, Report, Send, Side
+from firmware.lines.messages import CallPlaced, IncomingCall, LegAnswered, LegCleared, PlaceCall, RingFailed
+from firmware.tones.call_progress import Cadence
+from firmware.tones.caller_id import CallerId, read_dtmf
+
+RINGS_OVER_US = 6_000_000
+"""After a ring without another one the caller has given up (the cadence pauses for 4 s, GB/T 3380)."""
+LONGEST_RING_US = 10_000_000
+"""A ring whose end is not told is over by then."""
+DIGITS_HOLD_US = 8 * MICROSECONDS
+"""A caller ID by digits belongs to the ring that follows within this time."""
+SETTLE_US = 1 * MICROSECONDS
+"""After the loop was closed the exchange may turn the polarity and break the loop without meaning an end."""
+DIGIT_MS = 160
+"""A digit that we dial and the pause after it, half each."""
+AFTER_DIALLING_US = 300_000
+GUARD_US = 1_500_000
+"""So long the loop stays open after a call: the exchange needs it to see the end (the driver tells on-hook after
+1.25 s)."""
+
+
+class HeardCaller(msgspec.Struct, frozen=True):
+    """The line said by FSK who calls."""
+
+    caller: CallerId
+
+
+class HeardProgress(msgspec.Struct, frozen=True):
+    """Busy tone, dial tone, or a silence that has lasted too long."""
+
+    what: Literal["busy_tone", "dial_tone", "silence"]
+
+
+class ExchangeLineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person can set for one analogue trunk."""
+
+    number: str = ""
+    """Its telephone number, by which the service is found: the line itself never says which number was called."""
+    release_on_polarity: bool = True
+    loop_drop_ms: int = 250
+    """A break of the loop current this long is the end of the call; 0: never."""
+    silence_seconds: float = 120.0
+    """A line that says nothing for so long has been left; 0: never. The last resort."""
+    busy_tones: tuple[Cadence, ...] = ()
+    """Learnt for this line; those of the country count as well."""
+    any_regular_tone: bool = True
+    """Eight like bursts of any tone are busy tone, too."""
+    dial_by: Literal["tones", "pulses"] = "tones"
+    dial_tone_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
+    """If none comes the call fails: the line is dead or somebody has just called in."""
+    answer_by: Literal["polarity", "dialling"] = "dialling"
+    """How the line tells that a call we placed was answered: by polarity, or not at all (then dialling counts)."""
+
+
+class ExchangeLineState(StrEnum):
+    IDLE = "idle"
+    RINGING = "ringing"
+    """It rings; who calls is waited for until the second ring, and nobody has been told yet."""
+    INCOMING = "incoming"
+    REFUSED = "refused"
+    """The box gave the call up, but an analogue line cannot refuse: it rings until the caller tires."""
+    SEIZED = "seized"
+    """We call: the loop is closed, dial tone is awaited."""
+    DIALLING = "dialling"
+    CALLING = "calling"
+    """Dialled; the exchange will tell the answer by polarity."""
+    UP = "up"
+    GUARD = "guard"
+    """The loop is open again; the exchange still needs to see it."""
+
+
+class ExchangeLine(Line, kw_only=True):
+    """One analogue trunk."""
+
+    state: ExchangeLineState = ExchangeLineState.IDLE
+    settings: ExchangeLineSettings = ExchangeLineSettings()
+    calling: str = ""
+    called: str = ""
+    request: str = ""
+    caller: CallerId | None = None
+    digits: str = ""
+    """What was dialled to us before the call is reported."""
+    digits_at_us: int = 0
+    reversed: bool = False
+    closed_at_us: int = 0
+    ring_on: bool = False
+
+    def display_state(self) -> str:
+        match self.state:
+            case ExchangeLineState.IDLE:
+                return self.resting_state()
+            case ExchangeLineState.RINGING | ExchangeLineState.INCOMING | ExchangeLineState.REFUSED:
+                return "ringing"
+            case ExchangeLineState.GUARD:
+                return "releasing"
+            case ExchangeLineState.UP:
+                return "up"
+            case _:
+                return "seized"
+
+    def leg_state(self) -> str:
+        return self.state.value if self.state not in _WE_CALL else "alerting"
+
+    @property
+    def talking(self) -> bool:
+        """Digits that are heard now are the party's, and no caller ID."""
+        return self.state is ExchangeLineState.UP
+
+    def _set_state(self, state: ExchangeLineState) -> list[Effect]:
+        """The effects are what the line listens to in the new state."""
+        before, self.state = self.state, state
+        self.stop_timer("loop_drop", "guard", "dial_tone", "dialled")
+        listened, listens = _LISTENS.get(before), _LISTENS.get(state)
+        if state in (ExchangeLineState.IDLE, ExchangeLineState.GUARD):
+            self.stop_timer("rings_over")
+            self.leg = self.calling = self.called = self.request = self.digits = ""
+            self.caller = None
+        return [] if listened == listens else [ListenTo(listens)]
+
+    # ---- from the line -----------------------------------------------------------------------------------------------
+
+    def handle(self, signal: RingDetected | LoopCurrent | Polarity | PlaceCall, now: Stamp) -> list[Effect]:
+        """Something happened on the wires, or a number shall be called."""
+        match signal:
+            case PlaceCall():
+                return self._place(signal, now)
+            case RingDetected():
+                return self._ring(signal.on, now)
+            case LoopCurrent():
+                return self._loop_current(signal.flows, now)
+            case Polarity():
+                return self._polarity(signal.reversed, now)
+
+    def _ring(self, on: bool, now: Stamp) -> list[Effect]:
+        self.ring_on = on
+        if not self.in_service or self.alarmed:
+            return []
+        effects: list[Effect] = []
+        if on and self.state in (ExchangeLineState.IDLE, ExchangeLineState.GUARD):
+            effects = self._first_ring(now)
+        elif on and self.state is ExchangeLineState.RINGING:
+            effects = self._report(now)
+        if self.state in _RINGS:
+            self.start_timer("rings_over", LONGEST_RING_US if on else RINGS_OVER_US, now)
+        return effects
+
+    def _first_ring(self, now: Stamp) -> list[Effect]:
+        # What was dialled to us just before this ring says who calls.
+        digits = self.digits if now.mono_us - self.digits_at_us <= DIGITS_HOLD_US else ""
+        effects = self._set_state(ExchangeLineState.RINGING)
+        self.digits = digits
+        if self.blocked:
+            return [*effects, *self._set_state(ExchangeLineState.REFUSED)]
+        self.caller = read_dtmf(digits)
+        if self.caller is not None:
+            return [*effects, *self._report(now)]
+        return effects
+
+    def _report(self, now: Stamp) -> list[Effect]:
+        caller = self.caller or CallerId(presentation="unavailable")
+        leg = self.new_leg()
+        effects = self._set_state(ExchangeLineState.INCOMING)
+        self.calling, self.called = caller.number, self.settings.number
+        event = IncomingCall(
+            number=0,
+            leg=leg,
+            sample=0,
+            at=now,
+            channel=self.channel,
+            called=self.called,
+            calling=caller.number,
+            calling_name=caller.name,
+            presentation=caller.presentation,
+        )
+        return [*effects, Report(event)]
+
+    def heard(self, heard: HeardCaller | HeardProgress, now: Stamp) -> list[Effect]:
+        """Something was heard on the line."""
+        if isinstance(heard, HeardCaller) and self.state is ExchangeLineState.RINGING:
+            self.caller = heard.caller
+            return self._report(now)
+        if not isinstance(heard, HeardProgress):
+            return []
+        match self.state, heard.what:
+            case ExchangeLineState.SEIZED, "dial_tone":
+                return self._dial(now)
+            case ExchangeLineState.SEIZED, "busy_tone":
+                return self._give_up(Cause.CONGESTION, "line", now)
+            case ExchangeLineState.CALLING, "busy_tone":
+                return self._give_up(Cause.BUSY, "line", now)
+            case ((ExchangeLineState.CALLING | ExchangeLineState.UP), _):
+                return self._give_up(Cause.NORMAL, "line", now)
+            case _:
+                return []
+
+    def digit(self, digit: str, now: Stamp) -> list[Effect]:
+        """A digit was heard that is not the party's: perhaps a part of who calls."""
+        if self.state not in (ExchangeLineState.IDLE, ExchangeLineState.RINGING):
+            return []
+        if now.mono_us - self.digits_at_us > DIGITS_HOLD_US:
+            self.digits = ""
+        self.digits = (self.digits + digit)[-40:]
+        self.digits_at_us = now.mono_us
+        self.caller = read_dtmf(self.digits)
+        if self.caller is None or self.state is ExchangeLineState.IDLE:
+            return []
+        return self._report(now)
+
+    def _loop_current(self, flows: bool, now: Stamp) -> list[Effect]:
+        if flows:
+            self.stop_timer("loop_drop")
+        elif self.state in (ExchangeLineState.UP, ExchangeLineState.CALLING) and self.settings.loop_drop_ms:
+            self.start_timer("loop_drop", self.settings.loop_drop_ms * 1000, now)
+        return []
+
+    def _polarity(self, turned: bool, now: Stamp) -> list[Effect]:
+        changed, self.reversed = turned != self.reversed, turned
+        settled = now.mono_us - self.closed_at_us > SETTLE_US
+        if changed and self.state is ExchangeLineState.CALLING:
+            return self._far_answered(now)
+        if changed and settled and self.state is ExchangeLineState.UP and self.settings.release_on_polarity:
+            return self._give_up(Cause.NORMAL, "line", now)
+        return []
+
+    # ---- from the callserver -----------------------------------------------------------------------------------------
+
+    def answer(self, now: Stamp) -> list[Effect]:
+        if self.state is not ExchangeLineState.INCOMING:
+            return []
+        effects = self._set_state(ExchangeLineState.UP)
+        self.stop_timer("rings_over")
+        self.closed_at_us = now.mono_us
+        answered = Report(LegAnswered(number=0, leg=self.leg, sample=0, at=now))
+        return [Send(Loop(self.channel, True)), *effects, answered]
+
+    def _place(self, command: PlaceCall, now: Stamp) -> list[Effect]:
+        """Call a number. The gateway has seen to it that a request which comes twice arrives here once."""
+        cause = Cause.FAILURE if not self.in_service or self.alarmed or self.blocked else Cause.BUSY
+        if cause is Cause.FAILURE or self.state is not ExchangeLineState.IDLE:
+            return [Report(RingFailed(number=0, leg="", sample=0, at=now, request=command.request, cause=cause))]
+        leg = self.new_leg()
+        effects = self._set_state(ExchangeLineState.SEIZED)
+        self.request, self.called, self.calling = command.request, command.called, self.settings.number
+        self.closed_at_us = now.mono_us
+        self.start_timer("dial_tone", round(self.settings.dial_tone_seconds * MICROSECONDS), now)
+        placed = CallPlaced(number=0, leg=leg, sample=0, at=now, channel=self.channel, request=command.request)
+        return [Send(Loop(self.channel, True)), *effects, Report(placed)]
+
+    def _dial(self, now: Stamp) -> list[Effect]:
+        effects = self._set_state(ExchangeLineState.DIALLING)
+        digits = "".join(digit for digit in self.called if digit in "0123456789*#")
+        if self.settings.dial_by == "pulses":
+            # Ten breaks a second, as many as the digit says (0: ten), and 0.8 s between digits.
+            digits = digits.replace("*", "").replace("#", "")
+            breaks = sum(int(digit) or 10 for digit in digits)
+            lasts = breaks * 100_000 + len(digits) * 800_000
+            effects.append(Send(DialPulses(self.channel, digits)))
+        else:
+            lasts = len(digits) * DIGIT_MS * 1000
+            effects.append(DialTones(digits))
+        self.start_timer("dialled", lasts + AFTER_DIALLING_US, now)
+        return effects
+
+    def _far_answered(self, now: Stamp) -> list[Effect]:
+        effects = self._set_state(ExchangeLineState.UP)
+        self.closed_at_us = now.mono_us
+        return [*effects, Report(LegAnswered(number=0, leg=self.leg, sample=0, at=now))]
+
+    def alert(self, now: Stamp) -> list[Effect]:
+        """The exchange lets the caller hear ringback by itself."""
+        return []
+
+    def clear(self, cause: Cause, now: Stamp) -> list[Effect]:
+        match self.state:
+            case ExchangeLineState.INCOMING:
+                cleared = self._cleared(cause, "box", now)
+                effects = self._set_state(ExchangeLineState.REFUSED)
+                self.leg = ""
+                return [*cleared, *effects]
+            case (
+                ExchangeLineState.UP | ExchangeLineState.SEIZED | ExchangeLineState.DIALLING | ExchangeLineState.CALLING
+            ):
+                return self._give_up(cause, "box", now)
+            case _:
+                return []
+
+    def block(self, blocked: bool, now: Stamp) -> list[Effect]:
+        """Take the line out of service for new calls, or give it back. A call that is reported goes on."""
+        self.blocked = blocked
+        return self._set_state(ExchangeLineState.REFUSED) if blocked and self.state is ExchangeLineState.RINGING else []
+
+    # ---- from time and board -----------------------------------------------------------------------------------------
+
+    def fire(self, timer: str, now: Stamp) -> list[Effect]:
+        match timer:
+            case "loop_drop":
+                return self._give_up(Cause.NORMAL, "line", now)
+            case "dial_tone":
+                return self._give_up(Cause.CONGESTION, "line", now)
+            case "dialled" if self.settings.answer_by == "polarity":
+                return self._set_state(ExchangeLineState.CALLING)
+            case "dialled":
+                return self._far_answered(now)
+            case "rings_over":
+                cleared = self._cleared(Cause.NORMAL, "line", now) if self.leg else []
+                return [*cleared, *self._set_state(ExchangeLineState.IDLE)]
+            case _:
+                return self._set_state(ExchangeLineState.IDLE)
+
+    def fail(self, cause: Cause, now: Stamp) -> list[Effect]:
+        if self.state in (*_WE_CALL, ExchangeLineState.UP) and self.in_service:
+            return self._give_up(cause, "line", now)
+        cleared = self._cleared(cause, "line", now) if self.leg else []
+        if not self.in_service:
+            self.ring_on = self.reversed = False
+        return [*cleared, *self._set_state(ExchangeLineState.IDLE)]
+
+    def _give_up(self, cause: Cause, by: Side, now: Stamp) -> list[Effect]:
+        """Open the loop; the line may be used again after the guard time."""
+        cleared = self._cleared(cause, by, now)
+        effects = self._set_state(ExchangeLineState.GUARD)
+        self.start_timer("guard", GUARD_US, now)
+        return [Send(Loop(self.channel, False)), *effects, *cleared]
+
+    def _cleared(self, cause: Cause, by: Side, now: Stamp) -> list[Effect]:
+        event = LegCleared(number=0, leg=self.leg, sample=0, at=now, channel=self.channel, cause=cause, by=by)
+        return [Report(event)]
+
+
+_RINGS = (ExchangeLineState.RINGING, ExchangeLineState.INCOMING, ExchangeLineState.REFUSED)
+_WE_CALL = (ExchangeLineState.SEIZED, ExchangeLineState.DIALLING, ExchangeLineState.CALLING)
+_LISTENS: dict[ExchangeLineState, Listening] = {
+    ExchangeLineState.RINGING: "caller",
+    ExchangeLineState.SEIZED: "dial_tone",
+    ExchangeLineState.CALLING: "end",
+    ExchangeLineState.UP: "end",
+}

@@ -1,0 +1,128 @@
+"""Calls that the box places on analogue trunks: dial tone, tones and pulses, how the answer is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from boards.base import ALAW_SILENCE
+from boards.signals import Cause, DialPulses, Loop, Polarity, RingDetected
+from firmware.lines.messages import (
+    BlockChannel,
+    CallPlaced,
+    ClearLeg,
+    IncomingCall,
+    LegAnswered,
+    PlaceCall,
+    RingFailed,
+)
+from firmware.media import codec
+from firmware.media.codec import Alaw
+from firmware.tones.caller_id import multiple_data
+from firmware.tones.dtmf import DtmfDetector
+from firmware.tones.fsk import modulate
+from firmware.tones.generate import sine
+from tests.lines.exchange_bench import BUSY, CALLER, FIRST, SECOND, ExchangeBench
+
+
+@pytest.fixture
+def bench() -> ExchangeBench:
+    return ExchangeBench()
+
+
+def dialled(audio: Alaw) -> str:
+    detector = DtmfDetector(1)
+    linear = codec.decode(audio).reshape(-1, 1, 80)
+    return "".join(found.digit for number, block in enumerate(linear) for found in detector.process(block, number * 80))
+
+
+DIAL_TONE = codec.encode(sine(450, -12, 8000))
+
+
+def test_a_number_is_dialled_by_tones_when_the_dial_tone_is_heard(bench: ExchangeBench) -> None:
+    bench.command(PlaceCall("out-1", FIRST, "02988888888"), PlaceCall("out-1", FIRST, "02988888888"))
+    assert bench.said() == [Loop(FIRST, True)]
+    assert bench.last(CallPlaced).request == "out-1"
+    assert dialled(bench.silence(1)) == ""
+    sent = [bench.hear(DIAL_TONE[:4800]), bench.silence(3)]
+
+    assert dialled(np.concatenate(sent)) == "02988888888"
+    assert [event.leg for event in bench.all(LegAnswered)] == [bench.last(CallPlaced).leg]
+    bench.hear(np.tile(BUSY, 3))
+    assert bench.over() == ("line", Cause.NORMAL)
+
+
+def test_a_line_that_tells_the_answer_by_polarity_is_believed() -> None:
+    bench = ExchangeBench(answer_by="polarity")
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    bench.hear(DIAL_TONE)
+    bench.silence(5)
+    assert bench.all(LegAnswered) == []
+    bench.signal(Polarity(FIRST, True))
+    assert len(bench.all(LegAnswered)) == 1
+    bench.wait(5)
+    bench.said()
+    bench.signal(Polarity(FIRST, False))
+    assert bench.over() == ("line", Cause.NORMAL)
+
+    bench.wait(2)
+    bench.command(PlaceCall("out-2", FIRST, "110"))
+    bench.hear(DIAL_TONE)
+    bench.silence(1)
+    bench.said()
+    bench.hear(np.tile(BUSY, 3))
+    assert bench.over() == ("line", Cause.BUSY)
+
+
+def test_pulses_are_the_boards_business() -> None:
+    bench = ExchangeBench(dial_by="pulses")
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    bench.hear(DIAL_TONE)
+
+    assert bench.said() == [Loop(FIRST, True), DialPulses(FIRST, "110")]
+    bench.wait(3.3)
+    assert bench.all(LegAnswered) == []
+    bench.wait(0.2)
+    assert len(bench.all(LegAnswered)) == 1
+
+
+def test_without_dial_tone_the_call_fails(bench: ExchangeBench) -> None:
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    bench.said()
+    bench.wait(5.1)
+
+    assert bench.over() == ("line", Cause.CONGESTION)
+
+
+def test_a_line_that_rings_or_is_blocked_cannot_be_called_out_on(bench: ExchangeBench) -> None:
+    bench.signal(RingDetected(FIRST, True))
+    bench.command(BlockChannel(SECOND, True))
+    bench.command(PlaceCall("out-1", FIRST, "110"), PlaceCall("out-2", SECOND, "110"))
+
+    assert [(event.request, event.cause) for event in bench.all(RingFailed)] == [
+        ("out-1", Cause.BUSY),
+        ("out-2", Cause.FAILURE),
+    ]
+    assert bench.said() == []
+
+
+def test_a_call_given_up_while_it_is_dialled_is_silent_at_once(bench: ExchangeBench) -> None:
+    bench.command(PlaceCall("out-1", FIRST, "02988888888"))
+    bench.hear(DIAL_TONE[:4800])
+    bench.said()
+    bench.command(ClearLeg(bench.last(CallPlaced).leg))
+
+    assert bench.over() == ("box", Cause.NORMAL)
+    bench.silence(0.01)
+    assert set(bench.silence(2).tolist()) == {ALAW_SILENCE}
+
+
+def test_who_hears_us_is_told_who_calls() -> None:
+    """What our phones are sent is what our trunks read."""
+    bench = ExchangeBench()
+    bench.ring_once()
+    bench.hear(codec.encode(np.pad(modulate(multiple_data(replace(CALLER, name="买买提·王"))), (4000, 800))))
+
+    assert bench.last(IncomingCall).calling_name == "买买提·王"
