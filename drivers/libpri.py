@@ -61,6 +61,8 @@ _PROGRESS_OF = {
 _VOICE = (0x00, 0x10)
 """Information transfer capability (Q.931 table 4-6): speech, 3.1 kHz audio."""
 _NORMAL = 16
+_SABME, _POLL = 0x6F, 0x10
+"""Control octet of Q.921 that begins a data link, and its poll bit."""
 _IN_SERVICE = 0
 _EVENTS_AT_ONCE = 10_000
 """More from one look at the timers means that libpri runs in a circle."""
@@ -86,6 +88,7 @@ class LibpriSpan:
         self._numbers: dict[int, int] = {}
         """Names of placed calls → libpri's numbers."""
         self._names: dict[int, int] = {}
+        self._is_up = False
 
     @classmethod
     def version(cls) -> str:
@@ -120,6 +123,9 @@ class LibpriSpan:
         events: list[PriEvent] = []
         if self._lib.span_receive(self._opened(), now_us, frame, len(frame), self._event):
             self._take_event(events, frame, now_us)
+        if self._is_up and not events and len(frame) >= 3 and frame[2] & ~_POLL == _SABME:
+            # The far end began layer 2 anew. libpri drops what was on its way, and does not say so.
+            events.append(LayerTwo(True))
         return self._and_gone(events)
 
     def run_timers(self, now_us: int) -> list[PriEvent]:
@@ -204,7 +210,8 @@ class LibpriSpan:
         kind = found.kind
         call = self._names.get(found.call, int(found.call))
         if kind in (_UP, _DOWN):
-            events.append(LayerTwo(kind == _UP))
+            self._is_up = kind == _UP
+            events.append(LayerTwo(self._is_up))
         elif kind == _RING:
             if call:
                 events.append(self._incoming(call, frame))

@@ -26,7 +26,6 @@ from drivers.libpri import LibpriSpan
 from drivers.libpri_build import LibpriMissing
 from drivers.pri_stack import PriError, PriSettings
 from firmware.core.clock import MICROSECONDS
-from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.hints import with_hint
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
@@ -240,6 +239,9 @@ class PriWorker:
 
 def called_numbers(paths: BoxPaths) -> frozenset[str]:
     """Numbers of the configured services: a call whose digits make one of them need not wait for more."""
+    # Only this needs it, and it is not small.
+    from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
+
     try:
         configuration, _ = load_configuration_or_last_good(paths)
     except (ConfigurationError, OSError) as error:

@@ -204,10 +204,11 @@ class PriLines:
 
     def _layer_two(self, up: bool, now_us: int) -> list[Effect]:
         self.layer_two = up
-        if not up or not self._restart_at_start:
-            return []
-        self._restart_at_start = False
-        return [*self._restarts.ask((line.slot for line in self.lines if line.call is None), now_us)]
+        effects: list[Effect] = [*self._restarts.layer_two(up, now_us)]
+        if up and self._restart_at_start:
+            self._restart_at_start = False
+            effects += self._restarts.ask((line.slot for line in self.lines if line.call is None), now_us)
+        return effects
 
     def _is_restartable(self, slot: int) -> bool:
         """A call that has come meanwhile shows that the far end has the channel in order."""

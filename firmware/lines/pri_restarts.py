@@ -20,11 +20,20 @@ class ChannelRestarts:
         self._is_restartable = is_restartable
         self._waiting: deque[int] = deque()
         self._slot: int | None = None
+        self._is_up = False
         self.deadline: int | None = None
         """When the next is begun although the far end has not acknowledged this one."""
 
     def ask(self, slots: Iterable[int], now_us: int) -> list[Restart]:
         self._waiting.extend(slots)
+        return self._next(now_us)
+
+    def layer_two(self, up: bool, now_us: int) -> list[Restart]:
+        """Layer 2 went down or came up, perhaps anew: what was on its way then is lost, so that it is said again."""
+        self._is_up = up
+        if self._slot is not None:
+            self._waiting.appendleft(self._slot)
+        self._slot = self.deadline = None
         return self._next(now_us)
 
     def done(self, slot: int | None, now_us: int) -> list[Restart]:
@@ -41,7 +50,7 @@ class ChannelRestarts:
         return self._next(now_us)
 
     def _next(self, now_us: int) -> list[Restart]:
-        while self._slot is None and self._waiting:
+        while self._is_up and self._slot is None and self._waiting:
             slot = self._waiting.popleft()
             if self._is_restartable(slot):
                 self._slot, self.deadline = slot, now_us + RESTART_US

@@ -1,4 +1,4 @@
-"""What may not happen on ISDN lines and does: collisions, restarts, lost layer 2, far ends and gateways that forget."""
+"""What may not happen on ISDN lines and does: collisions, lost layer 2, far ends and gateways that forget."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from boards.signals import Alarm, Blocked, Cause, Connect, FromBoard, Proceeding, Release, Setup, ToBoard
+from boards.signals import Alarm, Cause, Connect, FromBoard, Proceeding, Release, Setup, ToBoard
 from drivers.pri_stack import (
     TIME_SLOTS,
     Answer,
@@ -15,19 +15,14 @@ from drivers.pri_stack import (
     Forget,
     Gone,
     Incoming,
-    InService,
     LayerTwo,
-    PriSettings,
     Proceed,
     Progress,
     Progressed,
     Restart,
-    RestartDone,
-    Restarted,
 )
 from firmware.lines.pri import ALARM, PriLines
 from firmware.lines.pri_timers import ATTEND_US, AUDIT_US, GONE_US, RELEASE_US
-from tests.lines.isdn import Box, Exchange, IsdnLine
 from tests.lines.isdn_town import SLOT_17, Town
 
 
@@ -138,93 +133,6 @@ def test_a_gateway_that_never_confirms_does_not_hold_the_channel(town: Town) -> 
     town.line.run(RELEASE_US / 1e6 + 0.1)
 
     assert len(town.box.setups()) == 1
-
-
-# ---- restart and service ---------------------------------------------------------------------------------------------
-
-
-def test_a_restart_of_one_channel_ends_its_call_and_no_other(town: Town) -> None:
-    town.up(17)
-    other = town.up(18)
-
-    town.tell(Restart(17))
-
-    assert town.box.heard() == [Release(SLOT_17, Cause.FAILURE)]
-    assert RestartDone(17) in town.exchange.said()
-    assert town.box.stack.calls == 1
-    town.tell(Clear(other, 16))
-    assert town.box.lines.calls == 0
-
-
-def test_a_restart_of_all_channels_ends_all_calls() -> None:
-    lines = PriLines(restart_at_start=False)
-    lines.gateway_came(0)
-    for call, slot in enumerate(TIME_SLOTS, 1):
-        lines.from_stack(Incoming(call=call, slot=slot, exclusive=True, called="12345", complete=True), 0)
-
-    effects = lines.from_stack(Restarted(None), 1)
-
-    assert [effect for effect in effects if isinstance(effect, Release)] == [
-        Release(channel, Cause.FAILURE) for channel in range(30)
-    ]
-    assert [effect for effect in effects if isinstance(effect, Forget)] == [Forget(call) for call in range(1, 31)]
-    for call in range(1, 31):
-        assert lines.from_stack(Gone(call), 1) == []
-    assert lines.calls == 0
-
-
-def test_the_exchange_restarts_all_channels_one_by_one_in_mid_call(town: Town) -> None:
-    for slot in TIME_SLOTS:
-        town.up(slot)
-
-    for slot in TIME_SLOTS:
-        town.tell(Restart(slot))
-
-    assert town.box.heard() == [Release(channel, Cause.FAILURE) for channel in range(30)]
-    assert town.box.stack.calls == town.box.lines.calls == 0
-
-
-def test_the_worker_restarts_all_channels_when_it_starts() -> None:
-    exchange = Exchange(PriSettings(network=True))
-    box = Box(PriLines())
-    line = IsdnLine(exchange, box)
-    box.attach()
-
-    line.run(1)
-
-    restarted = [event.slot for event in exchange.said() if isinstance(event, Restarted)]
-    assert restarted == list(TIME_SLOTS)
-    assert box.next_deadline() is not None
-    assert box.lines.next_deadline() is None
-
-
-def test_an_exchange_that_does_not_acknowledge_a_restart_holds_up_nothing() -> None:
-    lines = PriLines()
-    lines.gateway_came(0)
-    assert Restart(1) in lines.from_stack(LayerTwo(True), 0)
-
-    incoming = Incoming(call=1, slot=2, exclusive=True, called="12345", complete=True)
-    assert Proceed(1, 2) in lines.from_stack(incoming, 1)
-    deadline = lines.next_deadline()
-    assert deadline is not None
-    effects = lines.advance(10_000_000)
-
-    assert Restart(3) in effects  # the exchange uses 2, so that it is in order there
-    assert lines.from_stack(RestartDone(1), 10_000_001) == []
-
-
-def test_a_channel_that_the_exchange_takes_out_of_service(town: Town) -> None:
-    lines = town.box.lines
-    assert lines.from_stack(InService(17, False), 0) == [Blocked(SLOT_17, True)]
-    assert lines.from_stack(InService(17, False), 0) == []
-
-    call = town.call(17)
-    assert Cleared(call, 44) in town.exchange.said()
-    town.say(Setup(SLOT_17, "110"))
-    assert town.box.heard() == [Release(SLOT_17, Cause.CONGESTION)]
-    town.box.attach()
-    assert Blocked(SLOT_17, True) in town.box.heard()
-    assert lines.from_stack(InService(17, True), 0) == [Blocked(SLOT_17, False)]
 
 
 # ---- layer 2 lost ----------------------------------------------------------------------------------------------------
