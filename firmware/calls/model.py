@@ -78,6 +78,8 @@ class Contact(msgspec.Struct, kw_only=True):
     """Monotonic microseconds at which the offer or the menu's wait ends; 0: none."""
     play: str = ""
     """Name of the play whose end is waited for."""
+    calling_name: str = ""
+    """As the line said it."""
     menu: Menu | None = None
     attempts: int = 0
     """Menu prompts played so far."""

@@ -60,6 +60,7 @@ class Arrival:
             arrived=event.at,
             service=service.service,
             calling=calling if event.presentation == "allowed" else "",
+            calling_name=event.calling_name if event.presentation == "allowed" else "",
             called=called,
             trunk=label,
             citizen_leg=leg.number,

@@ -100,7 +100,7 @@ class Offering:
         if phone.headset:
             self._keeper.order(Play(phone.gateway_leg, contact.request, HEADSET_ALERT, loop=True))
         else:
-            self._keeper.order(RingExtension(contact.request, phone.channel, contact.calling))
+            self._keeper.order(RingExtension(contact.request, phone.channel, contact.calling, contact.calling_name))
 
     def take_back(self, contact: Contact, at: Stamp, fault: str) -> None:
         """The offer ends without an answer: the contact is at the head of its queue again. `fault` is why the agent is

@@ -1,0 +1,110 @@
+"""What a display at a seat shows: rows for a character or Chinese display, number and text for a telephone's own one.
+
+Idle: state and queue; offered or talking: number, name, region, how often this citizen has called. The words are in
+`seat_texts.toml`; how bytes get to a display is the drivers' business. A Chinese character takes two columns.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from firmware.calls.messages import AgentState, BoxState
+from firmware.core import gb2312
+
+Language = Literal["zh_CN", "en"]
+TEXTS = Path(__file__).parent / "seat_texts.toml"
+
+WITH_CALLER = (AgentState.OFFERED, AgentState.TALKING)
+
+
+@dataclass(frozen=True, slots=True)
+class CallerShown:
+    """The citizen who is offered to the seat or talks with it. What is not known is empty or None."""
+
+    number: str = ""
+    name: str = ""
+    region: str = ""
+    times: int | None = None
+    """How often the citizen has called, this call included."""
+    presentation: Literal["allowed", "restricted", "unavailable"] = "allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class SeatShown:
+    """What one seat's display is about."""
+
+    state: AgentState = AgentState.LOGGED_OUT
+    agent: str = ""
+    waiting: int = 0
+    """Contacts that wait in the agent's queues."""
+    caller: CallerShown | None = None
+
+
+def seat_shown(state: BoxState, seat: str, known: Callable[[str], CallerShown]) -> SeatShown:
+    """What the seat shows in this state of the box. `known`: what is known of a calling number."""
+    agent = next((one for one in state.agents if one.seat == seat), None)
+    if agent is None:
+        return SeatShown(waiting=sum(queue.waiting for queue in state.queues))
+    contact = next((one for one in state.contacts if one.contact == agent.contact), None)
+    with_caller = contact is not None and agent.state in WITH_CALLER
+    return SeatShown(
+        state=agent.state,
+        agent=agent.agent,
+        waiting=sum(queue.waiting for queue in state.queues if queue.queue in agent.queues),
+        caller=known(contact.calling) if contact is not None and with_caller else None,
+    )
+
+
+def rows_of(shown: SeatShown, columns: int, rows: int, language: Language = "zh_CN") -> tuple[str, ...]:
+    """Exactly `rows` texts of exactly `columns` columns; what matters most is first, what has no room is left out."""
+    parts = _parts(shown, language)
+    if shown.caller is not None:
+        # The number is never cut for the sake of the word before it.
+        with_state = f"{_words()[language]['state'][shown.state.value]} {parts[0]}"
+        parts = [with_state if gb2312.columns(with_state) <= columns else parts[0], *parts[1:]]
+    filled: list[str] = []
+    for part in parts:
+        wider = f"{filled[-1]} {part}" if filled else part
+        # With room for all, each has a row of its own.
+        if filled and len(parts) > rows and gb2312.columns(wider) <= columns:
+            filled[-1] = wider
+        elif len(filled) < rows:
+            filled.append(part)
+    return tuple(gb2312.field(text, columns) for text in [*filled, *[""] * rows][:rows])
+
+
+def phone_text(shown: SeatShown, language: Language = "zh_CN") -> tuple[str, str]:
+    """(number, text) for a telephone's display, which shows both: the caller's, or the queue's length and the state."""
+    if shown.caller is None:
+        return str(shown.waiting), " ".join(_parts(shown, language))
+    number = shown.caller.number if shown.caller.presentation == "allowed" else ""
+    return number, " ".join(part for part in _caller_parts(shown.caller, language) if part != number)
+
+
+def _parts(shown: SeatShown, language: Language) -> Sequence[str]:
+    """The most important first."""
+    if shown.caller is not None:
+        return _caller_parts(shown.caller, language)
+    words = _words()[language]
+    parts = [words["state"][shown.state.value], words["text"]["waiting"].format(count=shown.waiting)]
+    return [*parts, words["text"]["agent"].format(agent=shown.agent)] if shown.agent else parts
+
+
+def _caller_parts(caller: CallerShown, language: Language) -> list[str]:
+    text = _words()[language]["text"]
+    allowed = caller.presentation == "allowed"
+    number = caller.number if allowed and caller.number else text[caller.presentation if not allowed else "unavailable"]
+    times = "" if caller.times is None else text["times"].format(count=caller.times)
+    if caller.times == 1:
+        times = text["first"]
+    return [part for part in (number, caller.name if allowed else "", caller.region, times) if part]
+
+
+@cache
+def _words() -> dict[str, dict[str, dict[str, str]]]:
+    return tomllib.loads(TEXTS.read_text(encoding="utf-8"))

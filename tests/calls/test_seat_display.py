@@ -1,0 +1,104 @@
+"""What the display at a seat says, in Chinese and in ASCII, on narrow and wide displays; and on the telephone's own."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from firmware.calls.messages import AgentState, AgentView, BoxState, ContactView, QueueView
+from firmware.calls.seat_display import TEXTS, CallerShown, Language, SeatShown, phone_text, rows_of, seat_shown
+from firmware.core import gb2312
+from firmware.core.clock import VirtualClock
+from firmware.tones.caller_id import NAME_BYTES
+
+READY = SeatShown(AgentState.READY, "801", 3)
+CALLER = CallerShown("13800138000", "王芳", "西安", 4)
+OFFERED = SeatShown(AgentState.OFFERED, "801", 3, CALLER)
+
+
+def test_an_idle_seat_shows_its_state_and_the_queue() -> None:
+    assert rows_of(READY, 20, 2) == ("示闲 排队3 工号801  ", " " * 20)
+    assert [row.strip() for row in rows_of(READY, 20, 4)] == ["示闲", "排队3", "工号801", ""]
+    assert rows_of(READY, 16, 2, "en") == ("Ready Queue 3   ", "No.801          ")
+
+
+def test_an_offer_shows_number_name_region_and_how_often_this_citizen_called() -> None:
+    assert rows_of(OFFERED, 20, 2) == ("来话 13800138000    ", "王芳 西安 第4次     ")
+    assert rows_of(OFFERED, 16, 2) == ("来话 13800138000", "王芳 西安 第4次 ")
+    assert [row.strip() for row in rows_of(OFFERED, 20, 4)] == ["来话 13800138000", "王芳", "西安", "第4次"]
+
+
+def test_the_number_is_never_cut_for_a_word_before_it() -> None:
+    assert rows_of(OFFERED, 12, 1) == ("13800138000 ",)
+    assert rows_of(OFFERED, 16, 2, "en")[0] == "13800138000 王芳"
+
+
+def test_who_withholds_the_number_is_shown_without_number_and_name() -> None:
+    secret = SeatShown(AgentState.TALKING, "801", 0, CallerShown("138", "王芳", "", 1, "restricted"))
+
+    assert rows_of(secret, 20, 1) == ("通话 号码保密 首次  ",)
+    assert phone_text(secret) == ("", "号码保密 首次")
+    assert rows_of(SeatShown(AgentState.OFFERED, "801", 0, CallerShown()), 20, 1) == ("来话 无号码         ",)
+
+
+def test_a_telephone_shows_number_and_text_that_fit_its_message() -> None:
+    assert phone_text(OFFERED) == ("13800138000", "王芳 西安 第4次")
+    assert phone_text(READY) == ("3", "示闲 排队3 工号801")
+    assert len(gb2312.encode(phone_text(OFFERED)[1])) <= NAME_BYTES
+
+
+def test_the_seat_is_found_in_the_state_of_the_box() -> None:
+    now = VirtualClock(utc_us=0, mono_us=0).now()
+    state = BoxState(
+        number=1,
+        at=now,
+        box_id="box",
+        gateway_connected=True,
+        recorder_connected=True,
+        agents=(
+            AgentView(agent="801", name="a", state=AgentState.TALKING, seat="1", contact=7, queues=("first",)),
+            AgentView(agent="802", name="b", state=AgentState.WRAP_UP, seat="2", contact=7, queues=("first", "second")),
+        ),
+        queues=(QueueView(queue="first", title="", waiting=2), QueueView(queue="second", title="", waiting=5)),
+        contacts=(
+            ContactView(contact=7, state="talking", calling="138", called="", service="", arrived=now, since=now),
+        ),
+    )
+
+    def known(number: str) -> CallerShown:
+        return CallerShown(number, "王芳")
+
+    assert seat_shown(state, "1", known) == SeatShown(AgentState.TALKING, "801", 2, CallerShown("138", "王芳"))
+    assert seat_shown(state, "2", known) == SeatShown(AgentState.WRAP_UP, "802", 7)
+    assert seat_shown(state, "3", known) == SeatShown(AgentState.LOGGED_OUT, "", 7)
+
+
+def test_both_languages_have_all_words_and_english_ones_are_ascii() -> None:
+    words = tomllib.loads(TEXTS.read_text())
+
+    for language in ("zh_CN", "en"):
+        assert set(words[language]["state"]) == {state.value for state in AgentState}
+    assert set(words["en"]["text"]) == set(words["zh_CN"]["text"])
+    assert str(words["en"]).isascii()
+
+
+@pytest.mark.parametrize("language", ["zh_CN", "en"])
+@given(
+    number=some.text("0123456789", max_size=20),
+    name=some.text(max_size=30),
+    times=some.none() | some.integers(1, 999),
+    columns=some.integers(8, 40),
+    rows=some.integers(1, 4),
+)
+def test_any_caller_fits_any_display(
+    language: Language, number: str, name: str, times: int | None, columns: int, rows: int
+) -> None:
+    shown = SeatShown(AgentState.OFFERED, "801", 99, CallerShown(number, name, "", times))
+
+    lines = rows_of(shown, columns, rows, language)
+
+    assert len(lines) == rows
+    assert {gb2312.columns(line) for line in lines} == {columns}
