@@ -199,17 +199,24 @@ class PriWorker:
 
     def _flush(self, now_us: int) -> None:
         """All that waits goes out. What cannot be sent is lost; layer 2 or the next gateway makes it good."""
-        for line_signal in self._span.take_signals():
-            self._send_signal(line_signal, now_us)
         why = self._span.take_drop()
         if why is not None:
             self._gateway_left(why, now_us)
+        self._send_frames(now_us)
+        for line_signal in self._span.take_signals():
+            self._send_signal(line_signal, now_us)
+        self._send_frames(now_us)  # a gateway that has just gone leaves calls to clear
+        self._say_layer_two()
+
+    def _send_frames(self, now_us: int) -> None:
         try:
             for frame in self._span.take_frames():
                 if self._d_channel is not None:
                     self._d_channel.send(frame)
         except DChannelError as error:
             self._d_channel_failed(error, now_us)
+
+    def _say_layer_two(self) -> None:
         if self._layer_two != self._span.lines.layer_two:
             self._layer_two = self._span.lines.layer_two
             if self._layer_two:

@@ -110,7 +110,7 @@ def test_a_gateway_that_hangs_is_let_go_after_5_seconds(worker: Worker) -> None:
     worker.gateway()
     worker.exchange.do(PlaceCall(call=-1, slot=17, called="12345"))
     worker.until(lambda: worker.heard(Setup), "Setup")
-    assert Progressed(-1, Progress.PROCEEDING, 17) in worker.exchange.events
+    worker.until(lambda: Progressed(-1, Progress.PROCEEDING, 17) in worker.exchange.events, "CALL PROCEEDING")
 
     worker.until(lambda: Cleared(-1, 41) in worker.exchange.events, "the end of a call that nobody attends to")
 
