@@ -24,6 +24,7 @@ FLOW_LEAST_MA = 8.0
 FLOW_MS = 30
 NO_FLOW_MS = 100
 """Shorter holes are the exchange's switching, not a loop drop."""
+PULSES = "1234567890"
 PULSE_BREAK_MS, PULSE_MAKE_MS, DIGIT_PAUSE_MS = 60, 40, 800
 """10 pulses a second, break to make 1.5 to 1 (allowed: 1.3 to 2.5), at least half a second between digits."""
 
@@ -124,7 +125,7 @@ class ExchangePort(Port):
         if not self._pulses:
             self._pulse_due_ms = now_ms
         for digit in digits:
-            pulses = int(digit) or 10 if digit.isdigit() else 0
+            pulses = PULSES.find(digit) + 1
             for number in range(pulses):
                 self._pulses.append((PULSE_MAKE_MS if number else 0, False))
                 self._pulses.append((PULSE_BREAK_MS, True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import cast
 
@@ -176,7 +177,7 @@ def test_digits_are_dialled_by_breaking_the_loop(bench: ChipBench) -> None:
     bench.started()
     bench.board.send_signal(Loop(2, True))
     bench.run(500)
-    bench.board.send_signal(DialPulses(2, "30"))
+    bench.board.send_signal(DialPulses(2, "3*0"))
     seen = [True]
     for _ in range(350):
         bench.run(10)
@@ -384,3 +385,35 @@ def test_both_framings_reach_the_chip() -> None:
         chip = SimulatedSi3210()
         Si3210(chip, "port", framing).write("loop_current_limit", 5)  # type: ignore[arg-type]
         assert chip.get("loop_current_limit") == 5
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_noise_on_the_bus_is_never_worse_than_a_failed_port(seed: int) -> None:
+    bench = ChipBench("si3210", "si3050", "si3210")
+    noise = random.Random(seed)
+    if seed % 2:
+        bench.started()
+    quiet = [chip.transfer for chip in bench.chips]
+    for chip, real in zip(bench.chips, quiet, strict=True):
+        chip.transfer = lambda data, real=real: [  # type: ignore[method-assign, misc]
+            noise.randrange(256) if noise.random() < 0.3 else byte for byte in real(data)
+        ]
+    for _ in range(300):
+        try:
+            bench.board.open()
+            for channel, signal in enumerate((Ring(0, True), Loop(1, True), Ring(2, False))):
+                assert signal.channel == channel
+                bench.board.send_signal(signal)
+            bench.run(30)
+        except BoardError as error:
+            assert error.remedy
+
+    for chip, real in zip(bench.chips, quiet, strict=True):
+        chip.transfer = real  # type: ignore[method-assign]
+        chip.reset()
+    bench.forget()
+    bench.board.close()
+    bench.board.open()
+    bench.run(3500)
+    assert bench.raised() == {}
+    bench.board.close()
