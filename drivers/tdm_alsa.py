@@ -9,6 +9,7 @@ opened.
 from __future__ import annotations
 
 import errno
+import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class TdmStream:
         silence = np.full((slots, BLOCK), ALAW_SILENCE, np.uint8)
         try:
             for _ in range(PREFILL):
-                self._playback.write(self._frames(silence))
+                self._write(silence)
             self._read_period()  # a capture stream starts running with the first read
             self.descriptor = self._capture.polldescriptors()[0][0]
         except Exception as error:
@@ -131,19 +132,29 @@ class TdmStream:
     def write_block(self, block: Block) -> bool:
         """Play a block [slots, 80] A-law. False if the card's buffer is full: it is lost and counted."""
         try:
-            written = self._playback.write(self._frames(block))
+            written = self._write(block)
             if written == -errno.EPIPE:
                 self.counters.underruns += 1
                 silence = np.full((self._slots, BLOCK), ALAW_SILENCE, np.uint8)
                 for _ in range(PREFILL - 1):
-                    self._playback.write(self._frames(silence))
-                written = self._playback.write(self._frames(block))
+                    self._write(silence)
+                written = self._write(block)
         except Exception as error:
             raise self._failed(error) from error
         if written < BLOCK:
             self.counters.lost_outward += 1
             return False
         return True
+
+    def _write(self, block: Block) -> int:
+        """Frames that the card took, or -EPIPE after an underrun; the next write starts it again. pyalsaaudio 0.11
+        gives that number, 0.10 raises it as text."""
+        try:
+            return self._playback.write(self._frames(block))
+        except Exception as error:
+            if os.strerror(errno.EPIPE) in str(error):
+                return -errno.EPIPE
+            raise
 
     def _read_period(self) -> bool:
         """Take one period. False: nothing waits."""

@@ -57,6 +57,8 @@ class SimulatedTdm:
         """The card is gone: every call fails."""
         self.next_write = 0
         """An error code that the next write gives (xrun)."""
+        self.raises = False
+        """It is raised as text, as pyalsaaudio 0.10 does, and not given, as 0.11 does."""
         self.descriptor = -1
         self._passed = passed
         self._timed = False
@@ -106,6 +108,8 @@ class SimulatedTdm:
         self._fail_if_pulled()
         if self.next_write:
             code, self.next_write = self.next_write, 0
+            if self.raises:
+                raise RuntimeError(f"{os.strerror(-code)} [simulated]")
             return code
         if len(self.played) >= PLAYED_MOST:
             return 0

@@ -43,8 +43,10 @@ def test_an_overrun_is_counted_and_the_stream_goes_on(tdm: SimulatedTdm, stream:
     assert (stream.counters.overruns, stream.counters.lost_inward) == (1, DEPTH)
 
 
-def test_an_underrun_is_counted_and_the_cushion_put_back(tdm: SimulatedTdm, stream: TdmStream) -> None:
+@pytest.mark.parametrize("raises", [False, True])
+def test_an_underrun_is_counted_and_the_cushion_put_back(tdm: SimulatedTdm, stream: TdmStream, raises: bool) -> None:
     tdm.take()
+    tdm.raises = raises
     tdm.next_write = -errno.EPIPE
 
     assert stream.write_block(np.zeros((4, 80), np.uint8))
