@@ -33,9 +33,13 @@ class ExchangePort(Port):
     """An exchange line behind a Si3050."""
 
     _chip: Si3050
+    _closed = False
+    _dropped = False
+    """The loop was closed when the chip failed: the exchange has seen it open, and the call is gone."""
 
     def _power_up(self, bus: SpiBus) -> Generator[Step, None, None]:
         self._chip = Si3050(bus, self.where, self._framing)
+        self._dropped |= self._closed
         self._closed = False
         self._ringing = False
         self._rings: deque[bool] = deque(maxlen=RING_WINDOW)
@@ -59,6 +63,9 @@ class ExchangePort(Port):
         status = self._chip.look()
         self._count_interrupt(self._chip, bool(status.interrupts))
         signals = self._ring(status, now_ms)
+        if self._dropped:
+            self._dropped = False
+            signals.append(LoopCurrent(self.channel, False))
         if not self._ringing and now_ms - self._ring_seen_ms > RING_END_MS:
             signals += self._polarity(status, now_ms)
         if self._closed and not self._pulses:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from enum import StrEnum
 
 from boards.loop_decoder import LoopDecoder
-from boards.signals import Alarm, FromBoard, Ring, ToBoard
+from boards.signals import Alarm, FromBoard, HookChange, Ring, ToBoard
 from drivers.si3210 import LineFeed, Si3210
 from drivers.spi_line_chip import ChipError, Framing, LineChip, SpiBus, Step
 
@@ -174,9 +174,13 @@ class ExtensionPort(Port):
     _chip: Si3210
     _feed = LineFeed.OPEN
     _transmission_ends_ms = 0
+    _loop: LoopDecoder | None = None
+    _was_lifted = False
+    """Told before the chip failed; what it is now must be told, a call may have waited for it."""
 
     def _power_up(self, bus: SpiBus) -> Generator[Step, None, None]:
         self._chip = Si3210(bus, self.where, self._framing)
+        self._was_lifted |= self._loop is not None and self._loop.off_hook
         self._loop = LoopDecoder(self.channel)
         yield from self._chip.power_up(self.slot)
         self._feed = LineFeed.FORWARD_ACTIVE
@@ -192,6 +196,10 @@ class ExtensionPort(Port):
         over = self._feed is LineFeed.FORWARD_ON_HOOK_TRANSMISSION and now_ms >= self._transmission_ends_ms
         if over or (status.off_hook and self._feed is not LineFeed.FORWARD_ACTIVE):
             self._set_feed(LineFeed.FORWARD_ACTIVE)
+        assert self._loop is not None
+        was_lifted, self._was_lifted = self._was_lifted, False
+        if was_lifted and not status.off_hook:
+            return [HookChange(self.channel, False)]
         return self._loop.look(status.off_hook, now_ms)
 
     def _check(self) -> None:
@@ -201,7 +209,7 @@ class ExtensionPort(Port):
         if self.state is not PortState.WORKING or not isinstance(signal, Ring):
             return []
         try:
-            if signal.on and not self._loop.off_hook:
+            if signal.on and self._loop is not None and not self._loop.off_hook:
                 self._set_feed(LineFeed.RINGING)
             elif not signal.on and self._feed is LineFeed.RINGING:
                 self._transmission_ends_ms = now_ms + TRANSMISSION_MS
