@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from drivers.spi_line_chip import ChipError
 
 RATE = 8000
+STATE_XRUN = 4
+"""ALSA's SND_PCM_STATE_XRUN."""
 BLOCK = 80
 """Frames in a period: 10 ms."""
 DEPTH = 4
@@ -41,6 +43,7 @@ class Pcm(Protocol):
     def read(self) -> tuple[int, bytes]: ...
     def write(self, data: bytes) -> int: ...
     def polldescriptors(self) -> list[tuple[int, int]]: ...
+    def state(self) -> int: ...
     def close(self) -> None: ...
 
 
@@ -158,11 +161,14 @@ class TdmStream:
 
     def _read_period(self) -> bool:
         """Take one period. False: nothing waits."""
+        # Version 0.10 starts a stream that ran over again without a word; 0.11 tells.
+        ran_over = self._capture.state() == STATE_XRUN
         length, data = self._capture.read()
-        if length == -errno.EPIPE:
+        if ran_over or length == -errno.EPIPE:
             self.counters.overruns += 1
             self.counters.lost_inward += DEPTH
-            return True
+            if length < BLOCK:
+                return True
         if length < BLOCK:
             return False
         samples = np.frombuffer(data, self._type, BLOCK * self._slots).reshape(BLOCK, self._slots)

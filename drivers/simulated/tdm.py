@@ -22,6 +22,8 @@ PLAYED_MOST = 8
 """Periods that the playback side holds when nobody takes them."""
 ALAW_SILENCE = 0xD5
 CLOCK_MONOTONIC = 1
+RUNNING = 3
+"""ALSA's SND_PCM_STATE_RUNNING."""
 
 Block = NDArray[np.uint8]
 
@@ -57,6 +59,8 @@ class SimulatedTdm:
         """The card is gone: every call fails."""
         self.next_write = 0
         """An error code that the next write gives (xrun)."""
+        self.next_state = RUNNING
+        """ALSA's state at the next look; 4: ran over."""
         self.raises = False
         """It is raised as text, as pyalsaaudio 0.10 does, and not given, as 0.11 does."""
         self.descriptor = -1
@@ -141,6 +145,10 @@ class SimulatedCapture:
     def polldescriptors(self) -> list[tuple[int, int]]:
         return [(self._tdm.descriptor, POLLIN)]
 
+    def state(self) -> int:
+        state, self._tdm.next_state = self._tdm.next_state, RUNNING
+        return state
+
     def close(self) -> None:
         self._tdm.close()
 
@@ -159,6 +167,9 @@ class SimulatedPlayback:
 
     def polldescriptors(self) -> list[tuple[int, int]]:
         return []
+
+    def state(self) -> int:
+        return RUNNING
 
     def close(self) -> None:
         """The descriptor is the capture's."""

@@ -43,6 +43,14 @@ def test_an_overrun_is_counted_and_the_stream_goes_on(tdm: SimulatedTdm, stream:
     assert (stream.counters.overruns, stream.counters.lost_inward) == (1, DEPTH)
 
 
+def test_an_overrun_that_the_library_keeps_to_itself_is_seen_by_the_state(tdm: SimulatedTdm, stream: TdmStream) -> None:
+    tdm.next_state = 4
+    tdm.give(np.zeros((4, 80), np.uint8))
+
+    assert len(stream.read_blocks()) == 1
+    assert (stream.counters.overruns, stream.counters.lost_inward) == (1, DEPTH)
+
+
 @pytest.mark.parametrize("raises", [False, True])
 def test_an_underrun_is_counted_and_the_cushion_put_back(tdm: SimulatedTdm, stream: TdmStream, raises: bool) -> None:
     tdm.take()
@@ -89,6 +97,9 @@ def test_sixteen_bit_slots_carry_the_code_in_the_lower_byte() -> None:
 
         def polldescriptors(self) -> list[tuple[int, int]]:
             return [(7, 1)]
+
+        def state(self) -> int:
+            return 3
 
         def close(self) -> None: ...
 

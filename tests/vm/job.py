@@ -22,8 +22,8 @@ from tests.vm.guest import CHECKOUT, Guest, GuestError
 
 MEMORY_MIB = 768
 RESULTS_MIB = 64
-PURE_PYTHON = ("tinydb",)
-"""Packages that Debian has too old: taken from the checkout's own environment, as they are nothing but Python."""
+PURE_PYTHON = ("periphery", "tinydb")
+"""Packages that Debian has too old or not here: taken from the checkout's environment, as they are only Python."""
 CHECKOUT_PARTS = ("firmware", "drivers", "boards", "tests", "pyproject.toml")
 
 
