@@ -12,25 +12,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from drivers.dahdi_numbers import (
-    ATTACH_ECHO_CANCELLER,
     AUDIOMODE,
     BUFFER_EVENTS,
     BUFFERS,
     CADENCE,
-    CHANCONFIG,
-    CHANNEL,
-    DEFAULTZONE,
     DIAL,
     DIAL_APPEND,
     DIAL_DIGITS,
-    ECHO_CANCELLER,
     ECHOCANCEL,
     ELAST,
     FLUSH,
@@ -45,36 +39,20 @@ from drivers.dahdi_numbers import (
     INT,
     LARGEST_BUFFER_SPACE,
     LARGEST_BUFFERS,
-    LARGEST_CHANNEL,
-    LAW_ALAW,
-    LINE,
-    LOADZONE,
-    MAX_SPANS,
     PARAMS,
     POLICY_IMMEDIATE,
     SET_BUFINFO,
     SETCADENCE,
     SETTXBITS,
-    SPAN,
-    SPANCONFIG,
-    SPANSTAT,
     SPECIFY,
-    STARTUP,
-    ZONE,
     Event,
     Hook,
-    LineConfig,
-    Signalling,
-    SpanAlarm,
 )
 
 DEVICES = Path("/dev/dahdi")
-IDLE_BITS = 0b1101
-"""ABCD of an idle CAS channel: a=1 b=1 c=0 d=1 (ITU-T Q.421: c and d are fixed to 01)."""
 FRAME_CHECK = 2
 """Bytes of the frame check sequence at the end of each HDLC frame."""
 LARGEST_FRAME = 1024
-KNOWN_ALARMS = sum(SpanAlarm)
 
 LOAD_DRIVER = "Load the driver: modprobe dahdi, then the card's module; linebox boards shows what it finds"
 GONE = "See that the card sits firmly and is cooled; it is opened again by itself once the driver shows it"
@@ -89,30 +67,6 @@ class DahdiError(Exception):
         self.where = where
         self.remedy = remedy
         self.gone = gone
-
-
-@dataclass(frozen=True)
-class Span:
-    """State of a span (SPANSTAT). Counters are the card's own since it was started."""
-
-    number: int
-    name: str
-    description: str
-    kind: str
-    """`E1`, `T1`, `FXS`, …; empty for analogue and dynamic spans."""
-    alarms: SpanAlarm
-    bipolar_violations: int
-    crc4_errors: int
-    e_bit_errors: int
-    frame_errors: int
-    irq_misses: int
-    sync_source: int
-    channels: int
-    total_channels: int
-    line_config: int
-    line_compatible: int
-    location: str
-    device: str
 
 
 @dataclass(frozen=True)
@@ -131,21 +85,11 @@ class ChannelState:
     name: str
 
 
-@dataclass(frozen=True)
-class ChannelSetting:
-    """What a channel shall be."""
-
-    number: int
-    signalling: Signalling
-    echo_canceller: str = ""
-    """Name of a loaded canceller module (`mg2`), or of the card's own; empty: none."""
-
-
-def _text(field: bytes) -> str:
+def text(field: bytes) -> str:
     return field.partition(b"\0")[0].decode(errors="replace")
 
 
-def _fail(error: OSError, doing: str, where: str) -> NoReturn:
+def fail(error: OSError, doing: str, where: str) -> NoReturn:
     """Raise what an errno of the driver means."""
     if error.errno in (errno.ENODEV, errno.ENXIO):
         raise DahdiError(f"{doing}: the span has gone or is not configured", where, GONE, gone=True) from error
@@ -170,12 +114,12 @@ class Channel:
         try:
             self._descriptor = os.open(DEVICES / "channel", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            _fail(error, "opening", self.where)
+            fail(error, "opening", self.where)
         try:
             ioctl(self._descriptor, SPECIFY, INT.pack(number))
         except OSError as error:
             self.close()
-            _fail(error, "opening", self.where)
+            fail(error, "opening", self.where)
 
     def fileno(self) -> int:
         return self._descriptor
@@ -189,7 +133,7 @@ class Channel:
         try:
             return ioctl(self._descriptor, request, argument)
         except OSError as error:
-            _fail(error, doing, self.where)
+            fail(error, doing, self.where)
 
     # ---- samples -----------------------------------------------------------------------------------------------------
 
@@ -234,7 +178,7 @@ class Channel:
         except OSError as error:
             if error.errno == ELAST:
                 raise EventWaits from error
-            _fail(error, "reading", self.where)
+            fail(error, "reading", self.where)
 
     def write(self, samples: memoryview | bytes) -> bool:
         """Give one buffer to the line; False if all buffers are full. Raises EventWaits as `read_into` does."""
@@ -245,7 +189,7 @@ class Channel:
         except OSError as error:
             if error.errno == ELAST:
                 raise EventWaits from error
-            _fail(error, "writing", self.where)
+            fail(error, "writing", self.where)
 
     # ---- events and signalling ---------------------------------------------------------------------------------------
 
@@ -256,14 +200,18 @@ class Channel:
             raise DahdiError("the span has been taken away", self.where, GONE, gone=True)
         return event
 
-    def hook(self, command: Hook) -> None:
-        """Do something with the hook. It is done when HOOKCOMPLETE comes: a descriptor that does not wait gets
-        EINPROGRESS for an answer, which means accepted."""
+    def hook(self, command: Hook) -> bool:
+        """Do something with the hook; False if the line is not in a state for it (ringing a phone that is lifted).
+
+        A descriptor that does not wait gets EINPROGRESS for an answer, which means accepted; HOOKCOMPLETE follows."""
         try:
             ioctl(self._descriptor, HOOK, INT.pack(command))
         except OSError as error:
+            if error.errno == errno.EBUSY:
+                return False
             if error.errno != errno.EINPROGRESS:
-                _fail(error, f"hook {command.name}", self.where)
+                fail(error, f"hook {command.name}", self.where)
+        return True
 
     def receive_bits(self) -> int:
         """ABCD bits that come, a in the highest of four places. Dynamic spans leave the neighbour's bits above them."""
@@ -282,7 +230,7 @@ class Channel:
         self._ask(DIAL_DIGITS, DIAL.pack(DIAL_APPEND, digits.encode()), "dialling")
 
     def state(self) -> ChannelState:
-        return _channel_state(self._ask(GET_PARAMS, PARAMS.pack(self.number, *_NO_PARAMS), "asking for its state"))
+        return channel_state(self._ask(GET_PARAMS, PARAMS.pack(self.number, *NO_PARAMS), "asking for its state"))
 
 
 class EventWaits(Exception):
@@ -310,14 +258,14 @@ class DataChannel(Channel):
         except OSError as error:
             if error.errno == ELAST:
                 raise EventWaits from error
-            _fail(error, "reading", self.where)
+            fail(error, "reading", self.where)
         return frame[:-FRAME_CHECK]
 
 
-_NO_PARAMS = (*[0] * 11, b"", *[0] * 12)
+NO_PARAMS = (*[0] * 11, b"", *[0] * 12)
 
 
-def _channel_state(packed: bytes) -> ChannelState:
+def channel_state(packed: bytes) -> ChannelState:
     fields = PARAMS.unpack(packed)
     return ChannelState(
         number=fields[0] & 0xFFFF,
@@ -327,128 +275,5 @@ def _channel_state(packed: bytes) -> ChannelState:
         capable_of=fields[4],
         off_hook=bool(fields[5]),
         law=fields[10],
-        name=_text(fields[12]),
+        name=text(fields[12]),
     )
-
-
-def _span(fields: tuple[Any, ...]) -> Span:
-    return Span(
-        number=fields[0],
-        name=_text(fields[1]),
-        description=_text(fields[2]),
-        kind=_text(fields[28]),
-        alarms=SpanAlarm(fields[3] & KNOWN_ALARMS),
-        bipolar_violations=fields[6],
-        crc4_errors=fields[7],
-        e_bit_errors=fields[8],
-        frame_errors=fields[9],
-        irq_misses=fields[15],
-        sync_source=fields[16],
-        channels=fields[17],
-        total_channels=fields[18],
-        line_config=fields[21],
-        line_compatible=fields[27],
-        location=_text(fields[23]),
-        device=_text(fields[25]),
-    )
-
-
-class Control:
-    """The control device: finds and configures spans and channels."""
-
-    def __init__(self) -> None:
-        """Raises DahdiError if the driver is not loaded."""
-        try:
-            self._descriptor = os.open(DEVICES / "ctl", os.O_RDWR | os.O_CLOEXEC)
-        except OSError as error:
-            _fail(error, "opening", "DAHDI driver")
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __enter__(self) -> Control:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def ask(self, request: int, argument: bytes, doing: str, where: str) -> bytes:
-        """Any request of the control device. Raises DahdiError."""
-        try:
-            return ioctl(self._descriptor, request, argument)
-        except OSError as error:
-            _fail(error, doing, where)
-
-    def span(self, number: int) -> Span:
-        """State of a span. Raises DahdiError (`gone`) if there is none."""
-        packed = self.ask(SPANSTAT, INT.pack(number) + bytes(SPAN.size - 4), "asking for its state", f"span {number}")
-        return _span(SPAN.unpack(packed))
-
-    def spans(self) -> list[Span]:
-        """All spans that the driver has, by number."""
-        found = []
-        for number in range(1, MAX_SPANS + 1):
-            try:
-                found.append(self.span(number))
-            except DahdiError as error:
-                if not error.gone and not isinstance(error.__cause__, OSError):
-                    raise
-        return found
-
-    def channel(self, number: int) -> ChannelState | None:
-        """State of a channel, open or not; None if there is none of this number."""
-        try:
-            packed = ioctl(self._descriptor, GET_PARAMS, PARAMS.pack(number, *_NO_PARAMS))
-        except OSError:
-            return None
-        return _channel_state(packed)
-
-    def channels_of(self, span: int) -> list[ChannelState]:
-        """Channels of a span in their order. Raises DahdiError if it is not there."""
-        wanted = self.span(span).total_channels
-        found: list[ChannelState] = []
-        for number in range(1, LARGEST_CHANNEL + 1):
-            state = self.channel(number)
-            if state is not None and state.span == span:
-                found.append(state)
-                if len(found) == wanted:
-                    break
-        return sorted(found, key=lambda state: state.position)
-
-    def configure_span(self, number: int, line: LineConfig, sync: int, build_out: int = 0) -> None:
-        """Set framing and coding, `sync` (0: we give the clock, 1: first to take it from, …), and start the span.
-        One that runs is left running: its framing can only be changed by the driver's own tool."""
-        where = f"span {number}"
-        state = self.span(number)
-        if state.line_compatible & line == line:
-            packed = LINE.pack(number, b"", build_out, line, sync)
-            self.ask(SPANCONFIG, packed, "setting framing and coding", where)
-        self.ask(STARTUP, INT.pack(number), "starting", where)
-
-    def configure_channels(self, settings: Iterable[ChannelSetting]) -> None:
-        """Make channels what they shall be. One that is so already is not touched: somebody may have it open."""
-        for setting in settings:
-            where = f"DAHDI channel {setting.number}"
-            state = self.channel(setting.number)
-            if state is None:
-                raise DahdiError("there is no such channel", where, GONE, gone=True)
-            if state.signalling != setting.signalling:
-                idle = IDLE_BITS if setting.signalling is Signalling.CAS else 0
-                packed = CHANNEL.pack(setting.number, b"", setting.signalling, LAW_ALAW, 0, idle, b"")
-                self.ask(CHANCONFIG, packed, f"making it {setting.signalling.name}", where)
-            if setting.echo_canceller:
-                packed = ECHO_CANCELLER.pack(setting.number, setting.echo_canceller.encode())
-                self.ask(ATTACH_ECHO_CANCELLER, packed, f"attaching {setting.echo_canceller}", where)
-
-    def load_ringing_zone(self) -> None:
-        """Load and choose a tone zone without tones: the driver rings no phone and dials no pulse before it has one.
-        One that is loaded already (by the driver's own tool) stays."""
-        zone = ZONE.pack(0, 0, 1000, 4000, *[0] * 14, b"linebox")
-        try:
-            ioctl(self._descriptor, LOADZONE, zone)
-        except OSError as error:
-            if error.errno not in (errno.EBUSY, errno.EINVAL):  # EINVAL: its number is taken
-                _fail(error, "loading a tone zone", "DAHDI driver")
-        self.ask(DEFAULTZONE, INT.pack(0), "choosing the tone zone", "DAHDI driver")

@@ -58,6 +58,7 @@ class ChannelStream:
         self._channels[-1].set_buffer_events(True)
         self._waited_for = {len(self._channels) - 1}
         self._overrun = False
+        self._paused: set[int] = set()
         self._silence = bytes([ALAW_SILENCE]) * BLOCK
         self._restart()
         self._ahead = 0
@@ -152,6 +153,19 @@ class ChannelStream:
             else:
                 self._events.append((index, event))
 
+    # ---- dialling --------------------------------------------------------------------------------------------------
+
+    def pause(self, index: int) -> None:
+        """Give this channel no samples until `resume`: the driver stops dialling when somebody writes."""
+        self._paused.add(index)
+
+    def resume(self, index: int) -> None:
+        """Go on with a paused channel, in step with the others."""
+        if index in self._paused:
+            self._paused.discard(index)
+            for _ in range(self._ahead):
+                self._write_to(index, self._silence)
+
     # ---- outward -----------------------------------------------------------------------------------------------------
 
     def _line_took(self, blocks: int) -> None:
@@ -182,9 +196,13 @@ class ChannelStream:
         return True
 
     def _write(self, rows: Sequence[memoryview | bytes]) -> None:
-        for index, (channel, row) in enumerate(zip(self._channels, rows, strict=True)):
-            try:
-                channel.write(row)
-            except EventWaits:
-                self._fetch_events(index)
-                channel.write(row)
+        for index, row in enumerate(rows):
+            if index not in self._paused:
+                self._write_to(index, row)
+
+    def _write_to(self, index: int, row: memoryview | bytes) -> None:
+        try:
+            self._channels[index].write(row)
+        except EventWaits:
+            self._fetch_events(index)
+            self._channels[index].write(row)

@@ -32,6 +32,12 @@ def _doctor(options: argparse.Namespace) -> int:
     return doctor(options.data, as_json=options.json)
 
 
+def _boards(options: argparse.Namespace) -> int:
+    from firmware.box.boards_command import boards
+
+    return boards(options.data, options.write)
+
+
 def _status(options: argparse.Namespace) -> int:
     from firmware.box.doctor_data import status
 
@@ -110,6 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     one.set_defaults(run=_doctor)
+
+    one = commands.add_parser("boards", parents=[data], help="the telephony cards that the driver has, with remedies")
+    one.add_argument("--write", action="store_true", help="write the driver's /etc/dahdi/system.conf from boards.json")
+    one.set_defaults(run=_boards)
 
     one = commands.add_parser("status", parents=[data], help="which processes of the box run")
     one.set_defaults(run=_status)

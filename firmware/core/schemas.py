@@ -90,6 +90,35 @@ class FramerSpan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reset: GpioName = ""
 
 
+DriverSpan = Annotated[int, Meta(ge=1, le=128, description="1 to 128, a span of the DAHDI driver")]
+EchoCanceller = Annotated[str, Meta(pattern="^[a-z0-9]{0,15}$", description="a canceller that the driver has")]
+
+
+class DahdiE1(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A `dahdi_e1` board: one E1 span of a card that the DAHDI driver drives."""
+
+    span: DriverSpan
+    signalling: Literal["pri", "cas"] = "pri"
+    """ISDN with the D channel in slot 16, or line bits (China No.1)."""
+    crc4: bool = True
+    """CRC4 multiframe (ITU-T G.704); both ends must agree."""
+    clock_from: Annotated[int, Meta(ge=0, le=8, description="0 to 8")] = 1
+    """0: this end gives the clock; 1: the exchange gives it; 2…: the second choice, …"""
+    echo_canceller: EchoCanceller = ""
+    """The driver's canceller for every channel, e.g. `mg2`; empty: none, samples stay as they are."""
+
+
+class DahdiPorts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A `dahdi_analogue` board: an analogue card of the DAHDI driver, or a channel bank on an E1."""
+
+    span: DriverSpan
+    ports: Annotated[
+        tuple[Literal["fxs", "fxo"], ...], Meta(min_length=1, description="a list of ports that is not empty")
+    ]
+    """What each channel of the span is, in order: an attached phone (fxs) or an exchange line (fxo)."""
+    echo_canceller: EchoCanceller = ""
+
+
 class BoardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`boards.json`: one document a board; `kind` is the file in `boards/` that drives it."""
 
@@ -102,6 +131,10 @@ class BoardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Needed by the kind `spi_analogue`."""
     framer: FramerSpan | None = None
     """Needed by the kind `framer_e1`."""
+    e1: DahdiE1 | None = None
+    """Needed by the kind `dahdi_e1`."""
+    ports: DahdiPorts | None = None
+    """Needed by the kind `dahdi_analogue`."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
-"""What every board owes the gateway (boards/base.py), as tests. A board's own file subclasses `BoardContract`.
+"""What a board whose far end is a process owes the gateway, as tests. Its own file subclasses `BoardContract`.
 
-The board under test is opened against a far end that the test plays; a board of real hardware would put its loopback
-plug there.
+The board under test is opened against a far end that the test plays. What boards of hardware owe too stands in
+`every_board.py`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boards.base import BLOCK, Block, Board, BoardError, NotSupported
+from boards.base import BLOCK, Board, BoardError, NotSupported
 from boards.signals import (
     Alarm,
     Alerting,
     Blocked,
     Cause,
-    ChannelKind,
     Connect,
     Digit,
     Flash,
@@ -34,44 +33,15 @@ from boards.signals import (
     ToBoard,
 )
 from firmware.core.paths import BoxPaths
+from tests.contract.every_board import EveryBoard, receive_all
 from tests.contract.far_end import FarEnd, hello_of
 
 
-def receive_all(board: Board) -> tuple[list[Block], list[FromBoard]]:
-    """Everything that waits at the board, in two lists."""
-    blocks: list[Block] = []
-    signals: list[FromBoard] = []
-    while True:
-        more_blocks, more_signals = board.receive()
-        if not more_blocks and not more_signals:
-            return blocks, signals
-        blocks += more_blocks
-        signals += more_signals
-
-
-class BoardContract:
+class BoardContract(EveryBoard):
     """Subclasses give `board` and `far`, not yet connected, and say which channels are which."""
-
-    has_clock: bool
-    channels: int
-
-    @pytest.fixture
-    def paths(self, tmp_path: Path) -> BoxPaths:
-        paths = BoxPaths(tmp_path / "data", tmp_path / "run")
-        paths.make()
-        return paths
-
-    def make_board(self, paths: BoxPaths) -> Board:
-        raise NotImplementedError
 
     def far_path(self, paths: BoxPaths) -> Path:
         raise NotImplementedError
-
-    @pytest.fixture
-    def board(self, paths: BoxPaths) -> Iterator[Board]:
-        board = self.make_board(paths)
-        yield board
-        board.close()
 
     @pytest.fixture
     def far(self, board: Board, paths: BoxPaths) -> Iterator[FarEnd]:
@@ -88,28 +58,7 @@ class BoardContract:
         board.open()
         return board
 
-    def trunks(self, board: Board) -> list[int]:
-        return [index for index, place in enumerate(board.channels) if place.kind is ChannelKind.TRUNK]
-
-    def extensions(self, board: Board) -> list[int]:
-        return [index for index, place in enumerate(board.channels) if place.kind is ChannelKind.EXTENSION]
-
     # ---- before it is open -------------------------------------------------------------------------------------------
-
-    def test_its_channels_are_known_before_it_is_opened(self, board: Board) -> None:
-        assert len(board.channels) == self.channels
-        assert board.has_clock is self.has_clock
-        labels = [place.label for place in board.channels]
-        assert len(set(labels)) == len(labels)
-
-    def test_a_board_that_is_not_there_says_so_at_once_with_a_remedy(self, board: Board) -> None:
-        start = time.monotonic()
-        with pytest.raises(BoardError) as error:
-            board.open()
-
-        assert time.monotonic() - start < 0.2
-        assert board.name in error.value.where
-        assert error.value.remedy
 
     def test_a_far_end_that_hangs_delays_the_gateway_once_and_for_a_moment_only(
         self, board: Board, far: FarEnd
@@ -120,14 +69,6 @@ class BoardContract:
                 board.open()
             assert time.monotonic() - start[1] < most + 0.1  # the machine itself may stall
             assert time.thread_time() - start[0] < 0.01
-
-    def test_nothing_can_be_sent_or_received_before_it_is_open(self, board: Board) -> None:
-        with pytest.raises(BoardError):
-            board.receive()
-        with pytest.raises(BoardError):
-            board.send_block(np.zeros((self.channels, BLOCK), np.uint8))
-        board.close()
-        board.close()
 
     # ---- blocks ------------------------------------------------------------------------------------------------------
 

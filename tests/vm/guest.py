@@ -39,6 +39,14 @@ GUEST_PACKAGES = (
     *("dahdi", "libpri-dev", "libopenr2-dev", "libspandsp-dev", "minimodem"),
     # what our code and its tests import
     *("python3", "python3-dev", "python3-cffi", "python3-numpy", "python3-msgspec", "python3-psutil"),
+    *(
+        "python3-sqlalchemy",
+        "python3-alembic",
+        "python3-argon2",
+        "python3-soundfile",
+        "python3-bottle",
+        "python3-gevent",
+    ),
     *("python3-pytest", "python3-hypothesis", "python3-serial", "python3-alsaaudio", "procps"),
 )
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/lintian/*")

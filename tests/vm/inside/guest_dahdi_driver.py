@@ -11,7 +11,8 @@ from fcntl import ioctl
 import numpy as np
 import pytest
 
-from drivers.dahdi import Channel, Control, DahdiError, DataChannel, EventWaits
+from drivers.dahdi import Channel, DahdiError, DataChannel, EventWaits
+from drivers.dahdi_control import Control
 from drivers.dahdi_numbers import GETRXBITS, HOOK, INT, Event, Hook, Signalling, SpanAlarm
 from tests.vm.inside.spans import SIGNALLING_SLOT, DynamicSpan, wait_for
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from drivers.dahdi import Channel, ChannelSetting, Control
+from drivers.dahdi import Channel
+from drivers.dahdi_control import ChannelSetting, Control
 from drivers.dahdi_numbers import DYNAMIC, DYNAMIC_CREATE, DYNAMIC_DESTROY, LineConfig, Signalling
 
 SLOTS = 31

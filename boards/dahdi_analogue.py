@@ -1,0 +1,174 @@
+"""Analogue ports of a DAHDI card as a board: extension ports (FXS) with a phone, exchange lines (FXO). It is a clock.
+
+Also a channel bank on an E1, whose ports speak the same signalling in line bits. The driver counts pulse digits and
+measures hooks; cadences of ringing are the line machines' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from boards.base import Board, BoardError, ChannelPlace
+from boards.dahdi_card import DahdiCard
+from boards.signals import (
+    Alarm,
+    ChannelKind,
+    DialPulses,
+    Digit,
+    Flash,
+    HookChange,
+    Loop,
+    LoopCurrent,
+    Polarity,
+    Ring,
+    RingDetected,
+    ToBoard,
+)
+from drivers.dahdi import ChannelState
+from drivers.dahdi_control import ChannelSetting
+from drivers.dahdi_numbers import FLUSH_WRITE, PULSEDIGIT, Event, Hook, Signalling
+from firmware.core.paths import BoxPaths
+from firmware.core.schemas import BoardEntry, DahdiPorts
+
+E1_SLOTS, SIGNALLING_SLOT = 31, 16
+"""A channel bank's E1 carries the line bits of its ports in slot 16, which is no port."""
+RINGING_MS = (60_000, 1)
+"""Cadence given to the driver: on until we end it."""
+SIGNALLING_OF = {"fxs": Signalling.FXOKS, "fxo": Signalling.FXSKS}
+KIND_OF = {"fxs": ChannelKind.EXTENSION, "fxo": ChannelKind.EXCHANGE_LINE}
+
+
+def channels(ports: Sequence[str]) -> tuple[ChannelPlace, ...]:
+    """The channels of a card with these ports, numbered for each kind by itself."""
+    numbers = dict.fromkeys(KIND_OF, 0)
+    places = []
+    for port in ports:
+        numbers[port] += 1
+        places.append(ChannelPlace(KIND_OF[port], f"{port.upper()}-{numbers[port]}"))
+    return tuple(places)
+
+
+class DahdiAnalogueBoard(DahdiCard):
+    """Implements `boards.base.Board`."""
+
+    def __init__(self, name: str, settings: DahdiPorts) -> None:
+        self._ports = settings.ports
+        super().__init__(name, settings.span, channels(settings.ports), settings.echo_canceller)
+        self._lifted: list[bool] = []
+        self._to_ring: set[int] = set()
+        """Ports that shall ring and whose line is not yet at rest after the last call."""
+        self._closed: set[int] = set()
+        self._reversed: set[int] = set()
+
+    def _settings(self, states: Sequence[ChannelState]) -> tuple[list[ChannelSetting], list[ChannelState]]:
+        is_e1 = len(states) == E1_SLOTS
+        ours = [state for state in states if not (is_e1 and state.position == SIGNALLING_SLOT)][: len(self._ports)]
+        settings = [
+            ChannelSetting(state.number, SIGNALLING_OF[port], self._echo_canceller)
+            for state, port in zip(ours, self._ports, strict=True)
+        ]
+        return settings, ours
+
+    def _opened(self) -> None:
+        assert self._control is not None
+        self._control.load_ringing_zone()
+        self._to_ring.clear()
+        self._closed.clear()
+        self._reversed.clear()
+        self._lifted = [False] * len(self._lines)
+        for index, line in enumerate(self._lines):
+            if self._ports[index] == "fxs":
+                line.set_cadence(*RINGING_MS)
+                if line.state().off_hook:
+                    self._lift(index, True)
+
+    def _each_block(self) -> None:
+        for index in list(self._to_ring):
+            if self._lines[index].hook(Hook.RING):
+                self._to_ring.discard(index)
+
+    # ---- what the lines say ------------------------------------------------------------------------------------------
+
+    def _event(self, index: int, event: int) -> None:
+        if event == Event.DIALCOMPLETE:
+            assert self._stream is not None
+            self._stream.resume(index)
+        elif self._ports[index] == "fxs":
+            self._phone(index, event)
+        else:
+            self._exchange(index, event)
+
+    def _phone(self, index: int, event: int) -> None:
+        if event == Event.RINGOFFHOOK:
+            self._lift(index, True)
+        elif event == Event.ONHOOK:
+            self._lift(index, False)
+        elif event == Event.WINKFLASH:
+            self._tell(Flash(index))
+        elif event & PULSEDIGIT:
+            self._tell(Digit(index, chr(event & 0xFF)))
+
+    def _lift(self, index: int, off_hook: bool) -> None:
+        if self._lifted[index] == off_hook:
+            return
+        self._lifted[index] = off_hook
+        if off_hook:
+            self._to_ring.discard(index)
+        # Our side follows: it ends the ringing, and makes the port ready to ring again.
+        self._lines[index].hook(Hook.OFFHOOK if off_hook else Hook.ONHOOK)
+        self._tell(HookChange(index, off_hook))
+
+    def _exchange(self, index: int, event: int) -> None:
+        if event == Event.RINGBEGIN:
+            self._tell(RingDetected(index, True))
+        elif event == Event.RINGOFFHOOK:
+            self._tell(RingDetected(index, False))
+        elif event == Event.ONHOOK:
+            self._tell(LoopCurrent(index, False))
+        elif event == Event.POLARITY:
+            self._reversed ^= {index}
+            self._tell(Polarity(index, index in self._reversed))
+        elif event in (Event.ALARM, Event.NOALARM):
+            # Of a port by itself it means battery lost or back; the name is the port's, so that each has its own.
+            self._tell(Alarm(f"NO_LINE {self.channels[index].label}", event == Event.ALARM, (index,)))
+
+    # ---- what the gateway says ---------------------------------------------------------------------------------------
+
+    def _signal(self, signal: ToBoard) -> None:
+        line = self._lines[signal.channel]
+        if isinstance(signal, Ring):
+            self._ring(signal.channel, signal.on)
+        elif isinstance(signal, Loop):
+            assert self._stream is not None
+            self._stream.resume(signal.channel)  # a hook ends what is being dialled
+            line.hook(Hook.OFFHOOK if signal.closed else Hook.ONHOOK)
+            if signal.closed != (signal.channel in self._closed):
+                self._closed ^= {signal.channel}
+                if signal.closed:
+                    self._tell(LoopCurrent(signal.channel, True))
+        elif isinstance(signal, DialPulses):
+            assert self._stream is not None
+            self._stream.pause(signal.channel)
+            line.flush(FLUSH_WRITE)
+            line.dial(f"P{signal.digits}")
+
+    def _ring(self, index: int, on: bool) -> None:
+        if self._lifted[index]:
+            return
+        if not on:
+            if index not in self._to_ring:
+                self._lines[index].hook(Hook.RINGOFF)
+            self._to_ring.discard(index)
+        elif not self._lines[index].hook(Hook.RING):
+            self._to_ring.add(index)
+
+
+def open_board(entry: BoardEntry, paths: BoxPaths) -> Board:
+    """The board of a configuration entry of kind `dahdi_analogue`; not started yet. BoardError: it has no `ports`."""
+    if entry.ports is None:
+        raise BoardError(
+            "it does not say what its ports are",
+            f"boards.json: board {entry.board}",
+            'Give "ports": {"span": N, "ports": ["fxs", …]}; linebox boards lists the spans',
+        )
+    return DahdiAnalogueBoard(entry.board, entry.ports)

@@ -1,0 +1,121 @@
+"""What every board owes the gateway (boards/base.py), of hardware or not, as tests. Subclasses say how to reach one.
+
+`suite.py` adds what boards owe whose far end is a process, tests/vm/inside what boards on a real driver owe.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boards.base import BLOCK, Block, Board, BoardError, NotSupported
+from boards.signals import TO_KIND, ChannelKind, Connect, FromBoard, Loop, Release, Ring, ToBoard
+from firmware.core.paths import BoxPaths
+
+
+def receive_all(board: Board) -> tuple[list[Block], list[FromBoard]]:
+    """Everything that waits at the board, in two lists."""
+    blocks: list[Block] = []
+    signals: list[FromBoard] = []
+    while True:
+        more_blocks, more_signals = board.receive()
+        if not more_blocks and not more_signals:
+            return blocks, signals
+        blocks += more_blocks
+        signals += more_signals
+
+
+class EveryBoard:
+    """Subclasses give `make_board`; its far end is not there yet."""
+
+    has_clock: bool
+    channels: int
+
+    @pytest.fixture
+    def paths(self, tmp_path: Path) -> BoxPaths:
+        paths = BoxPaths(tmp_path / "data", tmp_path / "run")
+        paths.make()
+        return paths
+
+    def make_board(self, paths: BoxPaths) -> Board:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def board(self, paths: BoxPaths) -> Iterator[Board]:
+        board = self.make_board(paths)
+        yield board
+        board.close()
+
+    def trunks(self, board: Board) -> list[int]:
+        return [index for index, place in enumerate(board.channels) if place.kind is ChannelKind.TRUNK]
+
+    def extensions(self, board: Board) -> list[int]:
+        return [index for index, place in enumerate(board.channels) if place.kind is ChannelKind.EXTENSION]
+
+    # ---- before it is open -------------------------------------------------------------------------------------------
+
+    def test_its_channels_are_known_before_it_is_opened(self, board: Board) -> None:
+        assert len(board.channels) == self.channels
+        assert board.has_clock is self.has_clock
+        labels = [place.label for place in board.channels]
+        assert len(set(labels)) == len(labels)
+
+    def test_a_board_that_is_not_there_says_so_at_once_with_a_remedy(self, board: Board) -> None:
+        start = time.monotonic()
+        with pytest.raises(BoardError) as error:
+            board.open()
+
+        assert time.monotonic() - start < 0.2
+        assert board.name in error.value.where
+        assert error.value.remedy
+
+    def test_nothing_can_be_sent_or_received_before_it_is_open(self, board: Board) -> None:
+        with pytest.raises(BoardError):
+            board.receive()
+        with pytest.raises(BoardError):
+            board.send_block(np.zeros((self.channels, BLOCK), np.uint8))
+        board.close()
+        board.close()
+
+
+class HardwareBoard(EveryBoard):
+    """A board on a real driver: its far end is a line, there or not. Subclasses give `far_end_there`."""
+
+    def far_end_there(self, board: Board, paths: BoxPaths) -> AbstractContextManager[object]:
+        """While this is entered, the board can be opened."""
+        raise NotImplementedError
+
+    def test_a_signal_for_no_channel_or_another_kind_of_channel_is_refused(self, board: Board, paths: BoxPaths) -> None:
+        with self.far_end_there(board, paths):
+            board.open()
+            for channel in (0, self.channels - 1):
+                place = board.channels[channel]
+                said: list[ToBoard] = [Ring(channel, True), Connect(channel), Loop(channel, True)]
+                for signal in said:
+                    if isinstance(signal, TO_KIND[place.kind]):
+                        continue
+                    with pytest.raises(NotSupported) as error:
+                        board.send_signal(signal)
+                    assert place.label in error.value.where
+            with pytest.raises(BoardError):
+                board.send_signal(Release(self.channels))
+            receive_all(board)
+
+    def test_it_can_be_opened_and_closed_again_and_again_and_frees_its_descriptors(
+        self, board: Board, paths: BoxPaths
+    ) -> None:
+        with self.far_end_there(board, paths):
+            board.open()
+            board.close()
+            before = len(os.listdir("/proc/self/fd"))
+            for _ in range(3):
+                board.open()
+                board.close()
+
+            assert len(os.listdir("/proc/self/fd")) == before

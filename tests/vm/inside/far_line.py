@@ -1,0 +1,102 @@
+"""The far end of a DAHDI board inside the guest: what an exchange would be, on the other span of a pair."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boards.base import Block, Board
+from boards.signals import FromBoard
+from drivers.dahdi import Channel
+from drivers.dahdi_numbers import Signalling
+from drivers.dahdi_stream import ChannelStream
+from tests.vm.inside.spans import BEARERS, DynamicSpan
+
+Samples = NDArray[np.uint8]
+
+
+class FarLine:
+    """Plays blocks to all bearers of a span and keeps what comes, in step with the span's clock."""
+
+    def __init__(self, span: DynamicSpan, signalling: Signalling = Signalling.CLEAR) -> None:
+        span.configure(signalling)
+        self.channels: list[Channel] = [span.open(slot) for slot in BEARERS]
+        if signalling is Signalling.CLEAR:
+            for channel in self.channels:
+                channel.set_audio(True)
+        self.stream = ChannelStream(self.channels)
+        self.heard: list[Block] = []
+        self.to_play: list[Block] = []
+        self.events: list[tuple[int, int]] = []
+
+    def look(self) -> int:
+        """Take what has come and play a block for each, of `to_play` or silence. How many blocks came."""
+        blocks = self.stream.receive()
+        self.events += self.stream.events()
+        self.heard += blocks
+        for _ in blocks:
+            self.stream.send(self.to_play.pop(0) if self.to_play else quiet(len(self.channels)))
+        return len(blocks)
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+class BoardEnd:
+    """A board that is answered block by block, as the gateway does."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.heard: list[Block] = []
+        self.signals: list[FromBoard] = []
+        self.to_play: list[Block] = []
+
+    def look(self) -> int:
+        came = 0
+        while True:
+            blocks, signals = self.board.receive()
+            self.signals += signals
+            self.heard += blocks
+            for _ in blocks[-3:]:  # of a burst the gateway sends the newest three
+                self.board.send_block(self.to_play.pop(0) if self.to_play else quiet(len(self.board.channels)))
+            came += len(blocks)
+            if not blocks and not signals:
+                return came
+
+
+def quiet(channels: int) -> Block:
+    return np.full((channels, 80), 0xD5, np.uint8)
+
+
+def random_blocks(seed: int, count: int, channels: int = 30) -> list[Block]:
+    """Blocks of all 256 codes at random, another row for each channel."""
+    generator = np.random.default_rng(seed)
+    return list(generator.integers(0, 256, (count, channels, 80), dtype=np.uint8))
+
+
+def run(ends: Sequence[FarLine | BoardEnd], seconds: float, until: Callable[[], object] = lambda: False) -> bool:
+    """Serve the ends until something holds or so many seconds of the guest's clock are over; what held."""
+    descriptors = [end.stream.fileno() if isinstance(end, FarLine) else end.board.fileno() for end in ends]
+    end_of_time = time.monotonic() + seconds
+    while time.monotonic() < end_of_time:
+        select.select(descriptors, [], [], 0.05)
+        for end in ends:
+            end.look()
+        if until():
+            return True
+    return False
+
+
+def rows_of(blocks: Sequence[Block]) -> Samples:
+    """[channels, samples] of consecutive blocks."""
+    return np.concatenate(blocks, axis=1) if blocks else np.zeros((0, 0), np.uint8)
+
+
+def channels_that_heard(sent: Sequence[Block], heard: Sequence[Block]) -> int:
+    """How many channels heard the whole of what was sent on them, unbroken, at whatever moment."""
+    said, got = rows_of(sent), rows_of(heard)
+    return sum(said[row].tobytes() in got[row].tobytes() for row in range(len(said)))

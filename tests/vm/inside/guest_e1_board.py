@@ -1,0 +1,338 @@
+"""The E1 board on the real driver, its far end on the other span of the pair. And the contract of every board."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from boards.base import Board, BoardError
+from boards.dahdi_e1 import open_board
+from boards.pri_link import ALARM
+from boards.signals import Alarm, Bits, Connect, Release, Setup
+from drivers.block_link import VERSION, BlockLink, Hello, LinkChannel, LinkListener
+from drivers.dahdi_numbers import Signalling
+from firmware.core.paths import BoxPaths
+from firmware.core.schemas import BoardEntry
+from tests.contract.every_board import HardwareBoard
+from tests.vm.inside.far_line import BoardEnd, FarLine, channels_that_heard, random_blocks, run
+from tests.vm.inside.spans import BEARERS, DynamicSpan, create
+
+Pair = tuple[DynamicSpan, DynamicSpan]
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> BoxPaths:
+    paths = BoxPaths(tmp_path / "data", tmp_path / "run")
+    paths.make()
+    return paths
+
+
+def e1(paths: BoxPaths, span: int, signalling: str = "pri", **more: object) -> Board:
+    settings = {"span": span, "signalling": signalling, **more}
+    entry = msgspec.convert({"board": "e1", "kind": "dahdi_e1", "e1": settings}, BoardEntry)
+    return open_board(entry, paths)
+
+
+def worker_alarm(raised: bool) -> Alarm:
+    return Alarm(ALARM, raised, tuple(range(30)))
+
+
+@contextmanager
+def opened(board: Board, *far: FarLine) -> Iterator[BoardEnd]:
+    board.open()
+    end = BoardEnd(board)
+    try:
+        run([end, *far], 0.3)
+        yield end
+    finally:
+        board.close()
+        for line in far:
+            line.close()
+
+
+class Worker:
+    """The signalling process of the span, played by the test."""
+
+    def __init__(self, board: Board, path: Path) -> None:
+        places = tuple(LinkChannel(place.kind.value, place.label) for place in board.channels)
+        self.listener = LinkListener(path, Hello(VERSION, "worker", False, places))
+        self.link: BlockLink | None = None
+
+    def accept(self) -> bool:
+        self.link = self.link or self.listener.accept()
+        return self.link is not None
+
+    def say(self, *signals: object) -> None:
+        assert self.link is not None
+        for signal in signals:
+            self.link.send_signal(msgspec.json.encode(signal))
+
+    def close(self) -> None:
+        if self.link is not None:
+            self.link.close()
+        self.listener.close()
+
+
+class ContractOnTheDriver(HardwareBoard):
+    has_clock = True
+    channels = 30
+    signalling = "pri"
+
+    def make_board(self, paths: BoxPaths) -> Board:
+        return e1(paths, 1, self.signalling)
+
+    @contextmanager
+    def far_end_there(self, board: Board, paths: BoxPaths) -> Iterator[None]:
+        near, far = create(1, 0), create(1, 1)
+        assert near.number == 1
+        try:
+            yield
+        finally:
+            board.close()
+            near.destroy()
+            far.destroy()
+
+
+class TestIsdnContract(ContractOnTheDriver):
+    pass
+
+
+class TestLineBitsContract(ContractOnTheDriver):
+    signalling = "cas"
+
+
+@pytest.mark.parametrize("signalling", ["pri", "cas"])
+def test_every_sample_of_thirty_channels_passes_both_ways_unchanged(
+    pair: Pair, paths: BoxPaths, signalling: str
+) -> None:
+    far = FarLine(pair[1], Signalling.CLEAR if signalling == "pri" else Signalling.CAS)
+    board = e1(paths, pair[0].number, signalling)
+    inward, outward = random_blocks(1, 100), random_blocks(2, 100)
+    with opened(board, far) as end:
+        far.to_play, end.to_play = list(inward), list(outward)
+        run([end, far], 1.5)
+        counters = board.counters
+
+        assert channels_that_heard(inward, end.heard) == 30
+        assert channels_that_heard(outward, far.heard) == 30
+        assert (counters.lost_inward, counters.lost_outward, counters.slips) == (0, 0, 0)
+        assert abs(counters.blocks_received - counters.blocks_sent) <= 1
+
+
+def test_channels_are_in_step_and_blocks_come_at_the_line_s_pace(pair: Pair, paths: BoxPaths) -> None:
+    far = FarLine(pair[1])
+    board = e1(paths, pair[0].number)
+    mark = np.full((30, 80), 0x2A, np.uint8)
+    with opened(board, far) as end:
+        start = len(end.heard)
+        far.to_play = [mark]
+        run([end, far], 1.0)
+        came = len(end.heard) - start
+        rows = np.concatenate(end.heard[start:], axis=1)
+        firsts = (rows == 0x2A).argmax(axis=1)
+
+    assert 99 <= came <= 101
+    print(f"{came} blocks in 1 s; channels start within {np.ptp(firsts)} samples")
+    assert np.ptp(firsts) <= 8  # one chunk of the driver
+
+
+def test_it_is_readable_when_a_block_is_complete_and_quiet_when_not(pair: Pair, paths: BoxPaths) -> None:
+    board = e1(paths, pair[0].number)
+    far = FarLine(pair[1])
+    with opened(board, far):
+        for _ in range(20):
+            while board.receive() != ([], []):
+                pass
+            assert select.select([board.fileno()], [], [], 0)[0] == []
+            select.select([board.fileno()], [], [], 1)
+            assert len(board.receive()[0]) == 1
+
+
+@pytest.mark.parametrize(("seconds", "lost_most"), [(0.2, 0), (0.6, 32)])
+def test_a_stall_loses_nothing_that_the_driver_could_hold_and_counts_the_rest(
+    pair: Pair, paths: BoxPaths, seconds: float, lost_most: int
+) -> None:
+    far = FarLine(pair[1])
+    board = e1(paths, pair[0].number)
+    with opened(board, far) as end:
+        before = len(end.heard)
+        started = time.monotonic()
+        far.to_play = sent = random_blocks(3, 40)
+        sent = list(sent)
+        while time.monotonic() - started < seconds:
+            run([far], 0.01)
+        run([end, far], 2.5)  # the counters are read each second
+        elapsed_blocks = round((time.monotonic() - started) * 100)
+        came = len(end.heard) - before
+        print(f"{came} blocks came, {elapsed_blocks} passed, {board.counters.lost_inward} counted as lost")
+
+        assert abs(came + board.counters.lost_inward - elapsed_blocks) <= 3
+        if lost_most == 0:
+            assert board.counters.lost_inward == 0
+            assert channels_that_heard(sent, end.heard[before:]) == 30
+        else:
+            assert board.counters.lost_inward > 20
+
+
+def test_after_a_hole_outward_the_line_is_fed_in_time_again(pair: Pair, paths: BoxPaths) -> None:
+    far = FarLine(pair[1])
+    board = e1(paths, pair[0].number)
+    with opened(board, far) as end:
+        run([far], 0.1)
+        run([end, far], 1.0)
+        holes = board.counters.extra["line_underruns"]
+        outward = random_blocks(4, 60)
+        end.to_play = list(outward)
+        run([end, far], 2.0)
+
+        assert holes >= 1
+        assert board.counters.extra["line_underruns"] == holes
+        assert channels_that_heard(outward, far.heard) == 30
+
+
+def test_an_alarm_is_told_within_three_seconds_and_taken_back_within_three(pair: Pair, paths: BoxPaths) -> None:
+    near, far_span = pair
+    far = FarLine(far_span)
+    board = e1(paths, near.number, "cas")
+    board.open()
+    end = BoardEnd(board)
+    run([end, far], 0.5)
+    assert Alarm("RED", True) not in end.signals
+    far.close()
+    far_span.destroy()
+
+    started = time.monotonic()
+    assert run([end], 3, lambda: Alarm("RED", True) in end.signals)
+    raised = time.monotonic() - started
+    far_span = far_span.create_again()
+    far = FarLine(far_span, Signalling.CAS)
+    started = time.monotonic()
+    assert run([end, far], 3, lambda: Alarm("RED", False) in end.signals)
+
+    print(f"raised after {raised:.2f} s, cleared after {time.monotonic() - started:.2f} s")
+    board.close()
+    far.close()
+    far_span.destroy()
+
+
+def test_a_card_that_is_pulled_is_an_error_and_works_again_by_itself_when_it_is_back(
+    pair: Pair, paths: BoxPaths
+) -> None:
+    near, far_span = pair
+    far = FarLine(far_span)
+    board = e1(paths, near.number)
+    board.open()
+    end = BoardEnd(board)
+    run([end, far], 0.3)
+
+    device = near.pull()
+    with pytest.raises(BoardError) as pulled:
+        run([end, far], 1.0)
+    with pytest.raises(BoardError) as absent:
+        board.open()
+    near.put_back(device)
+    board.open()
+    sent = random_blocks(5, 30)
+    end = BoardEnd(board)
+    run([end, far], 0.3)
+    far.to_play = list(sent)
+    run([end, far], 1.0)
+
+    assert "E1-" in pulled.value.where or "span" in pulled.value.where
+    assert absent.value.remedy
+    assert channels_that_heard(sent, end.heard) == 30
+    board.close()
+    far.close()
+
+
+# ---- line bits -------------------------------------------------------------------------------------------------------
+
+
+def test_line_bits_are_told_once_each_and_sent(pair: Pair, paths: BoxPaths) -> None:
+    far = FarLine(pair[1], Signalling.CAS)
+    board = e1(paths, pair[0].number, "cas")
+    for channel in far.channels:
+        channel.send_bits(0b1001)
+    with opened(board, far) as end:
+        assert {signal.channel for signal in end.signals if isinstance(signal, Bits)} == set(range(30))
+        assert [signal for signal in end.signals if signal == Bits(3, 0b1001)]
+        end.signals.clear()
+        far.channels[4].send_bits(0b0001)
+        far.channels[5].send_bits(0b1101)
+        run([end, far], 0.1)
+        assert sorted(end.signals, key=str) == [Bits(4, 0b0001), Bits(5, 0b1101)]
+
+        board.send_signal(Bits(29, 0b0101))
+        run([end, far], 0.1)
+        assert far.channels[29].receive_bits() == 0b0101
+        assert far.channels[28].receive_bits() != 0b0101
+
+
+# ---- the signalling process ------------------------------------------------------------------------------------------
+
+
+def test_without_its_signalling_process_the_span_is_in_alarm_and_with_it_signals_go_both_ways(
+    pair: Pair, paths: BoxPaths
+) -> None:
+    far = FarLine(pair[1])
+    board = e1(paths, pair[0].number)
+    with opened(board, far) as end:
+        assert worker_alarm(True) in end.signals
+        worker = Worker(board, paths.pri_socket(pair[0].number))
+        assert run([end, far], 3, lambda: worker.accept() and worker_alarm(False) in end.signals)
+
+        worker.say(Setup(2, "12345", "13800138000"), Release(2))
+        assert run([end, far], 0.2, lambda: end.signals[-2:] == [Setup(2, "12345", "13800138000"), Release(2)])
+        board.send_signal(Connect(2))
+        assert worker.link is not None
+        assert [msgspec.json.decode(packet) for packet in worker.link.receive()] == [{"type": "connect", "channel": 2}]
+
+        worker.link.close()
+        worker.link = None
+        assert run([end, far], 0.2, lambda: end.signals[-1] == worker_alarm(True))
+        assert run([end, far], 3, lambda: worker.accept() and end.signals[-1] == worker_alarm(False))
+        worker.close()
+
+
+def test_nonsense_from_the_signalling_process_ends_the_link_and_not_the_audio(pair: Pair, paths: BoxPaths) -> None:
+    far = FarLine(pair[1])
+    board = e1(paths, pair[0].number)
+    worker = Worker(board, paths.pri_socket(pair[0].number))
+    with opened(board, far) as end:
+        assert run([end, far], 3, worker.accept)
+        worker.say({"type": "setup", "channel": 99, "called": "1"})
+        assert run([end, far], 2, lambda: end.signals[-1] == worker_alarm(True))
+        assert len(BEARERS) == 30
+        before = len(end.heard)
+        run([end, far], 0.2)
+        assert len(end.heard) > before
+        worker.close()
+
+
+# ---- the driver's echo canceller -------------------------------------------------------------------------------------
+
+
+def test_the_drivers_own_echo_canceller_runs_when_it_is_asked_for(pair: Pair, paths: BoxPaths) -> None:
+    far = FarLine(pair[1])
+    board = e1(paths, pair[0].number, echo_canceller="mg2")
+    sent = random_blocks(6, 50)
+    with opened(board, far) as end:
+        far.to_play = list(sent)
+        run([end, far], 1.0)
+
+        assert end.heard
+        assert channels_that_heard(sent, end.heard) == 0, "a canceller that runs alters samples"
+
+
+def test_a_canceller_that_the_driver_has_not_is_said(pair: Pair, paths: BoxPaths) -> None:
+    board = e1(paths, pair[0].number, echo_canceller="none")
+    with pytest.raises(BoardError, match="none"):
+        board.open()
+    board.close()
