@@ -38,6 +38,12 @@ def _boards(options: argparse.Namespace) -> int:
     return boards(options.data, options.write)
 
 
+def _tones(options: argparse.Namespace) -> int:
+    from firmware.box.tones_command import tones
+
+    return tones(options)
+
+
 def _status(options: argparse.Namespace) -> int:
     from firmware.box.doctor_data import status
 
@@ -120,6 +126,20 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("boards", parents=[data], help="the telephony cards that the driver has, with remedies")
     one.add_argument("--write", action="store_true", help="write the driver's /etc/dahdi/system.conf from boards.json")
     one.set_defaults(run=_boards)
+
+    one = commands.add_parser(
+        "tones",
+        help="list the digits, tones and caller IDs in recordings of a line",
+        description="Prints one line an event: start_s end_s kind value level_dbm0 twist_db. Kinds: dtmf; tone, with "
+        "its frequency in Hz; caller_id; mfc, with --mfc. What a kind does not have is a dash (null in JSON).",
+    )
+    one.add_argument("files", nargs="+", metavar="FILE", help="WAV, 8000 samples a second; - for standard input")
+    one.add_argument("--raw", choices=("alaw",), help="the files are bare samples without a head")
+    one.add_argument("--json", action="store_true", help="one JSON object a line")
+    one.add_argument(
+        "--mfc", choices=("forward", "backward"), help="listen for register tones of this direction as well"
+    )
+    one.set_defaults(run=_tones)
 
     one = commands.add_parser("status", parents=[data], help="which processes of the box run")
     one.set_defaults(run=_status)
