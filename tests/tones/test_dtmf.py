@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import subprocess
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-import soundfile
 
 from firmware.media import codec
 from firmware.media.codec import BLOCK, Linear
@@ -248,32 +244,6 @@ def test_a_jump_of_time_forgets_what_was_sounding() -> None:
         assert detector.process(audio[:, sample : sample + BLOCK], sample) == []
     quiet = codec.decode(np.full((1, BLOCK), codec.SILENCE, dtype=np.uint8))
     assert all(detector.process(quiet, 80_000 + place * BLOCK) == [] for place in range(10))
-
-
-SPEECH = """
-您好，我想反映一个问题。我们小区门口的路灯已经坏了半个多月，晚上出门很不方便，老人和孩子都害怕摔倒。之前给物业打过电话，
-物业说要找市政部门，市政部门又说归供电公司管，一直没有人来修理。请你们帮忙协调一下，尽快派人处理。另外，菜市场旁边有一家烧烤店，
-每天晚上营业到凌晨两点，油烟和噪音很大，影响周围居民休息。我的电话是一三八零零一二三四五六，谢谢您，辛苦了。
-好的，您反映的问题我已经记录下来，我们会在三个工作日内转给相关部门办理，办理结果会打电话通知您。祝您生活愉快，再见。
-"""
-
-
-@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is missing: scripts/setup --system espeak-ng")
-def test_no_digit_in_ten_minutes_of_mandarin_voices() -> None:
-    from scripts.make_prompts import at_level, in_telephone_band
-
-    # High female voices are the hard ones: few, strong partials.
-    voices = []
-    for voice in ("", "+f2", "+f4", "+f5", "+m3", "+m7"):
-        for speed, pitch in ((150, 45), (190, 80)):
-            command = ["espeak-ng", "-v", f"cmn-latn-pinyin{voice}", "-s", str(speed), "-p", str(pitch), "--stdout"]
-            wav = subprocess.run(command, input=SPEECH.encode(), check=True, capture_output=True).stdout
-            spoken, rate = soundfile.read(io.BytesIO(wav), dtype="float64")
-            heard = in_telephone_band(spoken * 32768.0, rate)
-            voices.append(at_level(heard, -15.0, heard).astype(np.float32))
-    audio = on_the_line(voices)
-    assert sum(voice.size for voice in voices) > 10 * 60 * 8000
-    assert detect(audio) == []
 
 
 def test_no_digit_in_what_the_box_itself_plays() -> None:
