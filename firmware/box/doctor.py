@@ -41,7 +41,12 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 Check = Callable[[BoxPaths], Iterator[Finding]]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-IMPORT_NAMES = {"SQLAlchemy": "sqlalchemy", "argon2-cffi": "argon2"}
+IMPORT_NAMES = {
+    "SQLAlchemy": "sqlalchemy",
+    "argon2-cffi": "argon2",
+    "pyserial": "serial",
+    "python-periphery": "periphery",
+}
 """Distribution name → module name, where they differ."""
 
 

@@ -29,8 +29,8 @@ from firmware.core.clock import MICROSECONDS
 from firmware.core.hints import with_hint
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
-from firmware.lines.pri import PriLines
-from firmware.lines.pri_span import PriSpan
+from firmware.lines.isdn.channels import PriLines
+from firmware.lines.isdn.span import PriSpan
 
 REOPEN_US = MICROSECONDS
 """How often a D channel that is not there is opened again."""

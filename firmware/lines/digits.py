@@ -8,8 +8,8 @@ from firmware.lines.exchange_line import ExchangeLine
 from firmware.lines.extension import ExtensionState
 from firmware.lines.kinds import AnyLine
 from firmware.lines.messages import DigitReceived
-from firmware.lines.r2 import R2Line
-from firmware.lines.r2_states import R2State
+from firmware.lines.r2.line import R2Line
+from firmware.lines.r2.states import R2State
 from firmware.lines.trunk import TrunkLine, TrunkState
 from firmware.tones.dtmf import DetectedDigit
 

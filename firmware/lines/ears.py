@@ -6,7 +6,7 @@ from firmware.lines.exchange_ear import ExchangeEar, country_busy_tones
 from firmware.lines.exchange_line import ExchangeLine, HeardCaller, HeardProgress
 from firmware.lines.kinds import AnyLine
 from firmware.lines.line import ListenTo, RegisterListen
-from firmware.lines.r2 import HeardTone
+from firmware.lines.r2.states import HeardTone
 from firmware.media.codec import Linear
 from firmware.tones.dtmf import DetectedDigit, DtmfDetector
 from firmware.tones.mfc import MfcDetector

@@ -78,8 +78,9 @@ from firmware.lines.messages import (
     StopPlay,
     TellPhone,
 )
-from firmware.lines.r2 import HeardTone, R2Line
-from firmware.lines.r2_plan import R2Plan, load_r2_plan
+from firmware.lines.r2.line import R2Line
+from firmware.lines.r2.plan import R2Plan, load_r2_plan
+from firmware.lines.r2.states import HeardTone
 from firmware.lines.trunk import TrunkLine
 from firmware.media.plane import MediaPlane
 from firmware.media.sounds import SoundStore
@@ -214,13 +215,6 @@ class Gateway:
     def events_after(self, number: int, limit: int | None = None) -> list[AnyLineEvent]:
         """Line events after `number`, oldest first, at most `limit`."""
         return self._store.after(number, limit)
-
-    def channel_number(self, label: str) -> int:
-        """The gateway's number of the channel with this label. Raises KeyError."""
-        for channel, place in enumerate(self._places):
-            if place.label == label:
-                return channel
-        raise KeyError(label)
 
     # ---- boards ------------------------------------------------------------------------------------------------------
 

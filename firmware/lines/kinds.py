@@ -1,5 +1,5 @@
 """Which machine drives which kind of channel, and takes which signals of it. The machines themselves: trunk.py,
-extension.py, r2.py, exchange_line.py."""
+extension.py, r2/line.py, exchange_line.py."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from firmware.core.clock import Stamp
 from firmware.lines.exchange_line import ExchangeLine, ExchangeLineSettings
 from firmware.lines.extension import ExtensionLine
 from firmware.lines.line import Effect
-from firmware.lines.r2 import R2Line
-from firmware.lines.r2_plan import R2Plan
+from firmware.lines.r2.line import R2Line
+from firmware.lines.r2.plan import R2Plan
 from firmware.lines.trunk import TrunkLine
 
 AnyLine = TrunkLine | ExtensionLine | R2Line | ExchangeLine

@@ -74,6 +74,10 @@ class ListenTo:
     what: Listening
 
 
+UNATTENDED_US = 1 * MICROSECONDS
+"""After this long without a word from a callserver the gateway keeps a new call alive by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unattended:
     """Effect: the incoming leg has waited long without being answered or alerted; is there a callserver at all?"""

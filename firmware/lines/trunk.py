@@ -10,14 +10,11 @@ from enum import StrEnum
 
 from boards.signals import Alerting, Blocked, Cause, Connect, Proceeding, Release, Setup
 from firmware.core.clock import MICROSECONDS, Stamp
-from firmware.lines.line import Effect, Line, Report, Send, Side, Unattended
+from firmware.lines.line import UNATTENDED_US, Effect, Line, Report, Send, Side, Unattended
 from firmware.lines.messages import IncomingCall, LegAnswered, LegCleared
 
 RELEASE_US = 4 * MICROSECONDS
 """How long the far end may take to confirm a Release (Q.931 T308: 4 s)."""
-
-UNATTENDED_US = 1 * MICROSECONDS
-"""After this long without a word from a callserver the gateway keeps a new call alive by itself."""
 
 
 class TrunkState(StrEnum):

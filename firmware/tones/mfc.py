@@ -1,7 +1,7 @@
 """MFC register tones (R2, China No.1) in the audio of the channels that listen for them, and as sound.
 
 It finds that a pair of tones came or went, on all listening channels at once; what a signal means, and what is to be
-said in return, is firmware/lines/r2_registers.py. Each tick looks at the last 20 ms of every listening channel by one
+said in return, is firmware/lines/r2/registers.py. Each tick looks at the last 20 ms of every listening channel by one
 product: least squares of all twelve frequencies, so that the far end's tones are told from the echo of our own, which
 lie in the other half of the band. A pair counts when two looks 10 ms apart agree (one would do on a quiet line; two are
 imitated less often), so a tone is told 16 to 30 ms after it began (38 in noise) and 10 to 23 ms after it ended:

@@ -20,8 +20,8 @@ from boards.signals import Alerting, Connect, FromBoard, Proceeding, Release, Se
 from drivers.pri_stack import TIME_SLOTS, Alert, Answer, Clear, Incoming, PlaceCall, PriSettings, Proceed
 from firmware.core.clock import Stamp
 from firmware.lines.gateway import Gateway
+from firmware.lines.isdn.channels import PriLines
 from firmware.lines.messages import AlertLeg, AnswerLeg, Attach, IncomingCall, Resume
-from firmware.lines.pri import PriLines
 from firmware.media.sounds import SoundStore
 from tests.lines.isdn import Box, Exchange, IsdnLine
 

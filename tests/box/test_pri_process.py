@@ -39,7 +39,7 @@ from drivers.pri_stack import (
     Restarted,
 )
 from firmware.core.paths import BoxPaths
-from firmware.lines.pri import ALARM as NO_LAYER_TWO
+from firmware.lines.isdn.channels import ALARM as NO_LAYER_TWO
 from tests.box.pri_worker import ROOT, Worker, running
 
 SLOT_17 = TIME_SLOTS.index(17)

@@ -14,8 +14,8 @@ from boards.signals import FromBoard, Setup, ToBoard
 from drivers.libpri import LibpriSpan
 from drivers.pri_stack import PriCommand, PriEvent, PriSettings
 from firmware.core.clock import MICROSECONDS
-from firmware.lines.pri import PriLines
-from firmware.lines.pri_span import PriSpan
+from firmware.lines.isdn.channels import PriLines
+from firmware.lines.isdn.span import PriSpan
 
 START_US = 1_000 * MICROSECONDS
 LINKTYPE_LAPD = 203  # tcpdump's list of link-layer header types

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from boards.signals import Connect, FromBoard, Proceeding, Release, Setup, ToBoard
 from drivers.pri_stack import TIME_SLOTS, Incoming, PlaceCall, PriSettings
-from firmware.lines.pri import PriLines
+from firmware.lines.isdn.channels import PriLines
 from tests.lines.isdn import Box, Exchange, IsdnLine
 
 SLOT_17 = TIME_SLOTS.index(17)

@@ -14,8 +14,8 @@ from boards.signals import Bits, ChannelKind
 from firmware.core.clock import VirtualClock
 from firmware.lines.gateway import Gateway
 from firmware.lines.messages import AnyLineCommand, AnyLineEvent, CallPlaced, LegCleared, PlaceCall
-from firmware.lines.r2 import R2Line
-from firmware.lines.r2_plan import R2Plan, Timing, load_r2_plan
+from firmware.lines.r2.line import R2Line
+from firmware.lines.r2.plan import R2Plan, Timing, load_r2_plan
 from firmware.media import codec
 from firmware.media.sounds import SoundStore
 from firmware.tones.mfc import MfcSender

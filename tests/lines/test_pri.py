@@ -28,9 +28,9 @@ from drivers.pri_stack import (
     Progressed,
     SendDigit,
 )
-from firmware.lines.pri import ALARM, PriLines
-from firmware.lines.pri_causes import Q850_OF_CAUSE, cause_of_q850
-from firmware.lines.pri_timers import T302_US
+from firmware.lines.isdn.causes import Q850_OF_CAUSE, cause_of_q850
+from firmware.lines.isdn.channels import ALARM, PriLines
+from firmware.lines.isdn.timers import T302_US
 from tests.lines.isdn import Box, Exchange, IsdnLine
 from tests.lines.isdn_town import SLOT_17, Town
 

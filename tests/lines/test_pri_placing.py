@@ -6,7 +6,7 @@ import pytest
 
 from boards.signals import Alerting, Cause, Connect, Proceeding, Release, Setup
 from drivers.pri_stack import Alert, Answer, AskForDigits, Clear, Cleared, Proceed
-from firmware.lines.pri_timers import T301_US, T310_US
+from firmware.lines.isdn.timers import T301_US, T310_US
 from tests.lines.isdn_town import SLOT_17, Town
 
 

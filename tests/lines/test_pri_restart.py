@@ -20,7 +20,7 @@ from drivers.pri_stack import (
     RestartDone,
     Restarted,
 )
-from firmware.lines.pri import PriLines
+from firmware.lines.isdn.channels import PriLines
 from tests.lines.isdn import Box, Exchange, IsdnLine
 from tests.lines.isdn_town import SLOT_17, Town
 

@@ -21,8 +21,8 @@ from drivers.pri_stack import (
     Progressed,
     Restart,
 )
-from firmware.lines.pri import ALARM, PriLines
-from firmware.lines.pri_timers import ATTEND_US, AUDIT_US, GONE_US, RELEASE_US
+from firmware.lines.isdn.channels import ALARM, PriLines
+from firmware.lines.isdn.timers import ATTEND_US, AUDIT_US, GONE_US, RELEASE_US
 from tests.lines.isdn_town import SLOT_17, Town
 
 

@@ -20,9 +20,9 @@ from firmware.lines.messages import (
     LegReleasing,
     PlaceCall,
 )
-from firmware.lines.r2 import HeardTone, R2Line
-from firmware.lines.r2_plan import load_r2_plan
-from firmware.lines.r2_states import R2State
+from firmware.lines.r2.line import R2Line
+from firmware.lines.r2.plan import load_r2_plan
+from firmware.lines.r2.states import HeardTone, R2State
 
 PLAN = load_r2_plan()
 IDLE, SEIZE, HIGH, ANSWER = 0b1011, 0b0011, 0b1111, 0b0111

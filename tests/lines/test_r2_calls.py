@@ -24,7 +24,7 @@ from firmware.lines.messages import (
     Play,
     RingFailed,
 )
-from firmware.lines.r2_states import R2State
+from firmware.lines.r2.states import R2State
 from firmware.media import codec
 from firmware.tones.generate import dtmf
 from tests.lines.r2_bench import End, R2Bench, noise, plan_with

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from boards.signals import Cause
-from firmware.lines.r2_plan import PLANS, R2PlanError, load_r2_plan
-from firmware.lines.r2_registers import (
+from firmware.lines.r2.plan import PLANS, R2PlanError, load_r2_plan
+from firmware.lines.r2.registers import (
     Finished,
     IncomingRegister,
     Offered,
@@ -219,13 +219,13 @@ def test_every_timer_and_table_names_its_source() -> None:
 
 
 def test_all_that_is_wrong_in_a_plan_is_said_at_once(tmp_path: Path) -> None:
-    text = (PLANS / "china_r2.toml").read_text()
+    text = (PLANS / "china.toml").read_text()
     text = (
         text.replace('idle = "10"', 'idle = "1"')
         .replace("next = 1", "next = 16")
         .replace("[timers.seize]", "[timers.size]")
     )
-    (tmp_path / "china_r2.toml").write_text(text)
+    (tmp_path / "china.toml").write_text(text)
 
     with pytest.raises(R2PlanError) as caught:
         load_r2_plan("china", tmp_path)

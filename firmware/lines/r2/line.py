@@ -1,21 +1,21 @@
-"""The machine of an E1 channel with R2 line bits (China No.1), both directions. Numbers go through r2_registers.py.
+"""The machine of an E1 channel with R2 line bits (China No.1), both directions. Numbers go through registers.py.
 
 Incoming: seize → acknowledge → registers → IncomingCall; the state of the called side (KB) goes out when the box
 alerts, answers or clears. Outgoing: seize → acknowledged → registers → LegAlerting → answer. Before its answer the
 called side cannot clear by bits: the caller hears busy tone until its exchange clears forward. Whatever the far end
 does, the channel is idle again when the far end's bits are; a leg never waits longer than its timers.
 
-Sources: Q.421, Q.422; each timer names its own in plans/china_r2.toml.
+Sources: Q.421, Q.422; each timer names its own in r2/china.toml.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from boards.signals import Bits, Cause
-from firmware.core.clock import MICROSECONDS, Stamp
+from firmware.core.clock import Stamp
 from firmware.lines.line import (
+    UNATTENDED_US,
     BusyTone,
     Effect,
     Line,
@@ -38,8 +38,8 @@ from firmware.lines.messages import (
     PlaceCall,
     RingFailed,
 )
-from firmware.lines.r2_bits import AB, BitLine
-from firmware.lines.r2_registers import (
+from firmware.lines.r2.bits import AB, BitLine
+from firmware.lines.r2.registers import (
     Finished,
     IncomingRegister,
     Offered,
@@ -49,19 +49,7 @@ from firmware.lines.r2_registers import (
     Tone,
     Wait,
 )
-from firmware.lines.r2_states import DISPLAYED, INCOMING, LEG_STATES, R2State
-
-UNATTENDED_US = 1 * MICROSECONDS
-"""After this long without a word from a callserver the gateway keeps a new call alive by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeardTone:
-    """A register tone came (`on`) or went on the channel, as the detector tells it."""
-
-    signal: int
-    on: bool
-
+from firmware.lines.r2.states import DISPLAYED, INCOMING, LEG_STATES, HeardTone, R2State
 
 R2Event = Bits | HeardTone | PlaceCall
 
@@ -144,7 +132,7 @@ class R2Line(BitLine, kw_only=True):
                 # KB sounds; the far end clears forward when it has heard it.
                 self._set_state(R2State.HANGING_UP, keep_register=True)
                 self.start_timer("clear_back", self.plan.microseconds("clear_back"), now)
-                return self._steps(self.register.offer_answer(self._refusal(cause), self.plan), now)
+                return self._steps(self.register.offer_answer(self.plan.refusal(cause), self.plan), now)
             case R2State.ACCEPTING | R2State.ALERTING | R2State.UP if not self.outgoing:
                 return self._hang_up(cause, now)
             case R2State.SEIZING | R2State.DIALLING | R2State.RINGING | R2State.UP:
@@ -311,12 +299,6 @@ class R2Line(BitLine, kw_only=True):
         self._set_state(R2State.ACCEPTING, keep_register=True)
         return self._steps(self.register.offer_answer(self.plan.group_b.idle[0], self.plan), now)
 
-    def _refusal(self, cause: Cause) -> int:
-        group, causes = self.plan.group_b, self.plan.causes
-        if cause is causes.congestion or cause in (Cause.FAILURE, Cause.RESTART):
-            return group.congestion
-        return group.vacant if cause is causes.vacant else group.busy_local
-
     def _answer_now(self, now: Stamp) -> list[Effect]:
         self._set_state(R2State.UP)
         return [
@@ -437,8 +419,8 @@ class R2Line(BitLine, kw_only=True):
 
     def _set_state(self, state: R2State, *, keep_register: bool = False) -> None:
         self.state = state
-        self.stop_timer("unattended", "answer_guard", "answer", "seize", "clear_back", "release", "settle")
-        self.stop_timer("release_guard")
+        self.stop_timer("unattended", "answer_guard", "answer", "seize")
+        self.stop_timer("clear_back", "release", "settle", "release_guard")
         if not keep_register:
             self.stop_timer("register")
         if state is R2State.IDLE:

@@ -10,7 +10,7 @@ import msgspec
 from boards.signals import Bits
 from firmware.core.clock import Stamp
 from firmware.lines.line import Effect, Line, Send
-from firmware.lines.r2_plan import R2Plan
+from firmware.lines.r2.plan import R2Plan
 
 AB = 0b1100
 """The bits that signal; c and d never change, and some boards garble them."""

@@ -28,11 +28,11 @@ from boards.signals import (
 )
 from drivers import pri_stack as stack
 from drivers.pri_stack import PriCommand, PriEvent, Progress
-from firmware.lines import pri_causes as q850
-from firmware.lines.pri_causes import Q850_OF_CAUSE, cause_of_q850
-from firmware.lines.pri_line import Phase, PriLine
-from firmware.lines.pri_restarts import ChannelRestarts
-from firmware.lines.pri_timers import ATTEND_US, AUDIT_US, GONE_US, RELEASE_US, T301_US, T302_US, T304_US, T310_US
+from firmware.lines.isdn import causes as q850
+from firmware.lines.isdn.causes import Q850_OF_CAUSE, cause_of_q850
+from firmware.lines.isdn.line import Phase, PriLine
+from firmware.lines.isdn.restarts import ChannelRestarts
+from firmware.lines.isdn.timers import ATTEND_US, AUDIT_US, GONE_US, RELEASE_US, T301_US, T302_US, T304_US, T310_US
 
 ALARM = "D-channel"
 

@@ -9,7 +9,7 @@ from collections import deque
 
 from boards.signals import FromBoard, ToBoard
 from drivers.pri_stack import PriEvent, PriStack
-from firmware.lines.pri import DropGateway, Effect, PriLines
+from firmware.lines.isdn.channels import DropGateway, Effect, PriLines
 
 
 class PriSpan:

@@ -1,4 +1,4 @@
-"""A country's R2: line bits, register signals and timers, read from `plans/<country>_r2.toml`. No machine, no tones.
+"""A country's R2: line bits, register signals and timers, read from `<country>.toml`. No machine, no tones.
 
 Every table and timer there names its source or says that it has none; all are meant to be edited for a line.
 """
@@ -11,7 +11,7 @@ import msgspec
 
 from boards.signals import Cause
 
-PLANS = Path(__file__).parent / "plans"
+PLANS = Path(__file__).parent
 
 MICROSECONDS_PER_MILLISECOND = 1000
 LAST_SIGNAL = 15
@@ -114,6 +114,12 @@ class R2Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     forward: Forward
     called: Called
 
+    def refusal(self, cause: Cause) -> int:
+        """The backward signal (KB) that tells the caller's exchange why a call is refused."""
+        if cause is self.causes.congestion or cause in (Cause.FAILURE, Cause.RESTART):
+            return self.group_b.congestion
+        return self.group_b.vacant if cause is self.causes.vacant else self.group_b.busy_local
+
     def microseconds(self, timer: str) -> int:
         """Length of a timer. Raises KeyError."""
         return self.timers[timer].ms * MICROSECONDS_PER_MILLISECOND
@@ -124,12 +130,12 @@ class R2Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_r2_plan(country: str = "china", folder: Path = PLANS) -> R2Plan:
-    """The plan in `<folder>/<country>_r2.toml`. Raises R2PlanError."""
-    path = folder / f"{country}_r2.toml"
+    """The plan in `<folder>/<country>.toml`. Raises R2PlanError."""
+    path = folder / f"{country}.toml"
     try:
         plan = msgspec.toml.decode(path.read_bytes(), type=R2Plan)
     except OSError as error:
-        known = ", ".join(sorted(file.stem.removesuffix("_r2") for file in folder.glob("*_r2.toml")))
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
         raise R2PlanError(f"{path}: {error.strerror}. Plans that are there: {known}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise R2PlanError(f"{path}: {error}") from error

@@ -1,6 +1,6 @@
 """Restarts of B channels that we ask the far end for: one at a time, as Q.931 5.5 wants it. Sans-I/O.
 
-The calls on a restarted channel are not its business; firmware/lines/pri.py knows them.
+The calls on a restarted channel are not its business; firmware/lines/isdn/channels.py knows them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from drivers.pri_stack import Restart
-from firmware.lines.pri_timers import RESTART_US
+from firmware.lines.isdn.timers import RESTART_US
 
 
 class ChannelRestarts:

@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from boards.signals import Cause
-from firmware.lines.r2_plan import R2Plan
+from firmware.lines.r2.plan import R2Plan
 
 DIGIT_SIGNALS = "1234567890"
 """Digit `DIGIT_SIGNALS[n - 1]` is sent as forward signal n."""

@@ -1,7 +1,8 @@
-"""The states of an R2 line and what they are called elsewhere. What happens in them is r2.py."""
+"""The states of an R2 line, their names elsewhere, and what is heard on it. What happens in them is line.py."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -51,3 +52,11 @@ LEG_STATES: dict[R2State, str] = {
     R2State.RINGING: "dialling",
     R2State.UP: "up",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class HeardTone:
+    """A register tone came (`on`) or went on the channel, as the detector tells it."""
+
+    signal: int
+    on: bool
