@@ -93,9 +93,11 @@ def _end_left_overs(paths: BoxPaths) -> None:
 def plans(options: argparse.Namespace, paths: BoxPaths, configuration: Configuration, web: int, sip: int) -> list[Plan]:
     """The processes of this box. At the end whoever makes or shows calls stops before those who keep the records."""
 
-    def plan(name: str, *arguments: str, requires: str = "", stop_stage: int = 0, port: int = 0) -> Plan:
-        command = (sys.executable, "-m", f"firmware.box.{name}", "--data", str(paths.data), *arguments)
-        return Plan(name, command, requires, stop_stage, port)
+    def plan(
+        module: str, *arguments: str, name: str = "", requires: str = "", stop_stage: int = 0, port: int = 0
+    ) -> Plan:
+        command = (sys.executable, "-m", f"firmware.box.{module}", "--data", str(paths.data), *arguments)
+        return Plan(name or module, command, requires, stop_stage, port)
 
     kinds = {board.kind for board in configuration.boards if board.enabled}
     chosen = [
@@ -113,6 +115,11 @@ def plans(options: argparse.Namespace, paths: BoxPaths, configuration: Configura
         chosen.append(plan("simulator", *arguments))
     if "sip" in kinds:
         chosen.append(plan("sip", "--port", str(sip), requires="pjsua2", port=sip))
+    for board in configuration.boards:
+        if board.enabled and board.e1 is not None and board.e1.signalling == "pri":
+            arguments = ["--span", str(board.e1.span), "--side", board.e1.side]
+            arguments += ["--overlap"] if board.e1.overlap else []
+            chosen.append(plan("pri", *arguments, name=f"pri-{board.e1.span}"))
     return chosen
 
 

@@ -100,6 +100,10 @@ class DahdiE1(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     span: DriverSpan
     signalling: Literal["pri", "cas"] = "pri"
     """ISDN with the D channel in slot 16, or line bits (China No.1)."""
+    side: Literal["user", "network"] = "user"
+    """ISDN: what this end of the line is; towards an exchange the user."""
+    overlap: bool = False
+    """ISDN: called numbers come digit by digit."""
     crc4: bool = True
     """CRC4 multiframe (ITU-T G.704); both ends must agree."""
     clock_from: Annotated[int, Meta(ge=0, le=8, description="0 to 8")] = 1

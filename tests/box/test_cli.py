@@ -243,7 +243,9 @@ def up_plans(paths: BoxPaths, *arguments: str) -> dict[str, tuple[str, ...]]:
     add_arguments(parser)
     chosen = plans(parser.parse_args(arguments), paths, load_configuration(paths), 8080, 15060)
     assert all(plan.command[:2] == (sys.executable, "-m") for plan in chosen)
-    assert all(plan.command[2:5] == (f"firmware.box.{plan.name}", "--data", str(paths.data)) for plan in chosen)
+    modules = [plan.name.partition("-")[0] for plan in chosen]
+    data = ("--data", str(paths.data))
+    assert [plan.command[2:5] for plan in chosen] == [(f"firmware.box.{module}", *data) for module in modules]
     assert {plan.name for plan in chosen if plan.stop_stage == 1} == {"callserver", "recorder"}
     return {plan.name: plan.command[5:] for plan in chosen}
 
@@ -268,6 +270,20 @@ def test_the_simulator_gets_its_options(county: BoxPaths, tmp_path: Path) -> Non
 def test_boards_that_are_not_in_the_configuration_need_no_process(county: BoxPaths) -> None:
     save_documents(county, "boards", [{"board": "sim", "kind": "sim", "enabled": False}])
     assert set(up_plans(county)) == {"gateway", "callserver", "recorder", "web"}
+
+
+def test_each_isdn_span_has_a_worker_of_its_own_and_spans_with_line_bits_need_none(county: BoxPaths) -> None:
+    boards = [
+        {"board": "first", "kind": "dahdi_e1", "e1": {"span": 1, "side": "network", "overlap": True}},
+        {"board": "second", "kind": "dahdi_e1", "e1": {"span": 2}},
+        {"board": "third", "kind": "dahdi_e1", "e1": {"span": 3, "signalling": "cas"}},
+    ]
+    save_documents(county, "boards", boards)
+    workers = {name: given for name, given in up_plans(county).items() if name.startswith("pri")}
+    assert workers == {
+        "pri-1": ("--span", "1", "--side", "network", "--overlap"),
+        "pri-2": ("--span", "2", "--side", "user"),
+    }
 
 
 def test_left_overs_of_a_killed_box_are_ended_and_nobody_else(county: BoxPaths) -> None:
