@@ -11,6 +11,7 @@ from firmware.media import codec
 from firmware.media.codec import BLOCK, Linear
 from firmware.media.sounds import SoundStore
 from firmware.tones.dtmf import DetectedDigit, DtmfDetector
+from firmware.tones.dtmf_products import COLUMNS
 from firmware.tones.generate import DIGITS, HIGH_HZ, LOW_HZ, dtmf, pause, sine
 from tests.tones.spandsp_peer import SpandspDtmf
 
@@ -166,8 +167,8 @@ def test_start_duration_level_and_twist_are_told_and_in_time() -> None:
         assert abs(digit.duration - 480) <= 40
         assert digit.level_dbm0 == pytest.approx(-10.0, abs=0.5)
         assert digit.twist_db == pytest.approx(3.0, abs=0.5)
-        # also when many end at once, at the latest 70 ms after its end
-        assert reported - (start + 480) <= 560
+        # also when many end at once, at the latest 90 ms after its end
+        assert reported - (start + 480) <= 720
 
 
 def test_a_digit_on_a_quiet_box_is_told_within_40_ms_of_its_end() -> None:
@@ -181,7 +182,7 @@ def test_a_digit_is_told_in_time_even_if_one_of_its_tones_sounds_on() -> None:
     reports = detect(on_the_line(cases))
     assert {digit.channel: digit.digit for digit, _ in reports} == dict(enumerate(DIGITS))
     assert len(reports) == len(DIGITS)
-    assert all(reported - (800 + 480) <= 560 for _, reported in reports)
+    assert all(reported - (800 + 480) <= 720 for _, reported in reports)
 
 
 def test_a_press_longer_than_the_detector_looks_back_is_told_with_its_length() -> None:
@@ -189,7 +190,7 @@ def test_a_press_longer_than_the_detector_looks_back_is_told_with_its_length() -
         for digit, _ in detect(on_the_line([tone(d, milliseconds) for d in "159D"])):
             assert abs(digit.start + digit.duration - (800 + 8 * milliseconds)) <= 40
             # longer than it remembers: as long as it remembers
-            assert abs(digit.duration - 8 * min(milliseconds, 10_240)) <= (80 if milliseconds < 10_000 else 800)
+            assert abs(digit.duration - 8 * min(milliseconds, 9920)) <= 80
 
 
 def test_what_we_generate_is_what_we_and_the_peer_detect() -> None:
@@ -257,3 +258,15 @@ def test_no_digit_in_noise_and_in_every_code_at_random() -> None:
     hiss = codec.encode((2000 * random.standard_normal((20, 80_000))).astype(np.float32))
     rubbish = random.integers(0, 256, (20, 80_000), dtype=np.uint8)
     assert detect(codec.decode(np.concatenate([hiss, rubbish]))) == []
+
+
+def test_every_blas_kernel_finds_the_same_products_to_the_bit() -> None:
+    """What a kernel may change is the order in which it adds: here in many orders, and exactly."""
+    random = np.random.default_rng(5)
+    heard = codec.decode(random.integers(0, 256, (64, BLOCK), dtype=np.uint8))
+    heard[0] = np.where(COLUMNS[:, 0] > 0, np.float32(32256), np.float32(-32256))
+    exact = heard.astype(np.int64) @ COLUMNS.astype(np.int64)
+    for _ in range(5):
+        order = random.permutation(BLOCK)
+        products = np.dot(np.ascontiguousarray(heard[:, order]), np.ascontiguousarray(COLUMNS[order]))
+        assert np.array_equal(products.astype(np.int64), exact)
