@@ -15,6 +15,7 @@ import soundfile
 
 from firmware.calls.messages import (
     CallEvent,
+    EventName,
     Reply,
     Request,
     SetNotReady,
@@ -28,7 +29,10 @@ from firmware.records import tables
 from tests.running.running_box import SEATS, RunningBox, until
 
 KILLS = 30
-MOST_SECONDS = 1.5
+MOST_ANSWERS = 4
+"""Everything dies after one to so many calls of a start have been answered, and a moment more."""
+MOST_SECONDS = 0.4
+PATIENCE_SECONDS = 20.0
 
 
 def scenario(folder: Path) -> Path:
@@ -62,15 +66,17 @@ class Witness:
     def __init__(self, box: RunningBox) -> None:
         self._box = box
         self.events: dict[int, CallEvent] = {}
+        self.answers = 0
         self.done: set[str] = set()
         """Requests whose reply said that they are done, by the name under which they were made."""
         self._asked: dict[int, str] = {}
         self._number = 0
 
-    def watch(self, seconds: float, turn: int) -> None:
-        """Subscribe, and ask for changes, for so long."""
+    def watch(self, answers: int, seconds: float, turn: int) -> None:
+        """Subscribe, and ask for changes, until so many more calls were answered and for so long after that."""
         peer = until(self._connected, "the callserver listens")
-        end = time.monotonic() + seconds
+        patience = end = time.monotonic() + PATIENCE_SECONDS
+        wanted = self.answers + answers
         try:
             peer.send(Request(1, Subscribe(max(self.events, default=0)), "witness"))
             agent = str(800 + SEATS)
@@ -83,8 +89,11 @@ class Witness:
                 peer.send(Request(1000 + self._number, body, name))
                 select.select([peer], [], [], min(left, 0.02))
                 self._take(peer)
+                if end == patience and self.answers >= wanted:
+                    end = time.monotonic() + seconds
         finally:
             peer.close()
+        assert self.answers >= wanted, f"start {turn}: no burst of calls within {PATIENCE_SECONDS:.0f} s"
 
     def _connected(self) -> Peer | None:
         try:
@@ -95,6 +104,7 @@ class Witness:
     def _take(self, peer: Peer) -> None:
         for message in peer.receive():
             if isinstance(message, CallEvent):
+                self.answers += message.name is EventName.ESTABLISHED and message.number not in self.events
                 self.events[message.number] = message
             elif isinstance(message, Reply) and message.id in self._asked and not message.error:
                 self.done.add(self._asked[message.id])
@@ -110,7 +120,7 @@ def test_nothing_that_was_acknowledged_is_missing_after_thirty_deaths_of_everyth
     try:
         for turn in range(KILLS):
             box.start()
-            witness.watch(moments.uniform(0.2, MOST_SECONDS), turn)
+            witness.watch(moments.randint(1, MOST_ANSWERS), moments.uniform(0.0, MOST_SECONDS), turn)
             box.kill_everything()
         box.start()
         until(lambda: not unfinished(box), "everything that was cut off is brought to its end")
@@ -122,14 +132,14 @@ def test_nothing_that_was_acknowledged_is_missing_after_thirty_deaths_of_everyth
         assert json.loads(stored[number]["body"])["name"] == event.name, f"event {number} was told and is not there"
     audited = {row["login"] for row in box.rows(tables.audit)}
     assert witness.done <= audited, witness.done - audited
-    assert len(witness.events) > 20 * KILLS and len(witness.done) > 5 * KILLS
+    assert len(witness.events) > 20 * KILLS and len(witness.done) > KILLS
 
     for table in tables.SEQUENCED.values():
         numbers = [row["number"] for row in box.rows(table)]
         assert numbers == list(range(1, len(numbers) + 1)), table.name
     contacts = box.rows(tables.contacts)
     assert {row["result"] for row in contacts} <= {"answered", "abandoned", "left_early", "failed"}
-    assert sum(row["result"] == "answered" for row in contacts) > KILLS
+    assert sum(row["result"] == "answered" for row in contacts) >= KILLS
 
     played = 0
     for row in box.rows(tables.recordings):
@@ -138,7 +148,7 @@ def test_nothing_that_was_acknowledged_is_missing_after_thirty_deaths_of_everyth
             samples, rate = soundfile.read(file)
             assert (rate, samples.shape) == (8000, (row["samples"], 2))
             played += 1
-    assert played > KILLS
+    assert played >= KILLS
 
 
 def unfinished(box: RunningBox) -> bool:
