@@ -8,7 +8,7 @@ The far process listens; the board in the gateway connects. Packet: one byte of 
 * `B` block: 8 bytes little-endian block number of the sender, then channels × 80 bytes of A-law
 * `S` signal: JSON, as given by the user of the link (this file does not read it)
 
-Measured here: one block of 54 channels each way costs about 30 µs of processor time in both processes together.
+Measured on x86_64: a block of 54 channels each way costs 8 µs of processor time (both ends in one process, median).
 """
 
 from __future__ import annotations
