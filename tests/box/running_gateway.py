@@ -1,7 +1,7 @@
 """A real gateway process between a scripted E1 and phones on one side and a scripted callserver on the other.
 
 Blocks go in lockstep: the far end is the clock, so its pace is the test's, and samples are counted instead of seconds.
-If the machine stalls the test for 30 ms, the gateway's software timer steps in; `stalled` says so.
+If the machine stalls the test for a second, the gateway's software timer steps in; `stalled` says so.
 """
 
 from __future__ import annotations
