@@ -183,7 +183,7 @@ def test_a_wrong_import_is_found(tmp_path: Path, file: str, text: str, complaint
             "firmware/lines/machine.py",
             "from firmware.core.clock import Stamp\nimport boards.signals\nfrom . import x",
         ),
-        ("firmware/box/gateway.py", "import os, time\nfrom webui import application\nopen('x')"),
+        ("firmware/box/gateway/process.py", "import os, time\nfrom webui import application\nopen('x')"),
         ("firmware/core/clock.py", "import time"),
         ("firmware/calls/machine.py", "from datetime import datetime, UTC\ndatetime.fromtimestamp(0, UTC)"),
     ],

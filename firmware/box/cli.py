@@ -17,61 +17,61 @@ HANDED_ON = {
     "simulate": "run a short county day in virtual time and print a summary with a digest of all records",
     "digest": "compute the digest of the records of a data folder again, from the stored rows",
 }
-"""Commands that read their own arguments: `firmware.box.simulate.<command>(arguments) -> exit code`."""
+"""Commands that read their own arguments: `firmware.box.commands.simulate.<command>(arguments) -> exit code`."""
 
 
 def _up(options: argparse.Namespace) -> int:
-    from firmware.box.up import up
+    from firmware.box.supervision.up import up
 
     return up(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from firmware.box.doctor import doctor
+    from firmware.box.commands.doctor import doctor
 
     return doctor(options.data, as_json=options.json)
 
 
 def _boards(options: argparse.Namespace) -> int:
-    from firmware.box.boards_command import boards
+    from firmware.box.commands.boards import boards
 
     return boards(options.data, options.write)
 
 
 def _tones(options: argparse.Namespace) -> int:
-    from firmware.box.tones_command import tones
+    from firmware.box.commands.tones import tones
 
     return tones(options)
 
 
 def _status(options: argparse.Namespace) -> int:
-    from firmware.box.doctor_data import status
+    from firmware.box.commands.doctor_data import status
 
     print("\n".join(status(options.data)))
     return 0
 
 
 def _token(options: argparse.Namespace) -> int:
-    from firmware.box.logins import new_token
+    from firmware.box.commands.logins import new_token
 
     print(new_token(options.data, options.login, options.days))
     return 0
 
 
 def _login_add(options: argparse.Namespace) -> int:
-    from firmware.box.logins import add_login
+    from firmware.box.commands.logins import add_login
 
     return add_login(options.data, options.name, options.role, options.agent, options.title)
 
 
 def _login_list(options: argparse.Namespace) -> int:
-    from firmware.box.logins import list_logins
+    from firmware.box.commands.logins import list_logins
 
     return list_logins(options.data)
 
 
 def _login_password(options: argparse.Namespace) -> int:
-    from firmware.box.logins import renew_password
+    from firmware.box.commands.logins import renew_password
 
     return renew_password(options.data, options.name)
 
@@ -90,7 +90,7 @@ def _config_check(options: argparse.Namespace) -> int:
 
 
 def _reload(options: argparse.Namespace) -> int:
-    from firmware.box.cti_request import ask
+    from firmware.box.commands.cti_request import ask
     from firmware.calls.messages import ReloadConfiguration
     from firmware.core.paths import box_paths
 
@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--data", type=Path, help="data folder (default: LINEBOX_DATA, else ~/.local/share/linebox)")
 
-    from firmware.box.up_options import add_arguments
+    from firmware.box.supervision.up_options import add_arguments
 
     one = commands.add_parser("up", parents=[data], help="run the whole box in the foreground until Ctrl-C")
     add_arguments(one)
@@ -181,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
 def _hand_on(command: str, arguments: Sequence[str]) -> int:
     import importlib
 
-    module = importlib.import_module("firmware.box.simulate")
+    module = importlib.import_module("firmware.box.commands.simulate")
     code: int = getattr(module, command)(list(arguments))
     return code
 

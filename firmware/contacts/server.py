@@ -1,6 +1,6 @@
 """The callserver's core: one place where line events, requests and timers meet, in the order in which they came.
 
-Sans-I/O: `handle_*` and `advance` return effects; the process shell (`firmware/box/callserver.py`) or the virtual-time
+Sans-I/O: `handle_*` and `advance` return effects; the process (`firmware/box/callserver`) or the virtual-time
 simulation carries them out. What the parts do is in the files beside this one.
 """
 

@@ -1,7 +1,7 @@
 """The gateway's core: boards' blocks and signals in, line commands in; blocks, signals and numbered events out.
 
 It owns the switch, the digit detector and one line machine a channel. Sans-I/O: no sockets, clock or thread, so that
-the same core runs in real time (firmware/box/gateway.py) and in the virtual time of a simulated day. Channels are
+the same core runs in real time (firmware/box/gateway) and in the virtual time of a simulated day. Channels are
 numbered through all boards, in the order of the configuration; a board speaks of its own channels from 0.
 """
 

@@ -97,7 +97,7 @@ class Worker:
         self.paths.make()
         self.exchange = FarExchange(end or SocketEnd(folder / "dchannel"))
         self.log = folder / "pri.log"
-        command = [sys.executable, "-m", "firmware.box.pri", "--data", str(self.paths.data), "--span", "1"]
+        command = [sys.executable, "-m", "firmware.box.pri.process", "--data", str(self.paths.data), "--span", "1"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, "--d-channel", place or f"unix:{folder}/dchannel"],

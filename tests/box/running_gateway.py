@@ -109,7 +109,7 @@ class RunningGateway:
 
     def start(self) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "LINEBOX_RUN": str(self.paths.run), "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "firmware.box.gateway", "--data", str(self.paths.data)]
+        command = [sys.executable, "-m", "firmware.box.gateway.process", "--data", str(self.paths.data)]
         self.started = time.monotonic()
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=self.errors)
         return self.process

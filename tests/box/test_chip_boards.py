@@ -14,7 +14,7 @@ import pytest
 from boards.signals import HookChange
 from drivers.simulated.register_chip import Fault
 from drivers.simulated.si3210 import SimulatedSi3210
-from firmware.box.gateway_boards import BoardSlot, BoardSlots, make_board
+from firmware.box.gateway.boards import BoardSlot, BoardSlots, make_board
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import AnalogueLines, BoardEntry, FramerSpan, LinePort
 from tests.boards.chip_board import ChipBench

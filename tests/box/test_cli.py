@@ -16,10 +16,10 @@ import psutil
 import pytest
 from argon2 import PasswordHasher
 
-from firmware.box import up as up_module
 from firmware.box.cli import main
 from firmware.box.demonstration import write_demonstration
-from firmware.box.up import plans
+from firmware.box.supervision import up as up_module
+from firmware.box.supervision.up import plans
 from firmware.calls.messages import ReloadConfiguration, Reply, decode_request
 from firmware.core.configuration import load_configuration, save_documents
 from firmware.core.messages import Peer, PeerGone, accept, listen
@@ -237,7 +237,7 @@ def test_files_that_are_wrong_with_no_last_good_copy_stop_the_start(
 def up_plans(paths: BoxPaths, *arguments: str) -> dict[str, tuple[str, ...]]:
     import argparse
 
-    from firmware.box.up_options import add_arguments
+    from firmware.box.supervision.up_options import add_arguments
 
     parser = argparse.ArgumentParser()
     add_arguments(parser)
@@ -245,7 +245,7 @@ def up_plans(paths: BoxPaths, *arguments: str) -> dict[str, tuple[str, ...]]:
     assert all(plan.command[:2] == (sys.executable, "-m") for plan in chosen)
     modules = [plan.name.partition("-")[0] for plan in chosen]
     data = ("--data", str(paths.data))
-    assert [plan.command[2:5] for plan in chosen] == [(f"firmware.box.{module}", *data) for module in modules]
+    assert [plan.command[2:5] for plan in chosen] == [(f"firmware.box.{module}.process", *data) for module in modules]
     assert {plan.name for plan in chosen if plan.stop_stage == 1} == {"callserver", "recorder"}
     return {plan.name: plan.command[5:] for plan in chosen}
 
@@ -288,8 +288,8 @@ def test_each_isdn_span_has_a_worker_of_its_own_and_spans_with_line_bits_need_no
 
 def test_left_overs_of_a_killed_box_are_ended_and_nobody_else(county: BoxPaths) -> None:
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-    ours = subprocess.Popen([sys.executable, "-c", code, "firmware.box.web", "--data", str(county.data)])
-    other = subprocess.Popen([sys.executable, "-c", code, "firmware.box.web", "--data", "/elsewhere"])
+    ours = subprocess.Popen([sys.executable, "-c", code, "firmware.box.web.process", "--data", str(county.data)])
+    other = subprocess.Popen([sys.executable, "-c", code, "firmware.box.web.process", "--data", "/elsewhere"])
     try:
         entries = {"web": ours.pid, "sip": other.pid, "gone": 2**22 + 1, "none": 0}
         write_process_table(county, {name: ProcessEntry(state="running", pid=pid) for name, pid in entries.items()})

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from firmware.box import committer
-from firmware.box.committer import Committer
+from firmware.box.callserver import committer
+from firmware.box.callserver.committer import Committer
 from firmware.contacts.effects import Effects, RowInsert
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from firmware.box import doctor as doctor_module
-from firmware.box import doctor_data, ports
 from firmware.box.cli import main
+from firmware.box.commands import doctor as doctor_module
+from firmware.box.commands import doctor_data
+from firmware.box.commands.doctor import BAD, OK, WARN, Check, Finding, examine, report
 from firmware.box.demonstration import write_demonstration
-from firmware.box.doctor import BAD, OK, WARN, Check, Finding, examine, report
+from firmware.box.supervision import ports
 from firmware.core.configuration import keep_last_good
 from firmware.core.paths import BoxPaths
 from firmware.core.process_table import ProcessEntry, write_process_table

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from firmware.box.ports import choose, holder, is_bound_udp, is_free
+from firmware.box.supervision.ports import choose, holder, is_bound_udp, is_free
 from firmware.core.hints import ClearError
 
 

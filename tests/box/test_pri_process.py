@@ -172,7 +172,7 @@ def test_without_an_exchange_the_worker_says_so_and_waits(tmp_path: Path) -> Non
     paths = BoxPaths(tmp_path / "data", tmp_path / "run")
     paths.make()
     log = tmp_path / "pri.log"
-    command = [sys.executable, "-m", "firmware.box.pri", "--data", str(paths.data), "--span", "2"]
+    command = [sys.executable, "-m", "firmware.box.pri.process", "--data", str(paths.data), "--span", "2"]
     with log.open("wb") as out:
         process = subprocess.Popen(
             [*command, "--d-channel", f"unix:{tmp_path}/nobody"],

@@ -86,7 +86,7 @@ class Simulator:
         save_subjects(self.paths, demonstration_documents("not used here"))
         options = ("--data", str(self.paths.data), "--scenario", str(scenario), "--report", str(self.report))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "firmware.box.simulator", *options],
+            [sys.executable, "-m", "firmware.box.simulator.process", *options],
             cwd=ROOT,
             env={**os.environ, "LINEBOX_RUN": str(self.paths.run)},
             stderr=subprocess.PIPE,
@@ -391,7 +391,7 @@ def test_a_scenario_that_cannot_be_played_stops_it_with_the_reason(tmp_path: Pat
     options = ["--data", str(paths.data), "--scenario", str(scenario), "--report", str(tmp_path / "report")]
 
     done = subprocess.run(
-        [sys.executable, "-m", "firmware.box.simulator", *options],
+        [sys.executable, "-m", "firmware.box.simulator.process", *options],
         cwd=ROOT,
         env={**os.environ, "LINEBOX_RUN": str(paths.run)},
         capture_output=True,

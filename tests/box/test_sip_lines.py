@@ -9,7 +9,7 @@ import pytest
 from boards.signals import Alerting, Blocked, Cause, Connect, Digit, FromBoard, Proceeding, Release, Setup, ToBoard
 from drivers.sip_stack import Answer, Ended, HangUp, Invited, Pressed, Refuse, Ring, SipEvent, UseRow
 from drivers.sip_text import Invite
-from firmware.box.sip_lines import RETRY_AFTER_SECONDS, STATUS_OF_CAUSE, Effect, SipLines
+from firmware.box.sip.lines import RETRY_AFTER_SECONDS, STATUS_OF_CAUSE, Effect, SipLines
 
 
 def invited(call: int, events: bool = True) -> Invited:

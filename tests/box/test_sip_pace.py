@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware.box.sip_pace import AHEAD, Pace
+from firmware.box.sip.pace import AHEAD, Pace
 
 
 def test_a_steady_gateway_loses_nothing_also_if_its_clock_is_a_little_fast() -> None:

@@ -15,19 +15,19 @@ from typing import Any
 import psutil
 import pytest
 
-from firmware.box.child import BACK_OFF_SECONDS, STEADY_SECONDS, RestartPolicy, ended_how, last_line
-from firmware.box.log_file import LogFile
+from firmware.box.supervision.child import BACK_OFF_SECONDS, STEADY_SECONDS, RestartPolicy, ended_how, last_line
+from firmware.box.supervision.log_file import LogFile
 from firmware.core.paths import BoxPaths
 from firmware.core.process_table import read_process_table
 
 BOX = """
 import json, os, sys
 from pathlib import Path
-from firmware.box import child
-from firmware.box.child import Plan
+from firmware.box.supervision import child
+from firmware.box.supervision.child import Plan
 if "NO_WAITING" in os.environ:
     child.BACK_OFF_SECONDS = (0.0,) * 5
-from firmware.box.supervisor import Supervisor
+from firmware.box.supervision.supervisor import Supervisor
 from firmware.core.paths import BoxPaths
 paths = BoxPaths(Path(sys.argv[1]) / "data", Path(sys.argv[1]) / "run")
 paths.make()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from firmware.box.commands.virtual_box import VirtualBox
 from firmware.box.demonstration import demonstration_documents
-from firmware.box.virtual_box import VirtualBox
 from firmware.core.configuration import save_subjects
 from firmware.core.paths import BoxPaths
 from firmware.records.database import open_for_reading

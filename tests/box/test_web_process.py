@@ -116,7 +116,7 @@ class WebProcess:
         self.paths.make()
         write_demonstration(self.paths)
         self.token = mint(token_key(self.paths), "admin", FOR_EVER)
-        command = [sys.executable, "-m", "firmware.box.web", "--data", str(self.paths.data), "--port", "0"]
+        command = [sys.executable, "-m", "firmware.box.web.process", "--data", str(self.paths.data), "--port", "0"]
         self._log = (folder / "web.log").open("w+")
         self.process = subprocess.Popen(command, stderr=self._log)
         self.port = int(until(self._said_port, "the web process listens"))
@@ -349,7 +349,7 @@ def test_a_number_that_was_searched_for_is_not_in_the_log(web: WebProcess) -> No
 
 
 def start(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "firmware.box.web", "--data", str(folder / "data"), *more]
+    command = [sys.executable, "-m", "firmware.box.web.process", "--data", str(folder / "data"), *more]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 

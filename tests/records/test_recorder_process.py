@@ -95,7 +95,7 @@ class Box:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start_recorder(self) -> None:
-        command = [sys.executable, "-m", "firmware.box.recorder", "--data", str(self.paths.data)]
+        command = [sys.executable, "-m", "firmware.box.recorder.process", "--data", str(self.paths.data)]
         self.process = subprocess.Popen(command, env={**os.environ, "LINEBOX_RUN": str(self.paths.run)})
         self.meet()
 

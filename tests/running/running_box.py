@@ -139,7 +139,7 @@ class RunningBox:
 
     def ask(self, body: AnyRequestBody) -> Reply:
         """A request to the callserver."""
-        from firmware.box.cti_request import ask
+        from firmware.box.commands.cti_request import ask
 
         return ask(self.paths, body, "test")
 

@@ -30,7 +30,15 @@ class Worker:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "firmware.box.sip", "--data", str(self.paths.data), "--port", str(self.port)]
+        command = [
+            sys.executable,
+            "-m",
+            "firmware.box.sip.process",
+            "--data",
+            str(self.paths.data),
+            "--port",
+            str(self.port),
+        ]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._prefix, *command],

@@ -173,12 +173,12 @@ def traced_run(folder: Path, synchronous: str) -> tuple[list[str], list[str]]:
         for name, value in run.items():
             patch.setenv(name, value)
         strace = ["strace", "-f", "-s", "200000", "-e", TRACED, "-o", str(trace)]
-        callserver = [*strace, python, "-m", "firmware.box.callserver", *data, "--synchronous", synchronous]
-        simulator = [python, "-m", "firmware.box.simulator", *data, "--scenario", str(scenario(folder))]
+        callserver = [*strace, python, "-m", "firmware.box.callserver.process", *data, "--synchronous", synchronous]
+        simulator = [python, "-m", "firmware.box.simulator.process", *data, "--scenario", str(scenario(folder))]
         with (
             running(simulator, folder / "simulator.log"),
-            running([python, "-m", "firmware.box.gateway", *data], folder / "gateway.log"),
-            running([python, "-m", "firmware.box.recorder", *data], folder / "recorder.log"),
+            running([python, "-m", "firmware.box.gateway.process", *data], folder / "gateway.log"),
+            running([python, "-m", "firmware.box.recorder.process", *data], folder / "recorder.log"),
             running(callserver, folder / "callserver.log"),
         ):
             assert talk_to(paths) >= WANTED

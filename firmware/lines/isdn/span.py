@@ -1,6 +1,6 @@
 """A whole span: the ISDN stack and the lines joined, sans-I/O. Frames and signals in, frames and signals out.
 
-The worker process (firmware/box/pri.py) and the tests drive this; neither the D channel nor the link is known here.
+The worker process (firmware/box/pri) and the tests drive this; neither the D channel nor the link is known here.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import pytest
 
 from drivers.dahdi_control import Control
 from drivers.dahdi_numbers import Signalling
-from firmware.box.boards_command import boards
+from firmware.box.commands.boards import boards
 from firmware.box.demonstration import demonstration_documents
 from firmware.core.configuration import save_subjects
 from firmware.core.paths import BoxPaths

@@ -52,7 +52,7 @@ class GatewayOnE1:
         self.signals: list[list[Signal]] = [[], []]
         self.callserver: Callserver | None = None
         environment = {**os.environ, "LINEBOX_RUN": str(self.paths.run), "PYTHONPATH": f"{ROOT}:{ROOT / 'packages'}"}
-        command = [sys.executable, "-m", "firmware.box.gateway", "--data", str(self.paths.data)]
+        command = [sys.executable, "-m", "firmware.box.gateway.process", "--data", str(self.paths.data)]
         self.errors = (folder / "gateway.log").open("wb+")
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=self.errors)
 

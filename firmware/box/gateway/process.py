@@ -20,8 +20,8 @@ from select import epoll
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported: a second thread would disturb the tick
 
 from boards.base import Block, Board, BoardError
-from firmware.box.gateway_boards import BLOCKS_A_TURN, BoardSlot, BoardSlots, make_board
-from firmware.box.gateway_door import CallserverDoor
+from firmware.box.gateway.boards import BLOCKS_A_TURN, BoardSlot, BoardSlots, make_board
+from firmware.box.gateway.door import CallserverDoor
 from firmware.core.clock import MICROSECONDS, Stamp, SystemClock, machine_boot_id
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.logging import start_logging
@@ -211,7 +211,7 @@ def run_gateway(paths: BoxPaths, configuration: Configuration) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m firmware.box.gateway --data DIR`."""
+    """`python -m firmware.box.gateway.process --data DIR`."""
     parser = argparse.ArgumentParser(prog="linebox-gateway", description="Holds the boards and the lines.")
     parser.add_argument("--data", type=Path, help="data folder")
     paths = box_paths(parser.parse_args(arguments).data)

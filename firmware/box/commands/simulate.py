@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from firmware.box.commands.virtual_box import START_UTC_US, VirtualBox
 from firmware.box.demonstration import demonstration_documents, generated_password
-from firmware.box.virtual_box import START_UTC_US, VirtualBox
 from firmware.core.configuration import save_subjects
 from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths, box_paths

@@ -258,7 +258,7 @@ def called_numbers(paths: BoxPaths) -> frozenset[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m firmware.box.pri --data DIR --span N`."""
+    """`python -m firmware.box.pri.process --data DIR --span N`."""
     parser = argparse.ArgumentParser(prog="linebox-pri", description="ISDN signalling of one E1 span.")
     parser.add_argument("--data", type=Path, help="data folder")
     parser.add_argument("--span", type=int, required=True, help="number of the span, from 1")

@@ -1,6 +1,6 @@
 """The web process: the pages and REST interface on gevent's WSGI server. Only the shell; the application is `webui`.
 
-    python -m firmware.box.web --data DIR --port N [--host ADDRESS]
+    python -m firmware.box.web.process --data DIR --port N [--host ADDRESS]
 
 One thread, one greenlet a connection. Everything that waits must go through gevent's patched sockets, so patching comes
 before any other import.

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import psutil
 
-from firmware.box import ports
-from firmware.box.child import Plan
 from firmware.box.demonstration import ADMINISTRATOR, is_unconfigured, write_demonstration
-from firmware.box.log_file import LogFile
-from firmware.box.supervisor import Supervisor
-from firmware.box.up_options import SIP_PORT, WEB_PORT
+from firmware.box.supervision import ports
+from firmware.box.supervision.child import Plan
+from firmware.box.supervision.log_file import LogFile
+from firmware.box.supervision.supervisor import Supervisor
+from firmware.box.supervision.up_options import SIP_PORT, WEB_PORT
 from firmware.core.configuration import load_configuration_or_last_good
 from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths, box_paths
@@ -96,7 +96,7 @@ def plans(options: argparse.Namespace, paths: BoxPaths, configuration: Configura
     def plan(
         module: str, *arguments: str, name: str = "", requires: str = "", stop_stage: int = 0, port: int = 0
     ) -> Plan:
-        command = (sys.executable, "-m", f"firmware.box.{module}", "--data", str(paths.data), *arguments)
+        command = (sys.executable, "-m", f"firmware.box.{module}.process", "--data", str(paths.data), *arguments)
         return Plan(name or module, command, requires, stop_stage, port)
 
     kinds = {board.kind for board in configuration.boards if board.enabled}
@@ -153,7 +153,7 @@ def sip_stack_line(paths: BoxPaths) -> str:
     building = False
     with contextlib.suppress(OSError):
         building = time.time() - (paths.logs / "build_pjsua2.log").stat().st_mtime < 60
-    script = Path(__file__).resolve().parents[2] / "scripts" / "build_pjsua2"
+    script = Path(__file__).resolve().parents[3] / "scripts" / "build_pjsua2"
     if not building and script.exists():
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             asked = subprocess.run([str(script), "--status"], capture_output=True, text=True, timeout=5, check=False)

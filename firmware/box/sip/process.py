@@ -25,8 +25,8 @@ from boards.signals import FromBoard
 from boards.sip import CHANNELS
 from drivers.block_link import VERSION, BlockLink, BlockPacket, Hello, LinkChannel, LinkError, LinkListener
 from drivers.sip_stack import SipError, SipSettings, SipStack, open_stack
-from firmware.box.sip_lines import Effect, SipLines, decode_signal, encode_signal
-from firmware.box.sip_pace import Pace
+from firmware.box.sip.lines import Effect, SipLines, decode_signal, encode_signal
+from firmware.box.sip.pace import Pace
 from firmware.core.clock import MICROSECONDS
 from firmware.core.hints import with_hint
 from firmware.core.logging import start_logging
@@ -237,7 +237,7 @@ def run_sip_worker(paths: BoxPaths, settings: SipSettings) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m firmware.box.sip --data DIR --port N`."""
+    """`python -m firmware.box.sip.process --data DIR --port N`."""
     parser = argparse.ArgumentParser(prog="linebox-sip", description="SIP lines of the box.")
     parser.add_argument("--data", type=Path, help="data folder")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at, SIP and RTP (0.0.0.0: all)")

@@ -1,4 +1,4 @@
-"""The callserver process: `python -m firmware.box.callserver --data DIR`. Carries effects; decides nothing.
+"""The callserver process: `python -m firmware.box.callserver.process --data DIR`. Carries effects; decides nothing.
 
 One loop: gateway, recorder and CTI clients come in, `CallServer` says what is to be done, line orders go out at once,
 everything else after its commit (`committer.py`). A client that sends nonsense or does not read is closed; it can come
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from firmware.box.clients import Clients
-from firmware.box.committer import Committer
-from firmware.box.recorder_door import RecorderDoor
+from firmware.box.callserver.clients import Clients
+from firmware.box.callserver.committer import Committer
+from firmware.box.callserver.recorder_door import RecorderDoor
 from firmware.calls.messages import ReloadConfiguration, Reply, Request, unreasonable
 from firmware.calls.model import BoxLife
 from firmware.contacts.effects import Effects

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 
-from firmware.box import ports
+from firmware.box.commands.doctor import BAD, OK, WARN, Check, Finding
 from firmware.box.demonstration import is_unconfigured
-from firmware.box.doctor import BAD, OK, WARN, Check, Finding
-from firmware.box.up_options import SIP_PORT, WEB_PORT
+from firmware.box.supervision import ports
+from firmware.box.supervision.up_options import SIP_PORT, WEB_PORT
 from firmware.core.configuration import ConfigurationError, load_configuration, load_configuration_or_last_good
 from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths, box_paths

@@ -40,7 +40,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 Check = Callable[[BoxPaths], Iterator[Finding]]
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 IMPORT_NAMES = {
     "SQLAlchemy": "sqlalchemy",
     "argon2-cffi": "argon2",
@@ -161,7 +161,7 @@ def _kernel_says_synchronised() -> bool | None:
 def clock(paths: BoxPaths) -> Iterator[Finding]:
     now = time.time()
     # No box can be used before its own program was written.
-    written = max(file.stat().st_mtime for file in Path(__file__).parent.glob("*.py"))
+    written = max(file.stat().st_mtime for file in (CHECKOUT / "firmware").rglob("*.py"))
     shown = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
     if now < written - 86400:
         remedy = "set the clock (`timedatectl set-time`), look at the battery of the clock"
@@ -207,7 +207,7 @@ def report(findings: Iterable[Finding]) -> str:
 
 def doctor(data: Path | None, *, as_json: bool = False) -> int:
     """Print the report. Returns 1 if anything is bad, else 0."""
-    from firmware.box.doctor_data import data_checks
+    from firmware.box.commands.doctor_data import data_checks
 
     findings = examine(box_paths(data), (*machine_checks(), *data_checks()))
     bad = any(finding.level == BAD for finding in findings)

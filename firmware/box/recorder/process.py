@@ -1,4 +1,4 @@
-"""The recorder process: `python -m firmware.box.recorder --data DIR`. What it records is in `records/recorder.py`.
+"""The recorder process: `python -m firmware.box.recorder.process --data DIR`. What it records: `records/recorder.py`.
 
 One thread. It connects to the callserver's recorder.sock and to nothing else; audio comes by the gateway's ring. While
 the callserver is away it goes on recording what is open and keeps its answers. SIGTERM and SIGINT end it in order: all

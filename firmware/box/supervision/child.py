@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from firmware.box.log_file import LogFile
+from firmware.box.supervision.log_file import LogFile
 
 BACK_OFF_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Waits before the first, second … restart of a process that keeps dying."""

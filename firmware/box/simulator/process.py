@@ -24,7 +24,7 @@ import msgspec
 from boards import sim
 from boards.signals import FromBoard, ToBoard
 from drivers.block_link import VERSION, BlockLink, BlockPacket, Hello, LinkChannel, LinkError, LinkListener
-from firmware.box.simulator_agents import AgentsLink
+from firmware.box.simulator.agents import AgentsLink
 from firmware.core.clock import MICROSECONDS, Stamp, SystemClock
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.logging import start_logging
@@ -252,7 +252,7 @@ def run_simulator(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m firmware.box.simulator --data DIR`."""
+    """`python -m firmware.box.simulator.process --data DIR`."""
     parser = argparse.ArgumentParser(prog="linebox-simulator", description="Simulated citizens, phones and agents.")
     parser.add_argument("--data", type=Path, help="data folder")
     parser.add_argument("--scenario", type=Path, metavar="FILE", help="what citizens and agents do (TOML or JSON)")

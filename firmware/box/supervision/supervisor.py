@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from firmware.box.child import BACK_OFF_SECONDS, Child, Plan, RestartPolicy, ended_how, last_line
-from firmware.box.log_file import LogFile
+from firmware.box.supervision.child import BACK_OFF_SECONDS, Child, Plan, RestartPolicy, ended_how, last_line
+from firmware.box.supervision.log_file import LogFile
 from firmware.core.hints import hint
 from firmware.core.logging import without_secrets
 from firmware.core.paths import BoxPaths

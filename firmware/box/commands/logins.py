@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from firmware.box.cti_request import ask, is_running
+from firmware.box.commands.cti_request import ask, is_running
 from firmware.box.demonstration import generated_password, is_unconfigured, password_hash
 from firmware.calls.messages import ReloadConfiguration
 from firmware.core.configuration import load_configuration_or_last_good, read_documents, save_documents

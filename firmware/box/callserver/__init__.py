@@ -1,0 +1,1 @@
+"""The callserver process: decides, and is the only writer of calls.db."""

@@ -1,0 +1,1 @@
+"""What the `linebox` command does, one file a command."""

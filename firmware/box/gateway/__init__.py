@@ -1,0 +1,1 @@
+"""The gateway process: boards, media plane and line machines in real time."""

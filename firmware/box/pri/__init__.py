@@ -1,0 +1,1 @@
+"""The PRI worker process, one for each span."""

@@ -1,0 +1,1 @@
+"""`linebox up`: starts, watches and stops the processes of the box."""
