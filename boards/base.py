@@ -60,8 +60,11 @@ class BoardCounters:
     lost_outward: int = 0
     """Blocks that the gateway gave and the board dropped because it was too far ahead."""
     slips: int = 0
+    """Times that samples were dropped or put in because two clocks differ."""
     crc_errors: int = 0
+    """Errors that the line's own check (CRC4 of an E1) found."""
     extra: dict[str, int] = field(default_factory=dict)
+    """What only this kind of board counts, by name; nothing that has a place of its own above."""
 
 
 class Board(Protocol):

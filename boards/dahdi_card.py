@@ -181,9 +181,7 @@ class DahdiCard:
         self.counters.slips = self._stream.slips
         self.counters.crc_errors = span.crc4_errors
         self.counters.extra = {
-            "slips": self._stream.slips,
             "line_underruns": self._stream.underruns,
-            "crc4_errors": span.crc4_errors,
             "e_bit_errors": span.e_bit_errors,
             "bipolar_violations": span.bipolar_violations,
             "frame_errors": span.frame_errors,

@@ -168,8 +168,6 @@ class FramerE1Board:
         self.counters.lost_inward = tdm.counters.lost_inward
         self.counters.slips, self.counters.crc_errors = errors.slips, errors.crc_errors
         self.counters.extra = {
-            "slips": errors.slips,
-            "crc_errors": errors.crc_errors,
             "bipolar_violations": errors.bipolar_violations,
             "frame_errors": errors.frame_errors,
             "far_block_errors": errors.far_block_errors,

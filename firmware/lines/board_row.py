@@ -53,6 +53,7 @@ class BoardRow:
 
     def counted(self, counters: BoardCounters) -> BoardState:
         """State with new counters and the alarms of now."""
+        named = {"slips": counters.slips, "crc_errors": counters.crc_errors, **counters.extra}
         return BoardState(
             board=self.name,
             working=self.state.working,
@@ -62,7 +63,7 @@ class BoardRow:
             lost_inward=counters.lost_inward,
             lost_outward=counters.lost_outward,
             alarms=tuple(sorted(self.alarms)),
-            counters={name: count for name, count in counters.extra.items() if count},
+            counters={name: count for name, count in named.items() if count},
         )
 
     def set_alarm(self, alarm: str, raised: bool, indexes: Sequence[int]) -> set[int]:

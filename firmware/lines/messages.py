@@ -129,8 +129,9 @@ class BoardState(msgspec.Struct, frozen=True):
     lost_outward: int = 0
     alarms: tuple[str, ...] = ()
     counters: dict[str, int] = {}
-    """More of the kind, by name: `underruns` of a board without clock (ticks that had no block of it) and, of the board
-    by whose clock the gateway runs, `stalls` (ticks that came more than 20 ms after the last) and `worst_gap_ms`."""
+    """More of the kind, by name; none that is 0. `slips` and `crc_errors` of any board; `underruns` of a board without
+    clock (ticks that had no block of it); of the board by whose clock the gateway runs `stalls` (ticks that came more
+    than 20 ms after the last) and `worst_gap_ms`; and what only one kind of board counts."""
 
 
 class ChannelChanged(LineEvent, tag="channel_changed", frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from select import epoll
 
 import pytest
 
+from boards.base import BoardError
 from boards.signals import HookChange
 from drivers.simulated.register_chip import Fault
 from drivers.simulated.si3210 import SimulatedSi3210
@@ -133,6 +134,37 @@ def test_a_configured_board_that_is_not_there_says_where_and_what_to_do(entry: B
     assert what
     assert remedy
     slots._watcher.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "meant"),
+    [("dahdi_e2", "Did you mean dahdi_e1? "), ("spi_analog", "Did you mean spi_analogue? "), ("x", "")],
+)
+def test_a_kind_that_is_not_there_is_said_with_all_that_are_and_the_nearest(
+    paths: BoxPaths, kind: str, meant: str
+) -> None:
+    with pytest.raises(BoardError) as error:
+        make_board(BoardEntry(board="lines", kind=kind), paths)
+
+    assert error.value.where == "boards.json: board lines"
+    every = "dahdi_analogue, dahdi_e1, framer_e1, sim, sip, spi_analogue"
+    assert error.value.remedy == f"{meant}Kinds: {every}"
+
+
+def test_a_file_of_boards_that_is_no_board_is_no_kind(paths: BoxPaths) -> None:
+    with pytest.raises(BoardError, match="there is no kind of board signals"):
+        make_board(BoardEntry(board="lines", kind="signals"), paths)
+
+
+def test_slips_and_line_errors_of_a_board_and_of_its_buffer_are_counted_together() -> None:
+    bench = ChipBench("si3210")
+    slot = BoardSlot(bench.board)
+    bench.board.counters.slips, bench.board.counters.crc_errors = 2, 5
+    slot.elastic.slips = 1
+
+    counted = slot.counters({})
+
+    assert (counted.slips, counted.crc_errors, counted.lost_inward) == (3, 5, 1)
 
 
 def test_a_simulated_card_runs_by_its_own_clock(paths: BoxPaths) -> None:

@@ -319,13 +319,15 @@ def test_two_boards_of_one_name_are_refused() -> None:
 def test_lost_blocks_and_alarms_are_shown(bench: Bench) -> None:
     bench.signal(Alarm("LOS", True))
     bench.gateway.board_counters(
-        "card", BoardCounters(lost_inward=3, lost_outward=4, extra={"stalls": 2}), bench.clock.now()
+        "card",
+        BoardCounters(lost_inward=3, lost_outward=4, slips=5, crc_errors=6, extra={"stalls": 2, "holes": 0}),
+        bench.clock.now(),
     )
     bench.look()
 
     state = bench.last(BoardChanged).state
     assert (state.lost_inward, state.lost_outward, state.alarms, state.working) == (3, 4, ("LOS",), True)
-    assert state.counters == {"stalls": 2}
+    assert state.counters == {"slips": 5, "crc_errors": 6, "stalls": 2}
     bench.signal(Alarm("LOS", False))
     assert bench.last(BoardChanged).state.alarms == ()
 

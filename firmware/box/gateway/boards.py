@@ -9,13 +9,17 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import pkgutil
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from select import EPOLLIN, epoll
 
+import boards
 from boards.base import Block, Board, BoardCounters, BoardError, NotSupported
 from boards.signals import FromBoard, ToBoard
 from firmware.core.clock import MICROSECONDS
+from firmware.core.configuration_checks import nearest_name
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry
 from firmware.lines.elastic import ElasticBuffer
@@ -61,6 +65,8 @@ class BoardSlot:
         return BoardCounters(
             lost_inward=own.lost_inward + self.elastic.overruns + self.elastic.slips,
             lost_outward=own.lost_outward,
+            slips=own.slips + self.elastic.slips,
+            crc_errors=own.crc_errors,
             extra={**own.extra, "underruns": self.elastic.underruns, **extra},
         )
 
@@ -172,16 +178,29 @@ class BoardSlots:
             slot.is_open = False
 
 
+def board_kinds() -> list[str]:
+    """The kinds of board there are: the files of `boards/` that end in `open_board`. Reads them, imports none."""
+    names = [module.name for module in pkgutil.iter_modules(boards.__path__)]
+    specs = {name: importlib.util.find_spec(f"boards.{name}") for name in names}
+    return [name for name, spec in specs.items() if spec and spec.origin and _has_factory(Path(spec.origin))]
+
+
+def _has_factory(file: Path) -> bool:
+    return "\ndef open_board(" in file.read_text(errors="replace")
+
+
 def make_board(entry: BoardEntry, paths: BoxPaths) -> Board:
     """The board of a configuration entry, by the file in `boards/` that is its kind. Raises BoardError."""
     where = f"boards.json: board {entry.board}"
-    if not entry.kind.isidentifier() or importlib.util.find_spec(f"boards.{entry.kind}") is None:
-        raise BoardError(f"there is no kind of board {entry.kind}", where, "Use a kind that is there: sim, sip")
+    kinds = board_kinds()
+    if entry.kind not in kinds:
+        close = nearest_name(entry.kind, kinds)
+        meant = f"Did you mean {close}? " if close else ""
+        raise BoardError(f"there is no kind of board {entry.kind}", where, f"{meant}Kinds: {', '.join(kinds)}")
     try:
         module = importlib.import_module(f"boards.{entry.kind}")
-        factory: Callable[[BoardEntry, BoxPaths], Board] = module.open_board
-    except (ImportError, AttributeError) as error:
-        raise BoardError(
-            f"boards/{entry.kind}.py cannot be used ({error})", where, "Use the kind sim or sip"
-        ) from error
+    except ImportError as error:
+        remedy = "Install what it imports; linebox doctor says what is missing on this machine"
+        raise BoardError(f"boards/{entry.kind}.py cannot be used ({error})", where, remedy) from error
+    factory: Callable[[BoardEntry, BoxPaths], Board] = module.open_board
     return factory(entry, paths)
