@@ -1,6 +1,6 @@
 """The SIP stack on pjsua2 and its BlockExchange (drivers/pjsua2_extension.i). Implements `drivers.sip_stack.SipStack`.
 
-Only imported where pjsua2 is built, through `sip_stack.open_stack`. All that pjsua2 calls back it calls back within
+Only imported where pjsua2 is built. All that pjsua2 calls back it calls back within
 `serve()`, in the calling thread. Learnt the hard way: a Call object must stay referenced while its call lives and be
 dropped outside of callbacks, `getInfo()` must be held while its media are looked at, ports of the bridge are made
 once and reused, and an exception that leaves a callback ends the call.

@@ -1,7 +1,7 @@
 """The SIP stack as the SIP worker sees it: events and commands of calls, and one exchange of audio a tick. No pjsua2.
 
-It knows SIP and RTP, and nothing of channels, Setup or Release. `open_stack()` loads the implementation
-(drivers/sip_pjsua2.py) only when it is called, because pjsua2 may not be built yet.
+It knows SIP and RTP, and nothing of channels, Setup or Release. Implemented by `Pjsua2Stack` in drivers/sip_pjsua2.py,
+which can only be imported where pjsua2 is built.
 """
 
 from __future__ import annotations
@@ -139,10 +139,3 @@ def is_built() -> bool:
     import importlib.util
 
     return importlib.util.find_spec("pjsua2") is not None
-
-
-def open_stack(settings: SipSettings) -> SipStack:
-    """Start the stack; one a process. Raises SipError if the ports are not free, ImportError if pjsua2 is not built."""
-    from drivers.sip_pjsua2 import Pjsua2Stack
-
-    return Pjsua2Stack(settings)

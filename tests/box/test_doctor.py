@@ -15,8 +15,9 @@ import pytest
 
 from firmware.box.cli import main
 from firmware.box.commands import doctor as doctor_module
-from firmware.box.commands import doctor_data
-from firmware.box.commands.doctor import BAD, OK, WARN, Check, Finding, examine, report
+from firmware.box.commands import doctor_data, doctor_machine
+from firmware.box.commands.doctor import examine, report
+from firmware.box.commands.doctor_finding import BAD, OK, WARN, Check, Finding
 from firmware.box.demonstration import write_demonstration
 from firmware.box.supervision import ports
 from firmware.core.configuration import keep_last_good
@@ -47,9 +48,9 @@ def test_a_good_folder_has_nothing_bad(county: BoxPaths) -> None:
 
 def test_this_python_and_its_packages_are_well() -> None:
     paths = BoxPaths(Path("/tmp"), Path("/tmp"))
-    assert worst(paths, doctor_module.python_version).level == OK
-    assert worst(paths, doctor_module.packages).level == OK
-    assert len(doctor_module.requirements()) >= 10
+    assert worst(paths, doctor_machine.python_version).level == OK
+    assert worst(paths, doctor_machine.packages).level == OK
+    assert len(doctor_machine.requirements()) >= 10
 
 
 @pytest.mark.parametrize(
@@ -57,26 +58,26 @@ def test_this_python_and_its_packages_are_well() -> None:
     [("no-such-package>=1", "is not installed"), ("numpy>=999.1", "is too old, 999.1 is needed")],
 )
 def test_a_missing_or_old_package(monkeypatch: pytest.MonkeyPatch, requirement: str, said: str) -> None:
-    monkeypatch.setattr(doctor_module, "requirements", lambda: ["numpy>=1", requirement])
-    found = worst(BoxPaths(Path("/tmp"), Path("/tmp")), doctor_module.packages)
+    monkeypatch.setattr(doctor_machine, "requirements", lambda: ["numpy>=1", requirement])
+    found = worst(BoxPaths(Path("/tmp"), Path("/tmp")), doctor_machine.packages)
     assert found.level == BAD and said in found.text and "scripts/setup" in found.remedy
 
 
 def test_an_unsupported_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_module.sys, "version_info", (3, 10, 0))
-    assert worst(BoxPaths(Path("/tmp"), Path("/tmp")), doctor_module.python_version).level == BAD
+    monkeypatch.setattr(doctor_machine.sys, "version_info", (3, 10, 0))
+    assert worst(BoxPaths(Path("/tmp"), Path("/tmp")), doctor_machine.python_version).level == BAD
 
 
 def test_a_clock_before_this_program_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_module.time, "time", lambda: 86400.0)
-    found = worst(BoxPaths(Path("/tmp"), Path("/tmp")), doctor_module.clock)
+    monkeypatch.setattr(doctor_machine.time, "time", lambda: 86400.0)
+    found = worst(BoxPaths(Path("/tmp"), Path("/tmp")), doctor_machine.clock)
     assert found.level == BAD and "1970" in found.text
 
 
 @pytest.mark.parametrize(("kernel", "level"), [(True, OK), (False, WARN), (None, WARN)])
 def test_a_clock_that_is_not_synchronised(monkeypatch: pytest.MonkeyPatch, kernel: bool | None, level: str) -> None:
-    monkeypatch.setattr(doctor_module, "_kernel_says_synchronised", lambda: kernel)
-    assert worst(BoxPaths(Path("/tmp"), Path("/tmp")), doctor_module.clock).level == level
+    monkeypatch.setattr(doctor_machine, "_kernel_says_synchronised", lambda: kernel)
+    assert worst(BoxPaths(Path("/tmp"), Path("/tmp")), doctor_machine.clock).level == level
 
 
 @pytest.mark.parametrize("free, level", [(100 << 30, OK), (1 << 30, WARN), (10 << 20, BAD)])
@@ -182,7 +183,7 @@ def test_the_command_tells_programs_too_and_fails_if_anything_is_bad(
     county: BoxPaths, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LINEBOX_RUN", str(county.run))
-    monkeypatch.setattr(doctor_module, "machine_checks", lambda: (doctor_module.python_version,))
+    monkeypatch.setattr(doctor_module, "machine_checks", lambda: (doctor_machine.python_version,))
     assert main(["doctor", "--data", str(county.data), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["bad"] is False and told["findings"][0]["check"] == "python"

@@ -50,7 +50,9 @@ def settings() -> SipSettings:
 
 @pytest.fixture(scope="module")
 def stack(settings: SipSettings) -> Iterator[SipStack]:
-    stack = sip_stack.open_stack(settings)
+    from drivers.sip_pjsua2 import Pjsua2Stack
+
+    stack = Pjsua2Stack(settings)
     yield stack
     stack.close()
     stack.close()
@@ -289,8 +291,8 @@ def test_a_port_that_is_taken_is_an_error() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind((LOCAL, 0))
         code = (
-            "from drivers.sip_stack import *\n"
-            f"try: open_stack(SipSettings(port={other.getsockname()[1]}, rows=1))\n"
+            "from drivers.sip_pjsua2 import Pjsua2Stack\nfrom drivers.sip_stack import *\n"
+            f"try: Pjsua2Stack(SipSettings(port={other.getsockname()[1]}, rows=1))\n"
             "except SipError as error: print('SipError:', error)"
         )
         said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

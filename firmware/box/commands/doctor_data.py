@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from firmware.box.commands.doctor import BAD, OK, WARN, Check, Finding
+from firmware.box.commands.doctor_finding import BAD, OK, WARN, Check, Finding
 from firmware.box.demonstration import is_unconfigured
 from firmware.box.supervision import ports
 from firmware.box.supervision.up_options import SIP_PORT, WEB_PORT

@@ -24,7 +24,7 @@ import msgspec
 from boards.signals import FromBoard
 from boards.sip import CHANNELS
 from drivers.block_link import VERSION, BlockLink, BlockPacket, Hello, LinkChannel, LinkError, LinkListener
-from drivers.sip_stack import SipError, SipSettings, SipStack, open_stack
+from drivers.sip_stack import SipError, SipSettings, SipStack
 from firmware.box.sip.lines import Effect, SipLines, decode_signal, encode_signal
 from firmware.box.sip.pace import Pace
 from firmware.core.clock import MICROSECONDS
@@ -215,7 +215,9 @@ class SipWorker:
 
 def run_sip_worker(paths: BoxPaths, settings: SipSettings) -> None:
     """Run until SIGTERM or SIGINT. Raises ImportError (pjsua2 is not built), SipError, OSError."""
-    stack = open_stack(settings)
+    from drivers.sip_pjsua2 import Pjsua2Stack  # not there before scripts/build_pjsua2
+
+    stack = Pjsua2Stack(settings)
     try:
         worker = SipWorker(paths, stack)
     except OSError:
