@@ -100,7 +100,7 @@ class R2Bench:
         self.requests = 0
         if shift_hz:
             for end, shift in ((self.here, shift_hz), (self.there, -shift_hz)):
-                end.gateway._register_sender = MfcSender(shift_hz=shift)
+                end.gateway._bank.register_sender = MfcSender(shift_hz=shift)
         for end in self.ends:
             end.gateway.board_opened("e1", self.clock.now())
         if begin:
@@ -179,6 +179,6 @@ class R2Bench:
                 course = [event for event in end.events if event.leg == leg]
                 assert isinstance(course[-1], LegCleared)
             assert end.gateway.snapshot(True, self.clock.now()).legs == ()
-            assert not end.gateway._register_sender.sending
-            assert not end.gateway._ears.awaited
+            assert not end.gateway._bank.register_sender.sending
+            assert not end.gateway._bank.ears.awaited
             assert end.gateway.next_deadline() is None

@@ -159,7 +159,7 @@ def test_a_call_that_nobody_answers_is_given_up_by_the_caller() -> None:
 STATES: list[tuple[str, Callable[[R2Bench], object]]] = [
     ("at once", lambda bench: True),
     ("seizing", lambda bench: bench.here.line().state is R2State.SEIZED),
-    ("first digit", lambda bench: bench.here.gateway._register_sender.sending),
+    ("first digit", lambda bench: bench.here.gateway._bank.register_sender.sending),
     ("middle of the number", lambda bench: getattr(bench.here.line().register, "called", "") == "123"),
     ("calling number", lambda bench: getattr(bench.here.line().register, "calling", "") == "1380"),
     ("offered", lambda bench: bench.here.line().state is R2State.OFFERED),

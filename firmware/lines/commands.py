@@ -1,0 +1,99 @@
+"""What a callserver says to the gateway, done on the lines and in the switch. Attaching is `gateway.py`.
+
+A command given twice, or of a leg that is gone, does nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from boards.signals import Cause
+from firmware.core.clock import Stamp
+from firmware.lines.exchange_line import ExchangeLine
+from firmware.lines.extension import ExtensionLine, ring_failed
+from firmware.lines.line import Effect
+from firmware.lines.line_bank import LineBank
+from firmware.lines.messages import (
+    AlertLeg,
+    AnswerLeg,
+    AnyLineCommand,
+    BlockChannel,
+    ClearLeg,
+    Join,
+    PlaceCall,
+    Play,
+    Resume,
+    RingExtension,
+    StopPlay,
+    TellPhone,
+)
+from firmware.lines.r2.line import R2Line
+from firmware.media.sounds import SoundStore
+
+REQUESTS_REMEMBERED = 4096
+"""Ring requests that are known when they come again."""
+
+_log = logging.getLogger(__name__)
+
+
+class LineCommands:
+    """Carries out line commands."""
+
+    def __init__(self, bank: LineBank, sounds: SoundStore) -> None:
+        self._bank = bank
+        self._sounds = sounds
+        self._requests: dict[str, None] = {}
+
+    def handle(self, command: AnyLineCommand, now: Stamp) -> None:
+        """Do what the command says."""
+        match command:
+            case AnswerLeg() | AlertLeg() | ClearLeg():
+                self._leg(command, now)
+            case RingExtension() | PlaceCall():
+                self._ring(command, now)
+            case TellPhone():
+                line = self._bank.at(command.channel)
+                if isinstance(line, ExtensionLine):
+                    self._bank.perform(line, line.tell(command), now)
+            case Play():
+                for sound in command.sounds:
+                    if sound not in self._sounds:
+                        _log.warning("there is no sound %s to play", sound)
+                self._bank.hearing.play(command)
+            case StopPlay():
+                self._bank.hearing.stop(command.leg)
+            case Join():
+                self._bank.hearing.join(command.hearing)
+            case BlockChannel():
+                blocked = self._bank.at(command.channel)
+                if blocked is not None:
+                    self._bank.perform(blocked, blocked.block(command.blocked, now), now)
+            case Resume():
+                self._bank.store.confirm(command.last_number)
+
+    def _leg(self, command: AnswerLeg | AlertLeg | ClearLeg, now: Stamp) -> None:
+        channel = self._bank.legs.get(command.leg)
+        if channel is None:
+            return
+        line = self._bank.lines[channel]
+        effects: list[Effect] = []
+        if isinstance(command, ClearLeg):
+            effects = line.clear(command.cause, now)
+            self._bank.hearing.close(command.leg)  # a trunk that is still to confirm is heard no more either
+        elif not isinstance(line, ExtensionLine):
+            effects = line.answer(now) if isinstance(command, AnswerLeg) else line.alert(now)
+        self._bank.perform(line, effects, now)
+
+    def _ring(self, command: RingExtension | PlaceCall, now: Stamp) -> None:
+        if command.request in self._requests:
+            return
+        self._requests[command.request] = None
+        if len(self._requests) > REQUESTS_REMEMBERED:
+            del self._requests[next(iter(self._requests))]
+        line = self._bank.at(command.channel)
+        if isinstance(line, ExtensionLine) and isinstance(command, RingExtension):
+            self._bank.perform(line, line.ring(command, now), now)
+        elif isinstance(line, R2Line | ExchangeLine) and isinstance(command, PlaceCall):
+            self._bank.perform(line, line.handle(command, now), now)
+        else:
+            self._bank.report(ring_failed(command.request, Cause.UNALLOCATED, now))
