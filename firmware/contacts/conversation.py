@@ -97,14 +97,28 @@ class Conversation:
             return
         elif contact.state is ContactState.OFFERED:
             self._offering.take_back(contact, event.at, "phone_failed")
+        elif contact.state in CONNECTED and event.cause is Cause.FAILURE:
+            self._back_to_queue(contact, event.at, now)
         elif contact.state in CONNECTED:
-            self.agent_left(contact, event.at, now, event.by, event.cause)
+            self.agent_left(contact, event.at, now, event.by)
 
-    def agent_left(self, contact: Contact, at: Stamp, now: Stamp, by: str, cause: Cause = Cause.NORMAL) -> None:
+    def agent_left(self, contact: Contact, at: Stamp, now: Stamp, by: str) -> None:
         """The agent put the phone down or pressed release: the citizen's line is cleared, wrap-up begins."""
-        self._leave_agent(contact, at, now, by, cause)
+        self._leave_agent(contact, at, now, by, Cause.NORMAL)
         self._keeper.set_state(contact, ContactState.ENDING, at)
         self.order_clear(contact)
+
+    def _back_to_queue(self, contact: Contact, at: Stamp, now: Stamp) -> None:
+        """The agent's phone broke down in the conversation. The citizen has done nothing: on to the next agent, and at
+        the head of the queue, since the place is by the moment of queueing."""
+        self._keeper.emit(EventName.DIVERTED, contact, at, leg=contact.agent_leg, reason="phone_failed")
+        self._leave_agent(contact, at, now, "line", Cause.FAILURE)
+        contact.agent = ""
+        self._keeper.set_state(contact, ContactState.QUEUED, at)
+        citizen = self._office.legs[contact.citizen_leg]
+        self._ledger.begin_segment(citizen, "queued", at, contact.queue)
+        self._office.touch(citizen)
+        self._offering.order_wait(contact)
 
     def order_clear(self, contact: Contact) -> None:
         self._keeper.order(ClearLeg(self._office.legs[contact.citizen_leg].gateway_leg))

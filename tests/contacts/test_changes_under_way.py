@@ -222,6 +222,21 @@ def test_what_a_power_cut_ended_is_recorded_in_the_time_of_then(office: LivingOf
     assert state(office, "801") == (AgentState.READY, "")
 
 
+def test_a_citizen_whose_agents_phone_breaks_down_is_the_next_to_be_served(office: LivingOffice) -> None:
+    ready(office, "801", "1")
+    caller_in_queue(office)
+    office.lift(DESK)
+    office.settle()
+    office.signal(Alarm("LOS", True, (DESK,)))
+    office.wait(3.0)
+    assert contact_state(office) is ContactState.QUEUED
+    ready(office, "802", "2", takes=AgentState.OFFERED)
+    office.lift(PHONES[1])
+    office.settle()
+    citizen = [row for row in office.shelf.rows["segments"].values() if row["leg"] == 1]
+    assert [row["kind"] for row in citizen[-3:]] == ["queued", "talking", "queued"]
+
+
 def test_a_phone_that_breaks_down_in_the_conversation_is_not_offered_another(office: LivingOffice) -> None:
     ready(office, "801", "1")
     caller_in_queue(office)
