@@ -5,19 +5,15 @@ ISDN on such a span is not here: its D channel has to outlive the gateway, and t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
-
-from boards.base import ALAW_SILENCE, BLOCK, Block, BoardCounters, BoardError, ChannelPlace, NotSupported
+from boards.base import Block, BoardError, ChannelPlace, NotSupported
 from boards.signals import Alarm, Bits, ChannelKind, FromBoard, ToBoard
-from boards.spi_analogue import BLOCK_MS, Buses, board_error
-from drivers.cas_slot import CHANNELS, CasSlot
+from boards.tdm_board import FAULT, Buses, TdmBoard
+from drivers.cas_slot import CasSlot
 from drivers.e1_framer import ALARMS, Ds26521
-from drivers.gpio_lines import GpioLine
 from drivers.simulated.line_card import simulated_card
-from drivers.spi_line_chip import ChipError, PowerUp, SpiBus, open_spi
+from drivers.spi_line_chip import PowerUp, SpiBus, open_spi
 from drivers.tdm_alsa import TdmStream, open_pcms
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry, FramerSpan
@@ -32,88 +28,36 @@ NO_MULTIFRAME = "LOMF"
 STARTING = "starting"
 
 
-class FramerE1Board:
-    """Implements `boards.base.Board`. Channels 0 to 29 are the time slots 1 to 15 and 17 to 31."""
-
-    has_clock = True
+class FramerE1Board(TdmBoard):
+    """Channels 0 to 29 are the time slots 1 to 15 and 17 to 31. In service when the chip is set up and the line has no
+    alarm."""
 
     def __init__(self, name: str, span: FramerSpan, buses: Buses) -> None:
-        self.name = name
-        self.counters = BoardCounters()
-        self.channels: Sequence[ChannelPlace] = tuple(
-            ChannelPlace(ChannelKind.CAS, f"{name}-E1/{slot}") for slot in SLOTS
-        )
+        places = tuple(ChannelPlace(ChannelKind.CAS, f"{name}-E1/{slot}") for slot in SLOTS)
+        super().__init__(name, places, SLOTS, span.tdm, span.reset, buses)
         self._span = span
-        self._buses = buses
-        self._slots = np.array(SLOTS)
-        self._frame: Block = np.full((span.tdm.slots, BLOCK), ALAW_SILENCE, np.uint8)
-        self._tdm: TdmStream | None = None
         self._bus: SpiBus | None = None
-        self._reset: GpioLine | None = None
-        self._clear()
+        self._cas = CasSlot()
 
-    def _clear(self) -> None:
-        self.counters = BoardCounters()
-        self._steps: PowerUp | None = None
-        self._wake_ms = self._now_ms = self._alarm_ms = self._check_ms = 0
+    def _start_chips(self) -> None:
         self._cas = CasSlot()
         self._told: set[str] = set()
         self._differs_since: dict[str, int] = {}
+        self._alarm_ms = self._check_ms = 0
+        self._bus = self._buses.spi(self._span.spi, self._where)
+        self._chip = Ds26521(self._bus, f"{self._where} ({self._span.spi})", "whole")
+        self._steps: PowerUp | None = self._chip.power_up(self._span.clock, self._span.crc4, self._span.impedance)
+        self._wake_ms = next(self._steps).wait_ms
 
-    # ---- open, close -------------------------------------------------------------------------------------------------
-
-    def open(self) -> None:
-        """Start TDM bus and framer; the span is in service when the chip is set up and the line has no alarm. Raises
-        BoardError if bus or chip are not there."""
-        if self._tdm is not None:
-            return
-        self._clear()
-        where = f"board {self.name}"
-        try:
-            if self._span.reset:
-                self._reset = GpioLine(self._span.reset, "out", where, open_line=self._buses.gpio)
-                self._reset.set(True)
-                self._reset.set(False)
-            self._bus = self._buses.spi(self._span.spi, where)
-            self._chip = Ds26521(self._bus, f"{where} ({self._span.spi})", "whole")
-            self._tdm = TdmStream(self._span.tdm.slots, self._span.tdm.samples, where, self._buses.pcms)
-            self._steps = self._chip.power_up(self._span.clock, self._span.crc4, self._span.impedance)
-            self._wake_ms = next(self._steps).wait_ms
-        except ChipError as error:
-            self.close()
-            raise board_error(error) from error
-
-    def close(self) -> None:
-        for part in (self._tdm, self._bus, self._reset):
-            if part is not None:
-                try:
-                    part.close()
-                except OSError:
-                    pass  # it is gone, and what it held with it
-        self._tdm = self._bus = self._reset = None
-
-    def fileno(self) -> int:
-        return self._opened().descriptor
+    def _close_chips(self) -> None:
+        if self._bus is not None:
+            try:
+                self._bus.close()
+            except OSError:
+                pass  # it is gone, and what it held with it
+        self._bus = None
 
     # ---- work --------------------------------------------------------------------------------------------------------
-
-    def receive(self) -> tuple[list[Block], list[FromBoard]]:
-        tdm = self._opened()
-        signals: list[FromBoard] = []
-        try:
-            frames = tdm.read_blocks()
-            if frames:
-                self._now_ms += (len(frames) + tdm.counters.lost_inward - self.counters.lost_inward) * BLOCK_MS
-                signals += self._look()
-        except ChipError as error:
-            self.close()
-            raise board_error(error) from error
-        if self._steps is None and not self._told - {NO_MULTIFRAME}:
-            for frame in frames:
-                changed = self._cas.receive(frame[SIGNALLING_SLOT])
-                signals += [Bits(channel, abcd) for channel, abcd in changed]
-        self._count(tdm, len(frames))
-        return [np.ascontiguousarray(frame[self._slots]) for frame in frames], signals
 
     def _look(self) -> list[FromBoard]:
         if self._steps is not None:
@@ -162,10 +106,13 @@ class FramerE1Board:
                 signals.append(Alarm(name, name in there))
         return signals
 
-    def _count(self, tdm: TdmStream, blocks: int) -> None:
+    def _take_frame(self, frame: Block) -> list[FromBoard]:
+        if self._steps is not None or self._told - {NO_MULTIFRAME}:
+            return []
+        return [Bits(channel, abcd) for channel, abcd in self._cas.receive(frame[SIGNALLING_SLOT])]
+
+    def _count(self, tdm: TdmStream) -> None:
         errors = self._chip.errors
-        self.counters.blocks_received += blocks
-        self.counters.lost_inward = tdm.counters.lost_inward
         self.counters.slips, self.counters.crc_errors = errors.slips, errors.crc_errors
         self.counters.extra = {
             "bipolar_violations": errors.bipolar_violations,
@@ -176,36 +123,18 @@ class FramerE1Board:
         }
 
     def send_block(self, block: Block) -> None:
-        self._frame[self._slots] = block
         self._frame[SIGNALLING_SLOT] = self._cas.block()
-        try:
-            sent = self._opened().write_block(self._frame)
-        except ChipError as error:
-            self.close()
-            raise board_error(error) from error
-        if sent:
-            self.counters.blocks_sent += 1
-        else:
-            self.counters.lost_outward += 1
+        super().send_block(block)
 
     def send_signal(self, signal: ToBoard) -> None:
         """Set line bits. Raises NotSupported for other signals, BoardError for bits that cannot be sent."""
-        self._opened()
-        fault = "This is a fault in Linebox"
-        if not 0 <= signal.channel < CHANNELS:
-            raise BoardError(f"there is no channel {signal.channel}", f"board {self.name}", fault)
-        where = f"board {self.name} channel {self.channels[signal.channel].label}"
+        where = f"{self._where} channel {self._place(signal).label}"
         if not isinstance(signal, Bits):
-            raise NotSupported(f"cas channels cannot do {type(signal).__name__}", where, fault)
+            raise NotSupported(f"cas channels cannot do {type(signal).__name__}", where, FAULT)
         try:
             self._cas.set(signal.channel, signal.abcd)
         except ValueError as error:
-            raise NotSupported(str(error), where, fault) from error
-
-    def _opened(self) -> TdmStream:
-        if self._tdm is None:
-            raise BoardError("the board is not open", f"board {self.name}", "It is opened by itself")
-        return self._tdm
+            raise NotSupported(str(error), where, FAULT) from error
 
 
 def open_board(entry: BoardEntry, paths: BoxPaths) -> FramerE1Board:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from boards.base import Board
 from boards.framer_e1 import FramerE1Board
 from boards.signals import Alarm, FromBoard
-from boards.spi_analogue import Buses, SpiAnalogueBoard
+from boards.spi_analogue import SpiAnalogueBoard
+from boards.tdm_board import Buses
 from drivers.simulated.register_chip import RegisterChip
 from firmware.core.schemas import AnalogueLines, FramerSpan, LinePort
 from tests.contract.chip_far_end import CardSlot, ChipFarEnd

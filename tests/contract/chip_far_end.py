@@ -31,9 +31,9 @@ class CardSlot:
             raise ChipError(f"the SPI device {path} cannot be opened", where, "Plug the card in")
         return self.card.chips[self.devices.index(path)]
 
-    def pcms(self) -> PcmPair:
+    def pcms(self, where: str) -> PcmPair:
         if self.card is None:
-            raise ChipError("the sound card cannot be opened", "card", "Plug the card in")
+            raise ChipError("the sound card cannot be opened", where, "Plug the card in")
         return self.card.pcms()
 
 

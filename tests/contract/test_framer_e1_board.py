@@ -7,7 +7,7 @@ import numpy as np
 from boards.base import Board
 from boards.framer_e1 import SLOTS, FramerE1Board
 from boards.signals import Bits
-from boards.spi_analogue import Buses
+from boards.tdm_board import Buses
 from drivers.cas_slot import CasSlot
 from firmware.core.schemas import FramerSpan
 from tests.contract.chip_contract import ChipBoardContract
@@ -22,7 +22,9 @@ class TestFramerE1Board(ChipBoardContract):
     slots = SLOTS
 
     def make_chip_board(self, place: CardSlot) -> Board:
-        return FramerE1Board("span", FramerSpan(spi=self.devices[0]), Buses(place.spi, place.pcms))
+        return FramerE1Board(
+            "span", FramerSpan(spi=self.devices[0]), Buses(place.spi, lambda: place.pcms("board span"))
+        )
 
     def test_its_channels_are_the_time_slots_that_carry_speech(self, board: Board) -> None:
         labels = [place.label for place in board.channels]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from boards.base import Board
 from boards.signals import Ring
-from boards.spi_analogue import Buses, SpiAnalogueBoard
+from boards.spi_analogue import SpiAnalogueBoard
+from boards.tdm_board import Buses
 from drivers.si3210 import LineFeed
 from drivers.simulated.si3210 import SimulatedSi3210
 from firmware.core.schemas import AnalogueLines, LinePort
@@ -21,7 +22,7 @@ class TestSpiAnalogueBoard(ChipBoardContract):
     def make_chip_board(self, place: CardSlot) -> Board:
         chips = zip(self.kinds, self.devices, self.slots, strict=True)
         ports = tuple(LinePort(chip=kind, spi=device, slot=slot) for kind, device, slot in chips)  # type: ignore[arg-type]
-        return SpiAnalogueBoard("card", AnalogueLines(ports=ports), Buses(place.spi, place.pcms))
+        return SpiAnalogueBoard("card", AnalogueLines(ports=ports), Buses(place.spi, lambda: place.pcms("board card")))
 
     def test_its_channels_are_its_ports(self, board: Board) -> None:
         labels = [(place.kind.value, place.label) for place in board.channels]
