@@ -24,13 +24,17 @@ class ChipBench:
         self.told: list[FromBoard] = []
         self.board: Board
         if kinds == ("ds26521",):
-            self.board = FramerE1Board("span", FramerSpan(spi=self.devices[0]), Buses(self.place.spi, self.place.pcms))
+            self.board = FramerE1Board(
+                "span", FramerSpan(spi=self.devices[0]), Buses(self.place.spi, lambda: self.place.pcms("board span"))
+            )
         else:
             ports = tuple(
                 LinePort(chip=kind, spi=device, slot=slot)  # type: ignore[arg-type]
                 for slot, (kind, device) in enumerate(zip(kinds, self.devices, strict=True))
             )
-            self.board = SpiAnalogueBoard("card", AnalogueLines(ports=ports), Buses(self.place.spi, self.place.pcms))
+            self.board = SpiAnalogueBoard(
+                "card", AnalogueLines(ports=ports), Buses(self.place.spi, lambda: self.place.pcms("board card"))
+            )
         self.plug()
 
     def plug(self) -> None:
