@@ -16,21 +16,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from firmware.core.configuration_checks import (
-    SUBJECT,
-    SUBJECTS,
-    ConfigurationError,
-    Document,
-    Documents,
-    Problem,
-    Subject,
-    build,
-    check,
-    nearest_name,
-)
+from firmware.core.configuration_checks import build, check
+from firmware.core.configuration_problems import ConfigurationError, Problem, nearest_name
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import Configuration
 from firmware.core.storage import DurableStorage, document_text, sync_folder, write_durably
+from firmware.core.subjects import SUBJECT, SUBJECTS, Document, Documents, Subject
 
 __all__ = [
     "SUBJECTS",
@@ -60,17 +51,25 @@ def _read_file(folder: Path, subject: Subject) -> bytes | Problem:
     except FileNotFoundError:
         others = {one.file for one in SUBJECTS}
         found = [one.name for one in folder.glob("*.json") if one.name not in others]
+        nearest = nearest_name(subject.file, found)
+        if subject.optional and not nearest:
+            return _text_of(subject.name, ())
         return Problem(
             subject.file,
             "",
             "the file is missing",
             f'a file with the table "{subject.name}"',
-            nearest_name(subject.file, found),
+            nearest,
             f"put it back from {folder.name}/last-good, or rename the file that it has become",
         )
     except OSError as error:
         remedy = f"make {path} readable for the user that runs Linebox"
         return Problem(subject.file, "", f"the file cannot be read ({error.strerror})", remedy=remedy)
+
+
+def _text_of(subject: str, documents: Sequence[Document]) -> bytes:
+    """A file with these documents."""
+    return document_text({subject: dict(enumerate(documents, 1))}).encode("utf-8")
 
 
 def _decode(subject: Subject, data: bytes) -> tuple[Documents | None, list[Problem]]:
@@ -258,7 +257,7 @@ def save_subjects(paths: BoxPaths, documents: Mapping[str, Sequence[Document]]) 
     with _locked(paths):
         files = _files(paths.configuration)
         for name, given in documents.items():
-            files[name] = document_text({name: dict(enumerate(given, 1))}).encode("utf-8")
+            files[name] = _text_of(name, given)
         configuration = _configuration(files)
         for name, given in documents.items():
             DurableStorage(paths.configuration / f"{name}.json").write({name: dict(enumerate(given, 1))})

@@ -32,7 +32,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from firmware.core.configuration_checks import Problem
+from firmware.core.configuration_problems import Problem
 from firmware.simulator.scenario_checks import check_document
 
 ExtensionLabel = Annotated[

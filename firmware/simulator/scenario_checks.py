@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from firmware.core.configuration_checks import Problem, nearest_name
+from firmware.core.configuration_problems import Problem, nearest_name
 
 
 def _structs_in(wanted: Any) -> tuple[type[msgspec.Struct], ...]:

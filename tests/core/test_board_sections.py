@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from firmware.core.configuration_checks import SUBJECTS, Problem, check
+from firmware.core.configuration_checks import check
+from firmware.core.configuration_problems import Problem
+from firmware.core.subjects import SUBJECTS
 
 PORT = {"chip": "si3210", "spi": "/dev/spidev0.0", "slot": 0}
 SECOND = {"chip": "si3050", "spi": "/dev/spidev0.1", "slot": 1}

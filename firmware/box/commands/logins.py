@@ -11,7 +11,7 @@ from firmware.box.commands.cti_request import ask, is_running
 from firmware.box.demonstration import generated_password, is_unconfigured, password_hash
 from firmware.calls.messages import ReloadConfiguration
 from firmware.core.configuration import load_configuration_or_last_good, read_documents, save_documents
-from firmware.core.configuration_checks import nearest_name
+from firmware.core.configuration_problems import nearest_name
 from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.schemas import Role

@@ -19,7 +19,7 @@ import boards
 from boards.base import Block, Board, BoardCounters, BoardError, NotSupported
 from boards.signals import FromBoard, ToBoard
 from firmware.core.clock import MICROSECONDS
-from firmware.core.configuration_checks import nearest_name
+from firmware.core.configuration_problems import nearest_name
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry
 from firmware.lines.elastic import ElasticBuffer
