@@ -44,6 +44,12 @@ def _tones(options: argparse.Namespace) -> int:
     return tones(options)
 
 
+def _verify_recordings(options: argparse.Namespace) -> int:
+    from firmware.box.commands.verify_recordings import verify_recordings
+
+    return verify_recordings(options)
+
+
 def _status(options: argparse.Namespace) -> int:
     from firmware.box.commands.doctor_data import status
 
@@ -140,6 +146,16 @@ def _parser() -> argparse.ArgumentParser:
         "--mfc", choices=("forward", "backward"), help="listen for register tones of this direction as well"
     )
     one.set_defaults(run=_tones)
+
+    one = commands.add_parser(
+        "verify-recordings",
+        parents=[data],
+        help="check that recordings and their records are as they were",
+        description="Walks along the chain of recordings and names the first broken link. Exit code 1: one is broken.",
+    )
+    one.add_argument("--json", action="store_true", help="one JSON object")
+    one.add_argument("--anchor", metavar="NUMBER:HASH", help="a link that was noted elsewhere and must be there")
+    one.set_defaults(run=_verify_recordings)
 
     one = commands.add_parser("status", parents=[data], help="which processes of the box run")
     one.set_defaults(run=_status)

@@ -14,6 +14,7 @@ from firmware.calls.messages import CallEvent, EventName
 from firmware.calls.model import Leg
 from firmware.contacts.effects import Effects, RowInsert, RowUpdate, Value
 from firmware.core.clock import Stamp
+from firmware.records.chain import LinkKind
 
 
 def moment(name: str, at: Stamp) -> dict[str, Value]:
@@ -47,6 +48,20 @@ class Ledger:
 
     def update(self, table: str, number: int, **values: Value) -> None:
         self.effects.rows.append(RowUpdate(table, number, values))
+
+    def link(
+        self, kind: LinkKind, recording: int, at: Stamp, audio_sha256: str, by: str = "", reason: str = ""
+    ) -> None:
+        """Append to the chain of recordings; the journal hashes it when it commits."""
+        self.insert(
+            "recording_chain",
+            kind=str(kind),
+            recording=recording,
+            audio_sha256=audio_sha256,
+            by=by,
+            reason=reason,
+            **moment("at", at),
+        )
 
     def save(self, kind: str, key: str, body: msgspec.Struct) -> None:
         self.effects.live[kind, key] = msgspec.json.encode(body)

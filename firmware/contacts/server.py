@@ -43,6 +43,7 @@ from firmware.lines.messages import (
     RingFailed,
     Snapshot,
 )
+from firmware.records.chain import LinkKind
 from firmware.records.messages import FromRecorder, OpenRecording, RecordingClosed, ToRecorder
 
 CALL_CONTROL = (cti.AnswerCall, cti.HoldCall, cti.RetrieveCall, cti.ReleaseCall)
@@ -192,11 +193,14 @@ class CallServer:
                 sha256=message.sha256,
                 **moment("closed", now),
             )
+            self._ledger.link(LinkKind.CLOSED, message.recording, now, message.sha256)
             reason = ""
         else:
             reason = message.reason
             self._ledger.update("recordings", message.recording, state="failed", reason=reason)
         if recording.to_sample is not None:
+            if reason:
+                self._ledger.link(LinkKind.FAILED, recording.number, now, "", reason=reason[:200])
             self.office.remove(recording)
             self._ledger.emit(
                 EventName.RECORDING_CLOSED, now, recording=recording.number, contact=recording.contact, reason=reason

@@ -40,6 +40,11 @@ class BoxPaths:
         return self.data / "calls.db"
 
     @property
+    def chain_anchor(self) -> Path:
+        """The last link of the chain of recordings, noted outside the database."""
+        return self.data / "recording-chain.json"
+
+    @property
     def office_database(self) -> Path:
         return self.data / "office.db"
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-NEWEST_REVISION = "0001"
+NEWEST_REVISION = "0002"
 """The newest migration in `migrations/versions`; a database that has it is opened without loading alembic."""
 
 
@@ -46,7 +46,6 @@ def open_for_reading(path: Path) -> Engine:
 
 
 def _revision_of(connection: Connection) -> str:
-
     known = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")).scalar()
     if not known:
         return ""
@@ -66,5 +65,6 @@ def _migrate(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(configuration).walk_revisions()}
     if found and found not in known:
         return
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # a death in the middle leaves nothing half made
     command.upgrade(configuration, "head")
     connection.commit()

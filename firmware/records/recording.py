@@ -142,11 +142,7 @@ class RecordingFile:
 
     def sha256(self) -> str:
         """Digest of the raw A-law bytes, both tracks interleaved, without the header. Hexadecimal."""
-        digest = hashlib.sha256()
-        end = HEADER_SIZE + self.samples * TRACKS
-        for position in range(HEADER_SIZE, end, _PIECE):
-            digest.update(os.pread(self._descriptor, min(_PIECE, end - position), position))
-        return digest.hexdigest()
+        return _sha256(self._descriptor, self.samples)
 
     def close(self) -> None:
         """May be called twice."""
@@ -161,6 +157,28 @@ def _write(descriptor: int, data: bytes, position: int) -> None:
         written = os.pwrite(descriptor, view, position)
         view = view[written:]
         position += written
+
+
+def _sha256(descriptor: int, samples: int) -> str:
+    digest = hashlib.sha256()
+    end = HEADER_SIZE + samples * TRACKS
+    for position in range(HEADER_SIZE, end, _PIECE):
+        digest.update(os.pread(descriptor, min(_PIECE, end - position), position))
+    return digest.hexdigest()
+
+
+def content_of(path: Path) -> tuple[int, int, str]:
+    """Samples, missing samples and SHA-256 of the A-law of a finished recording, as they are in the file now. Its
+    pages do not stay in memory, where a box has better use for it. Raises OSError, and RecordingError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        samples = _samples(os.fstat(descriptor).st_size)
+        missing = _missing_in(os.pread(descriptor, HEADER_SIZE, 0), samples, path.name)
+        digest = _sha256(descriptor, samples)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        return samples, missing, digest
+    finally:
+        os.close(descriptor)
 
 
 def samples_in(path: Path) -> int:

@@ -68,6 +68,8 @@ contacts = Table(
     *_keeping(),
     Index("contacts_by_arrival", "arrived_utc_us"),
     Index("contacts_by_calling", "calling"),
+    Index("contacts_by_agent", "agent"),
+    Index("contacts_by_seat", "seat"),
 )
 
 calls = Table(
@@ -107,6 +109,7 @@ legs = Table(
     *_keeping(),
     Index("legs_by_call", "call"),
     Index("legs_by_contact", "contact"),
+    Index("legs_by_channel_label", "channel_label"),
 )
 
 segments = Table(
@@ -124,6 +127,7 @@ segments = Table(
     Column("agent", String(32), nullable=False, server_default=""),
     Column("seat", String(32), nullable=False, server_default=""),
     Column("outcome", String(32), nullable=False, server_default=""),
+    Column("not_recorded", String(32), nullable=False, server_default=""),  # why, on the outside leg; empty: it was
     Index("segments_by_contact", "contact"),
 )
 
@@ -148,9 +152,31 @@ recordings = Table(
     Column("sha256", String(64)),
     Column("chain", String(64)),
     Column("derived_from", BigInteger),
+    Column("bytes", BigInteger),  # of a derivative's file
     *_keeping(),
     Index("recordings_by_leg", "leg"),
+    Index("recordings_by_contact", "contact"),
+    Index("recordings_by_derivation", "derived_from"),
+    Index("recordings_by_age", "deleted_utc_us", "opened_utc_us"),
 )
+
+recording_chain = Table(
+    "recording_chain",
+    metadata,
+    *_key(),
+    Column("form", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("recording", BigInteger, nullable=False),
+    *_moment("at", nullable=False),
+    Column("audio_sha256", String(64), nullable=False, server_default=""),
+    Column("row_sha256", String(64), nullable=False),
+    Column("by", String(64), nullable=False, server_default=""),
+    Column("reason", String(200), nullable=False, server_default=""),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("recording_chain_by_recording", "recording"),
+)
+"""What happened to recordings that are complete, each link hashed over the one before: see `chain.py`."""
 
 events = Table(
     "events",
@@ -191,5 +217,7 @@ def audit_table(on: MetaData) -> Table:
 audit = audit_table(metadata)
 office_audit = audit_table(audit_metadata)
 
-SEQUENCED = {table.name: table for table in (contacts, calls, legs, segments, recordings, events, audit)}
+SEQUENCED = {
+    table.name: table for table in (contacts, calls, legs, segments, recordings, recording_chain, events, audit)
+}
 """The tables whose rows are numbered without gaps."""

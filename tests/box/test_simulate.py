@@ -46,6 +46,11 @@ def test_one_seed_gives_one_digest_whatever_the_hash_seed_and_the_blas_kernel(da
     assert summary(other)["digest"] == day[1]["digest"]
 
 
+def test_the_recordings_of_a_day_are_as_they_were_closed(day: tuple[Path, Any]) -> None:
+    report = summary(start("verify-recordings", "--json", "--data", str(day[0])))
+    assert (report["ok"], report["recordings"]) == (True, 10)
+
+
 def test_another_seed_gives_another_digest(day: tuple[Path, Any]) -> None:
     assert summary(start("simulate", "--seed", "12", "--calls", "20", "--json"))["digest"] != day[1]["digest"]
 

@@ -21,6 +21,7 @@ from firmware.core.clock import MICROSECONDS, Stamp, VirtualClock
 from firmware.lines.gateway import Gateway
 from firmware.lines.messages import AnyLineCommand, AnyLineEvent, BlockChannel, Resume, Snapshot
 from firmware.media.sounds import SoundStore
+from firmware.records.chain import MADE_AT_COMMIT
 from firmware.records.messages import CloseRecording, RecordingClosed, RecordingFailed, ToRecorder
 from firmware.records.tables import SEQUENCED
 
@@ -51,7 +52,9 @@ class Shelf:
             match row:
                 case RowInsert(values=values):
                     needed = {column.name for column in table.c if not column.nullable and not column.server_default}
-                    missing = [name for name in needed - {"box_id", "region"} if values.get(name) is None]
+                    missing = [
+                        name for name in needed - {"box_id", "region"} - MADE_AT_COMMIT if values.get(name) is None
+                    ]
                     assert not missing, (row.table, missing)
                     assert values["number"] == len(rows) + 1, f"{row.table} has a gap"
                     rows[len(rows) + 1] = dict(values)

@@ -63,7 +63,11 @@ class CallServerProcess:
                 _log.error("the configuration is in force, but could not be kept as the last good one: %s", error)
         self._clock = SystemClock()
         self._journal = Journal(
-            paths.calls_database, configuration.box.box_id, configuration.box.region, synchronous=synchronous
+            paths.calls_database,
+            configuration.box.box_id,
+            configuration.box.region,
+            synchronous=synchronous,
+            anchor=paths.chain_anchor,
         )
         numbers = self._journal.last_numbers()
         self._server = CallServer(configuration, machine_boot_id(), numbers, self._journal.live())

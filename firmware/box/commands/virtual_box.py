@@ -51,7 +51,11 @@ class VirtualBox:
         sounds = SoundStore.load(load_plan().samples(), language=configuration.box.language)
         self.gateway = Gateway([(BOARD, self.world.channels)], sounds, BOOT, BOOT)
         self._journal = Journal(
-            paths.calls_database, configuration.box.box_id, configuration.box.region, synchronous="OFF"
+            paths.calls_database,
+            configuration.box.box_id,
+            configuration.box.region,
+            synchronous="OFF",
+            anchor=paths.chain_anchor,
         )
         self.server = CallServer(configuration, BOOT, self._journal.last_numbers(), self._journal.live())
         self._ring = RingWriter(paths.ring(BOOT), BOOT, len(self.world.channels))
