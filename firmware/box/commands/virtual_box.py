@@ -169,6 +169,7 @@ class VirtualBox:
     def _carry(self, effects: Effects) -> None:
         """Orders at once; the people and the recorder hear of it in the same moment, the database at its end."""
         now = self._now()
+        self._pending.take(effects)  # first: what the recorder answers comes after it in the records
         for order in effects.orders:
             self.gateway.handle_command(order, now)
         for event in effects.events:
@@ -178,7 +179,6 @@ class VirtualBox:
                 self.world.handle_cti(reply.state, now)
         for message in effects.recorder:
             self._tell_recorder(message)
-        self._pending.take(effects)
 
     def _tell_recorder(self, message: ToRecorder) -> None:
         if isinstance(message, CloseRecording):
