@@ -12,7 +12,6 @@ import gc
 import logging
 import os
 import secrets
-import signal
 import sys
 from pathlib import Path
 from select import epoll
@@ -22,6 +21,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported: a second t
 from boards.base import Block, Board, BoardError
 from firmware.box.gateway.boards import BLOCKS_A_TURN, BoardSlot, BoardSlots, make_board
 from firmware.box.gateway.door import CallserverDoor
+from firmware.box.real_time import begin_real_time
 from firmware.core.clock import MICROSECONDS, Stamp, SystemClock, machine_boot_id
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.logging import start_logging
@@ -195,14 +195,7 @@ class GatewayProcess:
 def run_gateway(paths: BoxPaths, configuration: Configuration) -> None:
     """Run the gateway until SIGTERM or SIGINT. Raises OSError if its socket or its ring cannot be made."""
     process = GatewayProcess(paths, configuration)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: process.stop())
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
-    except OSError as error:
-        _log.info("no real-time priority (%s): audio may stall while the machine is busy", error.strerror)
-    gc.collect()
-    gc.freeze()
+    begin_real_time(process.stop, PRIORITY)
     gc.disable()
     try:
         process.run()

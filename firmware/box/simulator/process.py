@@ -8,11 +8,9 @@ the report is written by another.
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import os
 import selectors
-import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +22,7 @@ import msgspec
 from boards import sim
 from boards.signals import FromBoard, ToBoard
 from drivers.block_link import VERSION, BlockLink, BlockPacket, Hello, LinkChannel, LinkError, LinkListener
+from firmware.box.real_time import begin_real_time
 from firmware.box.simulator.agents import AgentsLink
 from firmware.core.clock import MICROSECONDS, Stamp, SystemClock
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
@@ -237,14 +236,7 @@ def run_simulator(
 ) -> None:
     """Run the simulator until SIGTERM or SIGINT. Raises OSError if its socket or its report cannot be made."""
     process = SimulatorProcess(paths, citizens, phones, report, extensions)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: process.stop())
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
-    except OSError as error:
-        _log.info("no real-time priority (%s): the simulated lines may stall while the machine is busy", error.strerror)
-    gc.collect()
-    gc.freeze()
+    begin_real_time(process.stop, PRIORITY)
     try:
         process.run()
     finally:

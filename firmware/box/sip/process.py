@@ -8,11 +8,9 @@ stall at most three blocks are caught up, the older ones are dropped and counted
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import os
 import select
-import signal
 import sys
 import time
 from pathlib import Path
@@ -25,6 +23,7 @@ from boards.signals import FromBoard
 from boards.sip import CHANNELS
 from drivers.block_link import VERSION, BlockLink, BlockPacket, Hello, LinkChannel, LinkError, LinkListener
 from drivers.sip_stack import SipError, SipSettings, SipStack
+from firmware.box.real_time import begin_real_time
 from firmware.box.sip.lines import Effect, SipLines, decode_signal, encode_signal
 from firmware.box.sip.pace import Pace
 from firmware.core.clock import MICROSECONDS
@@ -223,14 +222,7 @@ def run_sip_worker(paths: BoxPaths, settings: SipSettings) -> None:
     except OSError:
         stack.close()
         raise
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
-    except OSError as error:
-        _log.info("no real-time priority (%s): audio may stall while the machine is busy", error.strerror)
-    gc.collect()
-    gc.freeze()
+    begin_real_time(worker.stop, PRIORITY)
     _log.info("SIP at %s port %d, UDP and TCP", settings.host, settings.port)
     try:
         worker.run()
