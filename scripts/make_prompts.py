@@ -1,13 +1,12 @@
 """Makes the prompts and the waiting music that ship with the box. Run by hand (scripts/make_prompts); not part of it.
 
-Spoken prompts: espeak-ng, text from `prompts/<language>/texts.toml`. The music is ours: a pentatonic melody over
+Spoken prompts: espeak-ng, text from `prompts/<language>/texts.toml`; `words/` holds what numbers, dates and the like
+are put together from, each file named after what it says. The music is ours: a pentatonic melody over
 broken chords, twenty seconds that close into a loop, written below as notes. All files are A-law WAV, 8000 a second.
 """
 
 from __future__ import annotations
 
-import io
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -18,48 +17,29 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from firmware.ivr.announcements import PHRASES
+from firmware.ivr.spoken_mandarin import PAUSE, WORDS
 from firmware.media import codec
-from firmware.media.codec import SAMPLE_RATE
+from firmware.media.codec import SAMPLE_RATE, Alaw
+from firmware.media.espeak import VOICES, at_level, in_telephone_band, speak
 from firmware.media.sounds import PROMPTS, read_sound
 
 Samples = NDArray[np.float64]
 
-SPEECH_DBM0 = -15.0
-"""Level of the parts of a prompt that are not pauses."""
 MUSIC_DBM0 = -16.0
-VOICES = {"zh_CN": "cmn-latn-pinyin"}
-"""Not `cmn`: as Debian packages it, that reads most characters' pinyin as if it were English."""
+LANGUAGE = "zh_CN"
 
 
-def in_telephone_band(samples: Samples, rate: int) -> Samples:
-    """`samples` at 8000 a second and between 300 and 3400 Hz, edges half a cosine wide."""
-    length = round(samples.size * SAMPLE_RATE / rate)
-    spectrum = np.fft.rfft(samples)
-    hz = np.arange(spectrum.size) * rate / samples.size
-    up = np.clip((hz - 200.0) / 100.0, 0.0, 1.0)
-    down = np.clip((3600.0 - hz) / 200.0, 0.0, 1.0)
-    spectrum *= (0.5 - 0.5 * np.cos(np.pi * up)) * (0.5 - 0.5 * np.cos(np.pi * down))
-    return np.fft.irfft(spectrum[: length // 2 + 1], length) * length / samples.size
+def prompt(text: str, voice: str) -> Alaw:
+    """A prompt: spoken, and a fifth of a second of silence, as sentences follow each other."""
+    return np.append(speak(text, voice), np.full(SAMPLE_RATE // 5, codec.SILENCE, dtype=np.uint8))
 
 
-def at_level(samples: Samples, dbm0: float, of: Samples) -> Samples:
-    """`samples` scaled so that its part `of` lies at `dbm0`."""
-    return samples * 10.0 ** ((dbm0 - codec.level_of(of)) / 20.0)
-
-
-def speak(text: str, voice: str) -> Samples:
-    """A prompt: spoken, without the silence around it, at the level of all prompts."""
-    command = ["espeak-ng", "-v", voice, "-s", "150", "-p", "45", "--stdout"]
-    wav = subprocess.run(command, input=text.encode(), check=True, capture_output=True).stdout
-    spoken, rate = soundfile.read(io.BytesIO(wav), dtype="float64")
-    samples = in_telephone_band(np.pad(spoken * 32768.0, rate // 10), rate)
-    blocks = np.abs(samples[: samples.size // 80 * 80]).reshape(-1, 80).max(axis=1)
-    loud = np.flatnonzero(blocks > blocks.max() / 50)
-    samples = samples[max(0, loud[0] - 2) * 80 : (loud[-1] + 3) * 80]
-    voiced = np.square(samples[: samples.size // 160 * 160]).reshape(-1, 160).mean(axis=1)
-    active = np.repeat(voiced > voiced.mean() / 30, 160)
-    samples = at_level(samples, SPEECH_DBM0, samples[: active.size][active])
-    return np.concatenate([samples, np.zeros(SAMPLE_RATE // 5)])
+def word(text: str, voice: str) -> Alaw:
+    """A word that others are spoken right after: nothing around it."""
+    if text == PAUSE:
+        return np.full(SAMPLE_RATE // 5, codec.SILENCE, dtype=np.uint8)
+    return speak(text, voice)
 
 
 # One bar a line, eight quavers in a bar, eight bars of 2.5 s. "-" lets the last note sound on.
@@ -115,8 +95,8 @@ def music() -> Samples:
     return at_level(loop, MUSIC_DBM0, loop)
 
 
-def write(path: Path, samples: Samples) -> None:
-    codes = codec.encode(samples.astype(np.float32))
+def write(path: Path, codes: Alaw) -> None:
+    path.parent.mkdir(exist_ok=True)
     soundfile.write(path, codec.decode(codes).astype(np.int16), SAMPLE_RATE, format="WAV", subtype="ALAW")
     if not np.array_equal(read_sound(path), codes):
         raise SystemExit(f"{path}: reads back differently")
@@ -126,11 +106,12 @@ def write(path: Path, samples: Samples) -> None:
 
 
 def main() -> None:
-    for language, voice in VOICES.items():
-        for name, text in tomllib.loads((PROMPTS / language / "texts.toml").read_text()).items():
-            write(PROMPTS / language / f"{name}.wav", speak(text, voice))
-    (PROMPTS / "music").mkdir(exist_ok=True)
-    write(PROMPTS / "music" / "waiting.wav", music())
+    voice, folder = VOICES[LANGUAGE], PROMPTS / LANGUAGE
+    for name, text in tomllib.loads((folder / "texts.toml").read_text()).items():
+        write(folder / f"{name}.wav", prompt(text, voice))
+    for text in (*WORDS, *PHRASES):
+        write(folder / "words" / f"{text}.wav", word(text, voice))
+    write(PROMPTS / "music" / "waiting.wav", codec.encode(music().astype(np.float32)))
 
 
 if __name__ == "__main__":

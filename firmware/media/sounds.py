@@ -1,8 +1,9 @@
 """All that the box can play, in one array of A-law samples. It knows names and lengths, not who hears what.
 
-Names: `prompt:<file>` and `music:<file>` from WAV files, `tone:<name>` from arrays that the caller made from the
-country's tone plan. Read once at start; nothing here touches a file afterwards. At the end of the bank are a few empty
-places for sounds without a name that are made while the box runs (caller ID, dialling).
+Names: `prompt:<file>`, `word:<file>` (what numbers and dates are put together from) and `music:<file>` from WAV files,
+`tone:<name>` from arrays that the caller made from the country's tone plan. Read once at start; nothing here touches a
+file afterwards. At the end of the bank are a few empty places for sounds without a name that are made while the box
+runs (caller ID, dialling).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from firmware.media import codec
 from firmware.media.codec import BLOCK, SAMPLE_RATE, SILENCE, Alaw
 
 PROMPTS = Path(__file__).parent / "prompts"
-"""Prompts and music that ship with the box: one folder a language, and `music`."""
+"""Prompts and music that ship with the box: one folder a language with `words` in it, and `music`."""
 
 MUSIC = "music:"
 """Sounds with this prefix run on whether anybody listens or not: who joins hears the place where they are."""
@@ -78,7 +79,7 @@ class SoundStore:
         name: office recordings over shipped ones) and `tones` by their bare names. Raises SoundError."""
         sounds: dict[str, Alaw] = {}
         for folder in folders:
-            for prefix, subfolder in (("prompt:", language), (MUSIC, "music")):
+            for prefix, subfolder in (("prompt:", language), ("word:", f"{language}/words"), (MUSIC, "music")):
                 for path in sorted((folder / subfolder).glob("*.wav")):
                     sounds[prefix + path.stem] = read_sound(path)
         sounds.update({f"tone:{name}": samples for name, samples in tones.items()})

@@ -16,7 +16,8 @@ from firmware.media.sounds import PLACES, PROMPTS, SoundError, SoundStore, read_
 def test_what_ships_is_loaded_under_its_names() -> None:
     store = SoundStore.load({"busy": np.full(800, 7, dtype=np.uint8)})
     texts = tomllib.loads((PROMPTS / "zh_CN" / "texts.toml").read_text())
-    assert {f"prompt:{name}" for name in texts} | {"music:waiting", "tone:busy"} == set(store.names)
+    prompts = {name for name in store.names if not name.startswith("word:")}
+    assert {f"prompt:{name}" for name in texts} | {"music:waiting", "tone:busy"} == prompts
     assert store.samples("tone:busy").tolist() == [7] * 800
     assert "prompt:nothing" not in store
     assert store.find("prompt:nothing") is None
@@ -24,7 +25,7 @@ def test_what_ships_is_loaded_under_its_names() -> None:
 
 def test_prompts_and_music_have_the_level_of_a_telephone_voice() -> None:
     store = SoundStore.load({})
-    for name in store.names:
+    for name in set(store.names) - {"word:停顿"}:
         linear = codec.decode(store.samples(name))
         assert -18.0 < codec.level_of(linear) < -15.0, name
         assert np.abs(linear).max() < 32256, name
