@@ -4,6 +4,9 @@ What is wanted is told by `handle`, done by `advance`: each call takes all that 
 far its recording has come, so that a recorder that was killed goes on without a gap for as long as the ring reaches
 back. What goes wrong with one recording (disk full, no permission) is told once, tried again every two seconds, and
 stops neither the others nor a call. What was lost is silence and counted.
+
+A running recording is written in whole, aligned blocks and made durable right after each, for the sake of SD cards: at
+a power cut at most the last `LOSS_SECONDS` of it are lost. When only the recorder dies, the ring still holds them.
 """
 
 from __future__ import annotations
@@ -26,14 +29,18 @@ from firmware.records.messages import (
     RecordingFailed,
     ToRecorder,
 )
-from firmware.records.recording import TRACKS, RecordingError, RecordingFile
+from firmware.records.recording import HEADER_SIZE, TRACKS, RecordingError, RecordingFile
 
 ADVANCE_SECONDS = 0.2
 """How often `advance` wants to be called."""
 
+WRITE_BYTES = 64 << 10
+"""A running recording's file grows by blocks of this size at multiples of it: 4.1 s of audio."""
+LOSS_SECONDS = 8.0
+"""The most of a running recording that a power cut takes: a block, then the turns of `_sync_some`."""
+
 _RETRY_ADVANCES = 10
-_SYNC_SAMPLES = 3 * 8000
-_FILES_PER_SYNC = 15
+_TURNS_TO_SYNC_ALL = 15
 _PIECE = 10 * 8000
 """Samples that are moved at once: 160 kB."""
 _PIECES_PER_ADVANCE = 4
@@ -84,8 +91,13 @@ class Recorder:
     """All recordings of the box that are open. `open_ring` finds the ring of a start of the gateway (or raises)."""
 
     def __init__(
-        self, recordings_folder: Path, open_ring: Callable[[str], RingReader], reserve_bytes: int = _RESERVE
+        self,
+        recordings_folder: Path,
+        open_ring: Callable[[str], RingReader],
+        reserve_bytes: int = _RESERVE,
+        write_bytes: int = WRITE_BYTES,
     ) -> None:
+        self._write_bytes = write_bytes
         self._folder = recordings_folder
         self._open_ring = open_ring
         self._reserve_bytes = reserve_bytes
@@ -163,7 +175,7 @@ class Recorder:
         if end is None:
             if ring is None:
                 raise _Trouble(reason)
-            self._fill(recording, file, ring, ring.newest)
+            self._fill(recording, file, ring, self._whole_blocks(recording, ring.newest))
             return None
         if ring is None:
             # The gateway and its ring are gone: what was asked for and is not in the file is lost.
@@ -173,7 +185,7 @@ class Recorder:
             last = ring.newest
             if end != UNKNOWN_END:
                 if lives and last < end:
-                    self._fill(recording, file, ring, last)
+                    self._fill(recording, file, ring, self._whole_blocks(recording, last))
                     return None
                 last = min(last, end)
         self._fill(recording, file, ring, last)
@@ -182,6 +194,11 @@ class Recorder:
         file.cut(max(0, last - recording.from_sample))
         self._sync(recording)
         return RecordingClosed(recording.number, file.samples, file.missing, file.sha256())
+
+    def _whole_blocks(self, recording: _Recording, newest: int) -> int:
+        """The sample count up to which the file would be made of whole blocks only."""
+        size = HEADER_SIZE + (newest - recording.from_sample) * TRACKS
+        return recording.from_sample + (size // self._write_bytes * self._write_bytes - HEADER_SIZE) // TRACKS
 
     def _fill(self, recording: _Recording, file: RecordingFile, ring: RingReader | None, last: int) -> None:
         """Bring the file up to sample count `last`, or a good part of the way (`behind`)."""
@@ -225,11 +242,11 @@ class Recorder:
         due = [
             recording
             for recording in self._recordings.values()
-            if recording.file and recording.file.samples - recording.synced_samples >= _SYNC_SAMPLES
+            if recording.file and recording.file.samples > recording.synced_samples
         ]
         due.sort(key=lambda recording: recording.synced_samples - (recording.file.samples if recording.file else 0))
         answers: list[FromRecorder] = []
-        for recording in due[: 1 + len(self._recordings) // _FILES_PER_SYNC]:
+        for recording in due[: 1 + len(self._recordings) // _TURNS_TO_SYNC_ALL]:
             try:
                 self._sync(recording)
             except OSError as error:

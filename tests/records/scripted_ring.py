@@ -26,10 +26,10 @@ def tick(sample: int) -> np.ndarray:
 class Gateway:
     """Fills the ring of one start, tick by tick, without a clock."""
 
-    def __init__(self, folder: Path, boot: str) -> None:
+    def __init__(self, folder: Path, boot: str, seconds: int = RING_SECONDS) -> None:
         self.path = folder / f"audio-{boot}.ring"
         self.boot = boot
-        self.writer = RingWriter(self.path, boot, CHANNELS, RING_SECONDS)
+        self.writer = RingWriter(self.path, boot, CHANNELS, seconds)
         self.sample = 0
 
     def run(self, to_sample: int) -> None:

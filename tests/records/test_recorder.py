@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware.records.recorder import UNKNOWN_END, Recorder
+from firmware.media.ring import RingReader, RingWriter
+from firmware.records.recorder import ADVANCE_SECONDS, LOSS_SECONDS, UNKNOWN_END, WRITE_BYTES, Recorder
+from firmware.records.recording import HEADER_SIZE, samples_in
 from tests.records.scripted_ring import FILE, RING_SECONDS, Gateway, closed, closing, content, opened, spoken
 
 
@@ -199,7 +201,7 @@ def test_an_end_is_told_only_after_file_and_folders_are_durable(
 
     monkeypatch.setattr(os, "fdatasync", note("data", os.fdatasync))
     monkeypatch.setattr(os, "fsync", note("name", os.fsync))
-    recorder = start()
+    recorder = start(write_bytes=WRITE_BYTES)
     recorder.handle(opened())
     gateway.run(1600)
     recorder.advance()
@@ -213,7 +215,7 @@ def test_an_end_is_told_only_after_file_and_folders_are_durable(
 
 
 def test_long_recordings_become_durable_every_few_seconds_not_all_at_once(
-    gateway: Gateway, start: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
+    real_gateway: Gateway, start: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
 
@@ -221,18 +223,73 @@ def test_long_recordings_become_durable_every_few_seconds_not_all_at_once(
         synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
 
     monkeypatch.setattr(os, "fdatasync", note)
-    recorder = start()
+    recorder = start(write_bytes=WRITE_BYTES)
     for number in range(4):
         recorder.handle(opened(number, f"{number}.au", channel=number))
     most = 0
-    while gateway.sample < 10 * 8000:
-        gateway.run(gateway.sample + 1600)
+    while real_gateway.sample < 10 * 8000:
+        real_gateway.run(real_gateway.sample + 1600)
         before = len(synced)
         recorder.advance()
         most = max(most, len(synced) - before)
 
     assert most == 1
-    assert [synced.count(f"{number}.au") for number in range(4)] == [3, 3, 3, 3]
+    assert [synced.count(f"{number}.au") for number in range(4)] == [2, 2, 2, 2]
+
+
+def test_a_minute_of_a_call_costs_fifteen_aligned_writes(
+    real_gateway: Gateway, start: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against 300 writes and 20 synchronisations of a recorder that writes at once what there is."""
+    writes: list[tuple[int, int]] = []
+    syncs: list[int] = []
+    write = os.pwrite
+
+    def count(descriptor: int, data: bytes, position: int) -> int:
+        writes.append((position, position + len(data)))
+        return write(descriptor, data, position)
+
+    monkeypatch.setattr(os, "pwrite", count)
+    monkeypatch.setattr(os, "fdatasync", syncs.append)
+    recorder = start(write_bytes=WRITE_BYTES)
+    recorder.handle(opened())
+    while real_gateway.sample < 60 * 8000:
+        real_gateway.run(real_gateway.sample + 1600)
+        recorder.advance()
+
+    header, first, *others = writes
+    assert (header, first) == ((0, HEADER_SIZE), (HEADER_SIZE, WRITE_BYTES))
+    assert all(begin % WRITE_BYTES == end % WRITE_BYTES == 0 for begin, end in others)
+    assert (len(writes), len(syncs)) == (15, 14)
+
+
+def test_no_more_than_the_stated_seconds_of_thirty_recordings_are_ever_unsaved(
+    tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    durable: dict[str, int] = {}
+
+    def note(descriptor: int) -> None:
+        name = Path(os.readlink(f"/proc/self/fd/{descriptor}")).name
+        durable[name] = samples_in(recordings / name)
+
+    monkeypatch.setattr(os, "fdatasync", note)
+    channels, gateway_sample, step = 30, 0, round(ADVANCE_SECONDS * 8000)
+    writer = RingWriter(tmp_path / "audio-g1.ring", "g1", channels, seconds=15)
+    recorder = Recorder(recordings, lambda boot: RingReader(writer.path, boot), 0)
+    for number in range(channels):
+        recorder.handle(opened(number, f"{number}.au", channel=number))
+    silence, worst = np.zeros((channels, 80), np.uint8), 0
+    while gateway_sample < 20 * 8000:
+        for _ in range(step // 80):
+            writer.write(gateway_sample, silence, silence)
+            gateway_sample += 80
+        unsaved = [gateway_sample - durable.get(f"{number}.au", 0) for number in range(channels)]
+        worst = max(worst, *unsaved)
+        recorder.advance()
+    recorder.close()
+    writer.close()
+
+    assert WRITE_BYTES / 16000 < worst / 8000 <= LOSS_SECONDS
 
 
 def test_two_starts_of_the_gateway_are_told_apart(

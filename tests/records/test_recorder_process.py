@@ -96,6 +96,7 @@ class Box:
 
     def start_recorder(self) -> None:
         command = [sys.executable, "-m", "firmware.box.recorder.process", "--data", str(self.paths.data)]
+        command += ["--write-bytes", "4096"]  # so that the tests need not wait four seconds for each block
         self.process = subprocess.Popen(command, env={**os.environ, "LINEBOX_RUN": str(self.paths.run)})
         self.meet()
 

@@ -21,7 +21,7 @@ from firmware.core.messages import Peer, PeerGone, connect
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.media.ring import RingReader
 from firmware.records.messages import FromRecorder, RecorderHello, RecordingFailed, decode_to_recorder
-from firmware.records.recorder import ADVANCE_SECONDS, Recorder
+from firmware.records.recorder import ADVANCE_SECONDS, WRITE_BYTES, Recorder
 
 RECONNECT_SECONDS = 0.2
 _log = logging.getLogger("linebox.recorder")
@@ -30,9 +30,11 @@ _log = logging.getLogger("linebox.recorder")
 class RecorderProcess:
     """The loop around a Recorder: one socket, one timer."""
 
-    def __init__(self, paths: BoxPaths) -> None:
+    def __init__(self, paths: BoxPaths, write_bytes: int = WRITE_BYTES) -> None:
         self._socket = paths.recorder_socket
-        self._recorder = Recorder(paths.recordings, lambda boot: RingReader(paths.ring(boot), boot))
+        self._recorder = Recorder(
+            paths.recordings, lambda boot: RingReader(paths.ring(boot), boot), write_bytes=write_bytes
+        )
         self._callserver: Peer | None = None
         self._answers: list[FromRecorder] = []
         self._ending = False
@@ -121,11 +123,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point of the process."""
     parser = argparse.ArgumentParser(prog="linebox-recorder", description="Writes recordings from the audio ring.")
     parser.add_argument("--data", type=Path, help="data folder of the box (default: LINEBOX_DATA)")
+    parser.add_argument(
+        "--write-bytes", type=int, default=WRITE_BYTES, help="what a running recording grows by (for tests: less)"
+    )
     options = parser.parse_args(arguments)
     start_logging("recorder")
     paths = box_paths(options.data)
     paths.make()
-    process = RecorderProcess(paths)
+    process = RecorderProcess(paths, options.write_bytes)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, process.end)
     _log.info("recorder started, recordings in %s", paths.recordings)
