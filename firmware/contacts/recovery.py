@@ -79,7 +79,7 @@ class Recovery:
                 self._ledger.effects.orders.append(ClearLeg(state.leg, Cause.FAILURE))
 
     def _is_trunk(self, channel: int) -> bool:
-        return channel in self._office.channels and self._office.channels[channel].kind is ChannelKind.TRUNK
+        return channel in self._office.channels and self._office.channels[channel].kind is not ChannelKind.EXTENSION
 
     def order_again(self) -> None:
         """Orders of the last moments before an interruption may not have been given: say again what shall be."""

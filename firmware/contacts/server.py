@@ -27,6 +27,7 @@ from firmware.contacts.recovery import Recovery
 from firmware.contacts.views import box_state
 from firmware.core.clock import Stamp
 from firmware.core.schemas import Configuration
+from firmware.lines.line_settings import line_settings
 from firmware.lines.messages import (
     AnyLineEvent,
     Attach,
@@ -100,6 +101,7 @@ class CallServer:
         """The gateway answered. Another start of it: the calls of the old one are over; what it did since follows."""
         self.gateway_connected = True
         self.office.set_channels(snapshot.channels, snapshot.boards)
+        self._ledger.effects.orders.append(line_settings(self.office.configuration))
         box = self.office.box
         self.office.touch(box)
         if snapshot.boot != box.gateway_boot:
@@ -276,6 +278,7 @@ class CallServer:
     def configure(self, client: int, request: Request, configuration: Configuration, now: Stamp) -> Effects:
         """A checked configuration comes into force."""
         self.office.configure(configuration)
+        self._ledger.effects.orders.append(line_settings(configuration))
         self._ledger.emit(EventName.CONFIGURATION_CHANGED, now)
         self._agents.follow_configuration(now)
         self._answer(client, request, now)

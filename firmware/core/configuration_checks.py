@@ -39,6 +39,7 @@ REFERENCES = (
     ("menus", "otherwise", "queues"),
     ("agents", "queues", "queues"),
     ("logins", "agent", "agents"),
+    ("trunk_groups", "boards", "boards"),
 )
 """(subject, field, subject that is referred to); an empty text refers to nothing, except in `otherwise` and lists."""
 
@@ -90,6 +91,14 @@ def _check_services(documents: Documents | None) -> Iterator[Problem]:
         yield Problem(subject.file, place, what, "exactly one", remedy='set "default": false in all but one')
 
 
+def _check_groups(documents: Documents | None) -> Iterator[Problem]:
+    """Each trunk group has trunks."""
+    subject = SUBJECT["trunk_groups"]
+    for place, document in places(subject, documents):
+        if not document.get("lines") and not document.get("boards"):
+            yield Problem(subject.file, place, "has no trunks", "lines or boards", remedy='add "lines" or "boards"')
+
+
 def check(contents: Mapping[str, Documents | None]) -> list[Problem]:
     """All problems of a configuration. `contents` has every subject; None for one whose file could not be read."""
     problems: list[Problem] = []
@@ -102,6 +111,9 @@ def check(contents: Mapping[str, Documents | None]) -> list[Problem]:
     if box is not None and len(box) != 1:
         problems.append(Problem("box.json", "", f"holds {len(box)} documents", "exactly one: who this box is"))
     problems += _check_double(SUBJECT["services"], contents["services"], "called", "the called number")
+    problems += _check_double(SUBJECT["trunk_groups"], contents["trunk_groups"], "lines", "the line")
+    problems += _check_double(SUBJECT["trunk_groups"], contents["trunk_groups"], "boards", "the board")
+    problems += _check_groups(contents["trunk_groups"])
     problems += _check_double(SUBJECT["seats"], contents["seats"], "extension", "the extension")
     problems += _check_services(contents["services"])
     problems += check_boards(contents["boards"])

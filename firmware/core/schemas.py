@@ -76,6 +76,43 @@ class AnalogueLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """GPIO line of the chips' reset pins, low when active; empty: none."""
 
 
+R2Timer = Literal[
+    "recognition",
+    "shortest_signal",
+    "seize",
+    "answer",
+    "release_guard",
+    "clear_back",
+    "release",
+    "settle",
+    "answer_guard",
+    "forward_tone",
+    "forward_silence",
+    "first_digit",
+    "next_digit",
+    "backward_tone",
+    "pulse",
+    "pulse_gap",
+]
+"""Timers of line bits and registers; what each is for, and its usual value, is in `lines/r2/china.toml`."""
+Digits = Annotated[int, Meta(ge=1, le=24, description="1 to 24 digits")]
+RegisterSignal = Annotated[int, Meta(ge=1, le=15, description="a register signal, 1 to 15")]
+
+
+class R2Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """In what a span with line bits (China No.1) differs from the country's plan. In force at `linebox reload`."""
+
+    called_digits: Digits | None = None
+    """How many digits a called number has."""
+    called_lengths: dict[Annotated[str, Meta(pattern="^[0-9]+$", description="first digits of a number")], Digits] = {}
+    """The same for numbers that begin so: `{"12345": 5}`. These count beside the country's."""
+    calling_category: RegisterSignal | None = None
+    """KA that the box sends."""
+    call_kind: RegisterSignal | None = None
+    """KD that the box sends."""
+    timers_ms: dict[R2Timer, Annotated[int, Meta(ge=0, le=600_000, description="milliseconds, 0 to 600000")]] = {}
+
+
 class FramerSpan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A `framer_e1` board: one E1 framer on SPI and its slots on the TDM bus."""
 
@@ -88,6 +125,7 @@ class FramerSpan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     impedance: Literal[75, 120] = 120
     """Ohms: 75 coaxial, 120 twisted pair."""
     reset: GpioName = ""
+    r2: R2Settings = R2Settings()
 
 
 DriverSpan = Annotated[int, Meta(ge=1, le=128, description="1 to 128, a span of the DAHDI driver")]
@@ -110,6 +148,8 @@ class DahdiE1(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """0: this end gives the clock; 1: the exchange gives it; 2…: the second choice, …"""
     echo_canceller: EchoCanceller = ""
     """The driver's canceller for every channel, e.g. `mg2`; empty: none, samples stay as they are."""
+    r2: R2Settings = R2Settings()
+    """Line bits only."""
 
 
 class DahdiPorts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,12 +181,81 @@ class BoardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Needed by the kind `dahdi_analogue`."""
 
 
+Telephone = Annotated[str, Meta(pattern="^[+]?[0-9*#]+$", description="a telephone number")]
+ToneMilliseconds = Annotated[float, Meta(ge=40, le=2000, description="milliseconds, 40 to 2000")]
+
+
+class BusyTone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The tone by which one exchange says that the far end has hung up, as `linebox learn-line` measured it."""
+
+    hz: Annotated[float, Meta(ge=300, le=700, description="a frequency, 300 to 700 Hz")]
+    on_ms: ToneMilliseconds
+    off_ms: ToneMilliseconds
+    level_dbm0: float | None = None
+    """As measured, for a person; nothing depends on it."""
+
+
+class ExchangeLineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person can set for one analogue trunk."""
+
+    number: Annotated[str, Meta(pattern="^([+]?[0-9*#]+)?$", description="a telephone number")] = ""
+    """Its telephone number, by which the service is found: the line itself never says which number was called. Empty:
+    that of its trunk group."""
+    caller_id: Literal["any", "fsk", "dtmf", "none"] = "any"
+    """How the exchange tells who calls. `none`: not at all, so that the first ring is answered."""
+    release_on_polarity: bool = True
+    """Polarity that turns while the call is up is its end."""
+    loop_drop_ms: Annotated[int, Meta(ge=0, le=10_000, description="milliseconds, 0 to 10000")] = 250
+    """A break of the loop current this long is the end of the call; 0: never."""
+    silence_seconds: Annotated[float, Meta(ge=0, le=86400, description="seconds, 0 to a day")] = 120.0
+    """A line that says nothing for so long has been left; 0: never. The last resort."""
+    busy_tones: tuple[BusyTone, ...] = ()
+    """Learnt for this line."""
+    country_tones: bool = True
+    """Busy and congestion tone of the country's plan count as well."""
+    any_regular_tone: bool = True
+    """Eight like bursts of any tone are busy tone, too."""
+    dial_by: Literal["tones", "pulses"] = "tones"
+    dial_on: Literal["dial_tone", "wait"] = "dial_tone"
+    """Whether dial tone must be heard before dialling, or `dial_tone_seconds` are enough."""
+    dial_tone_seconds: Annotated[float, Meta(gt=0, le=60, description="seconds, more than 0 and at most 60")] = 5.0
+    """If no dial tone comes the call fails: the line is dead or somebody has just called in."""
+    answer_by: Literal["polarity", "dialling"] = "dialling"
+    """How the line tells that a call we placed was answered: by polarity, or not at all (then dialling counts)."""
+
+
+class ExchangeLineEntry(ExchangeLineSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`exchange_lines.json`: one document an analogue trunk that is not as usual. In force at `linebox reload`."""
+
+    line: Name
+    """Channel label, e.g. `FXO-1`."""
+
+    def settings(self) -> ExchangeLineSettings:
+        """Without the name of the line."""
+        return ExchangeLineSettings(**{name: getattr(self, name) for name in ExchangeLineSettings.__struct_fields__})
+
+
+class TrunkGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`trunk_groups.json`: trunks that have one number together (hunt group 连选号) and from which a call out takes a
+    free one."""
+
+    group: Name
+    lines: tuple[Name, ...] = ()
+    """Channel labels, e.g. `FXO-1`, in the order in which they are chosen."""
+    boards: tuple[Name, ...] = ()
+    """All trunks of these boards, after `lines`."""
+    number: Annotated[str, Meta(pattern="^([+]?[0-9*#]+)?$", description="a telephone number")] = ""
+    """The number that citizens call; analogue trunks without a number of their own are called by it."""
+    choice: Literal["ascending", "cyclic", "longest_idle"] = "ascending"
+    """Which free trunk a call out takes: the first, the one after the last that was taken, or the longest idle."""
+
+
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`services.json`: what a called number reaches."""
 
     service: Name
     title: Title
-    called: tuple[Annotated[str, Meta(pattern="^[+]?[0-9*#]+$", description="a telephone number")], ...]
+    called: tuple[Telephone, ...]
     """Called numbers. One service has `default` set and takes all others."""
     default: bool = False
     greeting: tuple[Sound, ...] = ("prompt:welcome",)
@@ -224,3 +333,5 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     agents: tuple[Agent, ...]
     seats: tuple[Seat, ...]
     logins: tuple[Login, ...]
+    exchange_lines: tuple[ExchangeLineEntry, ...] = ()
+    trunk_groups: tuple[TrunkGroup, ...] = ()

@@ -35,6 +35,8 @@ SUBJECTS = (
     Subject("agents", schemas.Agent, "agent"),
     Subject("seats", schemas.Seat, "seat"),
     Subject("logins", schemas.Login, "login"),
+    Subject("exchange_lines", schemas.ExchangeLineEntry, "line", optional=True),
+    Subject("trunk_groups", schemas.TrunkGroup, "group", optional=True),
 )
 SUBJECT = {subject.name: subject for subject in SUBJECTS}
 

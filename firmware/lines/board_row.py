@@ -80,12 +80,18 @@ class BoardRow:
 
 
 def board_rows(boards: Sequence[tuple[str, Sequence[ChannelPlace]]]) -> list[BoardRow]:
-    """Give each board, in order, the next free range of channel numbers. Raises ValueError for a name used twice."""
+    """Give each board, in order, the next free range of channel numbers. A channel whose label an earlier board has is
+    called `BOARD-LABEL`: seats and settings find lines by their labels. Raises ValueError for a name used twice."""
     rows: list[BoardRow] = []
     first = 0
+    taken: set[str] = set()
     for name, places in boards:
         if any(row.name == name for row in rows):
             raise ValueError(f"two boards are called {name}")
+        places = [
+            ChannelPlace(place.kind, f"{name}-{place.label}") if place.label in taken else place for place in places
+        ]
+        taken |= {place.label for place in places}
         state = BoardState(board=name, working=False, problem="not started yet", channels=len(places))
         rows.append(BoardRow(name, places, first, state))
         first += len(places)

@@ -19,6 +19,7 @@ from firmware.lines.messages import (
     AnyLineCommand,
     BlockChannel,
     ClearLeg,
+    ConfigureLines,
     Join,
     PlaceCall,
     Play,
@@ -68,6 +69,8 @@ class LineCommands:
                 blocked = self._bank.at(command.channel)
                 if blocked is not None:
                     self._bank.perform(blocked, blocked.block(command.blocked, now), now)
+            case ConfigureLines():
+                self._bank.configure(command, now)
             case Resume():
                 self._bank.store.confirm(command.last_number)
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.lines.exchange_line import ExchangeLineSettings, HeardCaller, HeardProgress
+from firmware.core.schemas import ExchangeLineSettings
+from firmware.lines.exchange_line import HeardCaller, HeardProgress
 from firmware.lines.line import Listening
 from firmware.media.codec import SAMPLE_RATE, Linear
 from firmware.media.plane import NEVER
@@ -69,7 +70,8 @@ class ExchangeEar:
             self._progress = self._progress or CallProgressDetector(self._channels)
             self._progress.reset(channel)
             self._up = np.append(self._up, channel)
-            tones = (*settings.busy_tones, *self._busy_tones)
+            learnt = [Cadence(tone.hz, tone.on_ms, tone.off_ms) for tone in settings.busy_tones]
+            tones = [*learnt, *(self._busy_tones if settings.country_tones else ())]
             self._counts[channel] = CadenceCount(tones, regular=settings.any_regular_tone)
             self._tone_limit[channel] = DIAL_TONE if listening == "dial_tone" else LONGEST_TONE
             limit = round(settings.silence_seconds * SAMPLE_RATE)

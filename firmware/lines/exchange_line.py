@@ -9,15 +9,15 @@ loop drop, busy tone, dial tone or a long silence, whatever comes first. Not her
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
 from boards.signals import Cause, DialPulses, Loop, LoopCurrent, Polarity, RingDetected
 from firmware.core.clock import MICROSECONDS, Stamp
+from firmware.core.schemas import ExchangeLineSettings
 from firmware.lines.line import DialTones, Effect, Line, Listening, ListenTo, Report, Send, Side
 from firmware.lines.messages import CallPlaced, IncomingCall, LegAnswered, LegCleared, PlaceCall, RingFailed
-from firmware.tones.call_progress import Cadence
 from firmware.tones.caller_id import CallerId, read_dtmf
 
 RINGS_OVER_US = 6_000_000
@@ -46,27 +46,6 @@ class HeardProgress(msgspec.Struct, frozen=True):
     """Busy tone, dial tone, or a silence that has lasted too long."""
 
     what: Literal["busy_tone", "dial_tone", "silence"]
-
-
-class ExchangeLineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person can set for one analogue trunk."""
-
-    number: str = ""
-    """Its telephone number, by which the service is found: the line itself never says which number was called."""
-    release_on_polarity: bool = True
-    loop_drop_ms: int = 250
-    """A break of the loop current this long is the end of the call; 0: never."""
-    silence_seconds: float = 120.0
-    """A line that says nothing for so long has been left; 0: never. The last resort."""
-    busy_tones: tuple[Cadence, ...] = ()
-    """Learnt for this line; those of the country count as well."""
-    any_regular_tone: bool = True
-    """Eight like bursts of any tone are busy tone, too."""
-    dial_by: Literal["tones", "pulses"] = "tones"
-    dial_tone_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
-    """If none comes the call fails: the line is dead or somebody has just called in."""
-    answer_by: Literal["polarity", "dialling"] = "dialling"
-    """How the line tells that a call we placed was answered: by polarity, or not at all (then dialling counts)."""
 
 
 class ExchangeLineState(StrEnum):
@@ -116,7 +95,7 @@ class ExchangeLine(Line, kw_only=True):
                 return "seized"
 
     def leg_state(self) -> str:
-        return self.state.value if self.state not in _WE_CALL else "alerting"
+        return self.state.value if self.state not in _WE_CALL else "dialling"
 
     @property
     def talking(self) -> bool:
@@ -133,6 +112,11 @@ class ExchangeLine(Line, kw_only=True):
             self.leg = self.calling = self.called = self.request = self.digits = ""
             self.caller = None
         return [] if listened == listens else [ListenTo(listens)]
+
+    def configure(self, settings: ExchangeLineSettings) -> list[Effect]:
+        """From now on these settings hold, also for what is listened for in a call that is up."""
+        changed, self.settings = settings != self.settings, settings
+        return [ListenTo(_LISTENS.get(self.state))] if changed and _LISTENS.get(self.state) == "end" else []
 
     # ---- from the line -----------------------------------------------------------------------------------------------
 
@@ -169,7 +153,7 @@ class ExchangeLine(Line, kw_only=True):
         if self.blocked:
             return [*effects, *self._set_state(ExchangeLineState.REFUSED)]
         self.caller = read_dtmf(digits)
-        if self.caller is not None:
+        if self.caller is not None or self.settings.caller_id == "none":
             return [*effects, *self._report(now)]
         return effects
 
@@ -194,6 +178,8 @@ class ExchangeLine(Line, kw_only=True):
     def heard(self, heard: HeardCaller | HeardProgress, now: Stamp) -> list[Effect]:
         """Something was heard on the line."""
         if isinstance(heard, HeardCaller) and self.state is ExchangeLineState.RINGING:
+            if self.settings.caller_id == "dtmf":
+                return []
             self.caller = heard.caller
             return self._report(now)
         if not isinstance(heard, HeardProgress):
@@ -213,6 +199,8 @@ class ExchangeLine(Line, kw_only=True):
     def digit(self, digit: str, now: Stamp) -> list[Effect]:
         """A digit was heard that is not the party's: perhaps a part of who calls."""
         if self.state not in (ExchangeLineState.IDLE, ExchangeLineState.RINGING):
+            return []
+        if self.settings.caller_id in ("fsk", "none"):
             return []
         if now.mono_us - self.digits_at_us > DIGITS_HOLD_US:
             self.digits = ""
@@ -312,6 +300,8 @@ class ExchangeLine(Line, kw_only=True):
         match timer:
             case "loop_drop":
                 return self._give_up(Cause.NORMAL, "line", now)
+            case "dial_tone" if self.settings.dial_on == "wait":
+                return self._dial(now)
             case "dial_tone":
                 return self._give_up(Cause.CONGESTION, "line", now)
             case "dialled" if self.settings.answer_by == "polarity":

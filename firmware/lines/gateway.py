@@ -18,7 +18,6 @@ from firmware.core.clock import Stamp
 from firmware.lines.board_row import BoardRow, board_rows
 from firmware.lines.commands import LineCommands
 from firmware.lines.digits import signalled_digit
-from firmware.lines.exchange_line import ExchangeLineSettings
 from firmware.lines.kinds import AnyLine, take_signal
 from firmware.lines.line_bank import LineBank
 from firmware.lines.messages import (
@@ -49,18 +48,15 @@ class Gateway:
         boot: str,
         machine_boot: str,
         r2_plan: R2Plan | None = None,
-        exchange_lines: Mapping[str, ExchangeLineSettings] | None = None,
     ) -> None:
         """`boards`: name and channels of each, in the configuration's order. `r2_plan`: tables of the CAS channels
-        (None: China's as shipped). `exchange_lines`: settings of analogue trunks by label. Raises ValueError for a name
-        twice, R2PlanError, PlanError."""
+        (None: China's as shipped). Lines are as usual until `ConfigureLines`. Raises ValueError for a name twice,
+        R2PlanError, PlanError."""
         self.boot = boot
         self.machine_boot = machine_boot
         self._boards = {row.name: row for row in board_rows(boards)}
         self._plane = MediaPlane(sum(len(places) for _, places in boards), sounds)
-        self._bank = LineBank(
-            list(self._boards.values()), self._plane, boot, r2_plan or load_r2_plan(), exchange_lines or {}
-        )
+        self._bank = LineBank(list(self._boards.values()), self._plane, boot, r2_plan or load_r2_plan())
         self._commands = LineCommands(self._bank, sounds)
         self.received: Block = np.full((len(self.lines), BLOCK), ALAW_SILENCE, np.uint8)
         """What came in in the last tick, all channels; overwritten by the next."""

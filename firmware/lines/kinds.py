@@ -20,7 +20,8 @@ from boards.signals import (
     Setup,
 )
 from firmware.core.clock import Stamp
-from firmware.lines.exchange_line import ExchangeLine, ExchangeLineSettings
+from firmware.core.schemas import ExchangeLineSettings
+from firmware.lines.exchange_line import ExchangeLine
 from firmware.lines.extension import ExtensionLine
 from firmware.lines.line import Effect
 from firmware.lines.r2.line import R2Line
@@ -30,10 +31,8 @@ from firmware.lines.trunk import TrunkLine
 AnyLine = TrunkLine | ExtensionLine | R2Line | ExchangeLine
 
 
-def new_line(
-    kind: ChannelKind, channel: int, boot: str, r2_plan: R2Plan, settings: ExchangeLineSettings | None
-) -> AnyLine:
-    """The machine for a channel of this kind, at rest and not yet in service. `settings`: an analogue trunk's."""
+def new_line(kind: ChannelKind, channel: int, boot: str, r2_plan: R2Plan) -> AnyLine:
+    """The machine for a channel of this kind, at rest and not yet in service."""
     match kind:
         case ChannelKind.TRUNK:
             return TrunkLine(channel=channel, boot=boot)
@@ -42,7 +41,7 @@ def new_line(
         case ChannelKind.CAS:
             return R2Line(channel=channel, boot=boot, plan=r2_plan)
         case ChannelKind.EXCHANGE_LINE:
-            return ExchangeLine(channel=channel, boot=boot, settings=settings or ExchangeLineSettings())
+            return ExchangeLine(channel=channel, boot=boot, settings=ExchangeLineSettings())
 
 
 def take_signal(line: AnyLine, signal: FromBoard, now: Stamp) -> list[Effect]:

@@ -6,18 +6,20 @@ Not here: boards (`gateway.py`), what a callserver says (`commands.py`), when a 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
 
 import msgspec
 
 from boards.base import Block
 from boards.signals import ToBoard
 from firmware.core.clock import Stamp
+from firmware.core.schemas import ExchangeLineSettings, R2Settings
 from firmware.lines.board_row import BoardRow
 from firmware.lines.digits import inband_digit
 from firmware.lines.ears import Ears, Heard
 from firmware.lines.event_store import EventStore
-from firmware.lines.exchange_line import ExchangeLine, ExchangeLineSettings, HeardCaller, HeardProgress
+from firmware.lines.exchange_line import ExchangeLine, HeardCaller, HeardProgress
 from firmware.lines.extension import ExtensionLine
 from firmware.lines.hearing import Hearing
 from firmware.lines.kinds import AnyLine, new_line
@@ -43,6 +45,7 @@ from firmware.lines.messages import (
     CallPlaced,
     ChannelChanged,
     ChannelState,
+    ConfigureLines,
     IncomingCall,
     LegAlerting,
     LegAnswered,
@@ -59,6 +62,8 @@ from firmware.media.plane import MediaPlane
 from firmware.tones.dtmf import DetectedDigit
 from firmware.tones.mfc import MfcSender
 
+_log = logging.getLogger(__name__)
+
 
 class LineBank:
     """One machine a channel, by channel number."""
@@ -69,13 +74,11 @@ class LineBank:
         plane: MediaPlane,
         boot: str,
         r2_plan: R2Plan,
-        exchange_lines: Mapping[str, ExchangeLineSettings],
     ) -> None:
-        """`rows`: the boards in the order of their channels. Raises PlanError."""
+        """`rows`: the boards in the order of their channels. `r2_plan`: the country's. Raises PlanError."""
         places = [place for row in rows for place in row.places]
         self.lines: list[AnyLine] = [
-            new_line(place.kind, channel, boot, r2_plan, exchange_lines.get(place.label))
-            for channel, place in enumerate(places)
+            new_line(place.kind, channel, boot, r2_plan) for channel, place in enumerate(places)
         ]
         self.attended = False
         """True while a callserver is connected."""
@@ -83,6 +86,7 @@ class LineBank:
         """Leg → channel."""
         self.hearing = Hearing(plane)
         self.store = EventStore()
+        self._r2_plan = r2_plan
         self._places = places
         self._board_of = [row for row in rows for _ in row.places]
         self._plane = plane
@@ -97,6 +101,20 @@ class LineBank:
     def at(self, channel: int) -> AnyLine | None:
         """The line on a channel, or None if there is no such channel."""
         return self.lines[channel] if 0 <= channel < len(self.lines) else None
+
+    def configure(self, wanted: ConfigureLines, now: Stamp) -> None:
+        """From now on lines are set so. A setting for a line that there is not is told and harms nobody."""
+        settings = {entry.line: entry for entry in wanted.exchange_lines}
+        for line, place, row in zip(self.lines, self._places, self._board_of, strict=True):
+            if isinstance(line, ExchangeLine):
+                entry = settings.pop(place.label, None)
+                chosen = entry.settings() if entry is not None else ExchangeLineSettings()
+                number = chosen.number or wanted.numbers.get(row.name, "")
+                self.perform(line, line.configure(msgspec.structs.replace(chosen, number=number)), now)
+            elif isinstance(line, R2Line):
+                line.plan = self._r2_plan.with_settings(wanted.r2.get(row.name, R2Settings()))
+        for label in settings:
+            _log.warning("there are settings for %s, which is no exchange line of this box", label)
 
     # ---- time --------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import msgspec
 
 from boards.signals import Cause, ChannelKind
 from firmware.core.clock import Stamp
+from firmware.core.schemas import ExchangeLineEntry, R2Settings
 
 # ---- line events -----------------------------------------------------------------------------------------------------
 
@@ -257,6 +258,17 @@ class BlockChannel(msgspec.Struct, tag="block_channel", frozen=True):
     blocked: bool
 
 
+class ConfigureLines(msgspec.Struct, tag="configure_lines", frozen=True, kw_only=True):
+    """How lines are set from now on: those that are not named are as usual. Calls that are up go on."""
+
+    exchange_lines: tuple[ExchangeLineEntry, ...] = ()
+    """Analogue trunks, by channel label."""
+    numbers: dict[str, str] = {}
+    """The number of a board's analogue trunks that have none of their own, by board."""
+    r2: dict[str, R2Settings] = {}
+    """Spans with line bits, by board."""
+
+
 class Attach(msgspec.Struct, tag="attach", frozen=True):
     """First message of a callserver: the gateway boot and last event number that it has stored (empty, 0 if none)."""
 
@@ -281,6 +293,7 @@ AnyLineCommand = (
     | StopPlay
     | Join
     | BlockChannel
+    | ConfigureLines
     | Attach
     | Resume
 )

@@ -75,6 +75,8 @@ class ScriptedLines:
         self.sent: list[lines.AnyLineEvent] = []
         """All line events of this start of the gateway."""
         self.orders: list[lines.AnyLineCommand] = []
+        """All but how the lines are set."""
+        self.line_settings: lines.ConfigureLines | None = None
         self.events: list[CallEvent] = []
         self.to_recorder: list[ToRecorder] = []
         self._legs = 0
@@ -130,7 +132,11 @@ class ScriptedLines:
 
     def carry(self, effects: Effects) -> Effects:
         self.journal.commit(effects.rows, effects.live)
-        self.orders += effects.orders
+        for order in effects.orders:
+            if isinstance(order, lines.ConfigureLines):
+                self.line_settings = order
+            else:
+                self.orders.append(order)
         self.events += effects.events
         self.to_recorder += effects.recorder
         return effects

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from firmware.calls import messages as cti
 from firmware.calls.messages import AgentState, EventName
-from firmware.lines.messages import Hear, Join, Play, RingExtension
+from firmware.core.schemas import ExchangeLineEntry
+from firmware.lines.messages import ConfigureLines, Hear, Join, Play, RingExtension
 from firmware.records import tables
-from tests.contacts.scripted_lines import ScriptedLines
+from tests.contacts.scripted_lines import ScriptedLines, office_configuration
 
 
 def test_a_restarted_callserver_knows_the_conversation_and_says_again_what_shall_be(exchange: ScriptedLines) -> None:
@@ -136,3 +139,16 @@ def test_numbers_have_no_gap_over_restarts(exchange: ScriptedLines) -> None:
     for table in (tables.contacts, tables.calls, tables.legs, tables.segments, tables.events):
         numbers = sorted(row["number"] for row in exchange.rows(table))
         assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_how_lines_are_set_is_said_to_a_gateway_that_comes_and_when_it_changes(exchange: ScriptedLines) -> None:
+    assert exchange.line_settings == ConfigureLines()
+    own = (ExchangeLineEntry(line="FXO-1", number="87654321"),)
+    changed = msgspec.structs.replace(office_configuration(), exchange_lines=own)
+    request = cti.Request(1, cti.ReloadConfiguration(), "test")
+    exchange.carry(exchange.server.configure(1, request, changed, exchange.now))
+    assert exchange.line_settings == ConfigureLines(exchange_lines=own)
+    exchange.line_settings = None
+    exchange.attach()
+
+    assert exchange.line_settings == ConfigureLines(exchange_lines=own)

@@ -9,10 +9,11 @@ import numpy as np
 from boards.base import ALAW_SILENCE, Block, ChannelPlace
 from boards.signals import Cause, ChannelKind, Loop, RingDetected
 from firmware.core.clock import VirtualClock
-from firmware.lines.exchange_line import ExchangeLineSettings
+from firmware.core.schemas import ExchangeLineEntry
 from firmware.lines.gateway import Gateway
 from firmware.lines.messages import (
     AnswerLeg,
+    ConfigureLines,
     IncomingCall,
     LegCleared,
 )
@@ -34,13 +35,15 @@ class ExchangeBench(Bench):
     def __init__(self, **settings: Any) -> None:
         self.clock = VirtualClock(utc_us=1_700_000_000_000_000, mono_us=5_000_000)
         places = [ChannelPlace(ChannelKind.EXCHANGE_LINE, f"FXO-{number}") for number in (1, 2)]
-        lines = {"FXO-1": ExchangeLineSettings(number="12345", **settings)}
-        self.gateway = Gateway(
-            [("card", places)], SoundStore({}), boot="b00t", machine_boot="machine", exchange_lines=lines
-        )
+        self.gateway = Gateway([("card", places)], SoundStore({}), boot="b00t", machine_boot="machine")
         self.signals, self.events = [], []
+        self.configure(**settings)
         self.open()
         self.look()
+
+    def configure(self, **settings: Any) -> None:
+        line = ExchangeLineEntry(**{"line": "FXO-1", "number": "12345", **settings})
+        self.command(ConfigureLines(exchange_lines=(line,)))
 
     def hear(self, audio: Alaw, channel: int = FIRST) -> Alaw:
         """The exchange says this on a line, whole blocks; what goes out on it meanwhile."""

@@ -10,6 +10,7 @@ import pytest
 
 from boards.base import ALAW_SILENCE
 from boards.signals import Alarm, Cause, Loop, LoopCurrent, Polarity, RingDetected
+from firmware.core.schemas import BusyTone
 from firmware.lines.messages import (
     AnswerLeg,
     BlockChannel,
@@ -23,7 +24,6 @@ from firmware.lines.messages import (
 )
 from firmware.media import codec
 from firmware.media.codec import Alaw
-from firmware.tones.call_progress import Cadence
 from firmware.tones.caller_id import dtmf_digits, multiple_data
 from firmware.tones.fsk import modulate
 from firmware.tones.generate import dtmf, pause, sine
@@ -208,7 +208,7 @@ def test_the_busy_tone_that_was_learnt_for_the_line_ends_the_call() -> None:
     deaf.hear(np.tile(odd, 12))
     assert deaf.state(FIRST) == "up"
 
-    taught = ExchangeBench(any_regular_tone=False, busy_tones=(Cadence(411, 192, 198),))
+    taught = ExchangeBench(any_regular_tone=False, busy_tones=(BusyTone(hz=411, on_ms=192, off_ms=198),))
     taught.answered()
     taught.hear(np.tile(odd, 4))
     assert taught.over() == ("line", Cause.NORMAL)

@@ -311,6 +311,13 @@ def test_a_board_that_is_not_there_does_not_move_the_channels_of_the_next() -> N
     assert set(gateway.received[: len(CHANNELS)].ravel().tolist()) == {ALAW_SILENCE}
 
 
+def test_lines_of_two_boards_have_labels_of_their_own() -> None:
+    gateway = Gateway([("a", CHANNELS), ("b", CHANNELS)], SoundStore({}), "boot", "machine")
+    labels = [state.label for state in gateway.snapshot(True, Bench().clock.now()).channels]
+
+    assert labels == [place.label for place in CHANNELS] + [f"b-{place.label}" for place in CHANNELS]
+
+
 def test_two_boards_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="two boards are called a"):
         Gateway([("a", CHANNELS), ("a", CHANNELS)], SoundStore({}), "boot", "machine")

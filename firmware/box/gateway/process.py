@@ -28,6 +28,7 @@ from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.schemas import Configuration
 from firmware.lines.gateway import Gateway
+from firmware.lines.line_settings import line_settings
 from firmware.media.ring import RingWriter, remove_dead_rings
 from firmware.media.sounds import SoundStore
 from firmware.tones.plan import load_plan
@@ -67,6 +68,7 @@ class GatewayProcess:
         sounds = SoundStore.load(load_plan().samples(), language=configuration.box.language)
         boot = secrets.token_hex(4)
         self._gateway = Gateway([(board.name, board.channels) for board in boards], sounds, boot, machine_boot_id())
+        self._gateway.handle_command(line_settings(configuration), self._clock.now())
         remove_dead_rings(paths.run)
         self._ring = RingWriter(paths.ring(boot), boot, max(1, len(self._gateway.lines)))
         self._door = CallserverDoor(paths, self._gateway, self._clock, self._watcher)

@@ -6,19 +6,18 @@ Every table and timer there names its source or says that it has none; all are m
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from boards.signals import Cause
+from firmware.core.schemas import R2Settings, R2Timer
 
 PLANS = Path(__file__).parent
 
 MICROSECONDS_PER_MILLISECOND = 1000
 LAST_SIGNAL = 15
-TIMERS = frozenset(
-    "recognition shortest_signal seize answer release_guard clear_back release settle answer_guard forward_tone "
-    "forward_silence first_digit next_digit backward_tone pulse pulse_gap".split()
-)
+TIMERS: frozenset[str] = frozenset(get_args(R2Timer))
 
 
 class R2PlanError(Exception):
@@ -113,6 +112,25 @@ class R2Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     causes: Causes
     forward: Forward
     called: Called
+
+    def with_settings(self, settings: R2Settings) -> R2Plan:
+        """The same plan as one span has it."""
+        timers = {name: Timing(ms=ms, source="boards.json") for name, ms in settings.timers_ms.items()}
+        forward, called = self.forward, self.called
+        return msgspec.structs.replace(
+            self,
+            timers={**self.timers, **timers},
+            forward=msgspec.structs.replace(
+                forward,
+                calling_category=settings.calling_category or forward.calling_category,
+                call_kind=settings.call_kind or forward.call_kind,
+            ),
+            called=msgspec.structs.replace(
+                called,
+                otherwise=settings.called_digits or called.otherwise,
+                lengths={**called.lengths, **settings.called_lengths},
+            ),
+        )
 
     def refusal(self, cause: Cause) -> int:
         """The backward signal (KB) that tells the caller's exchange why a call is refused."""
