@@ -277,7 +277,7 @@ class Attach(msgspec.Struct, tag="attach", frozen=True):
 
 
 class Resume(msgspec.Struct, tag="resume", frozen=True):
-    """Confirms what is stored: events up to here need not be kept any more."""
+    """Confirms what is stored: events up to here need not be kept any more. Said every second as a sign of life."""
 
     last_number: int
 

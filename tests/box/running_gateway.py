@@ -30,6 +30,7 @@ from firmware.lines.messages import (
     Attach,
     BoardChanged,
     BoardState,
+    Resume,
     Snapshot,
     decode_from_gateway,
 )
@@ -53,9 +54,13 @@ class Callserver:
         self.events: list[AnyLineEvent] = []
         self.snapshot: Snapshot | None = None
         self.peer.send(Attach(boot, last_number))
+        self._life_sign = time.monotonic()
 
     def look(self, seconds: float = 0.0) -> None:
-        """Read what has come; wait for something for at most `seconds`."""
+        """Read what has come; wait for something for at most `seconds`. Shows life, as a callserver does."""
+        if time.monotonic() - self._life_sign > 1.0:
+            self._life_sign = time.monotonic()
+            self.peer.send(Resume(0))
         if select.select([self.peer.fileno()], [], [], seconds)[0]:
             for message in self.peer.receive():
                 if isinstance(message, Snapshot):

@@ -38,6 +38,7 @@ from firmware.records.journal import Journal
 from firmware.records.messages import ToRecorder
 
 RECONNECT_US = 200_000
+LIFE_SIGN_US = 1_000_000
 """How often the gateway is looked for while it is away."""
 
 CONFIRM_EVERY = 100
@@ -76,6 +77,7 @@ class CallServerProcess:
         self._selector = selectors.DefaultSelector()
         self._gateway: Peer | None = None
         self._gateway_try_us = 0
+        self._life_sign_us = 0
         self._recorder = RecorderDoor(paths, self._selector)
         self._confirmed = 0
         self._stored_recording = numbers["recordings"]
@@ -92,6 +94,7 @@ class CallServerProcess:
             self._selector.register(listener, selectors.EVENT_READ)
         while not self._stopping:
             self._connect_gateway()
+            self._show_life()
             for key, _ in self._selector.select(self._patience()):
                 self._serve(key.fileobj)
             if self._clock.now().mono_us >= (self._server.next_deadline() or 1 << 62):
@@ -136,8 +139,16 @@ class CallServerProcess:
         except PeerGone:
             return
         self._gateway = peer
+        self._confirmed = 0
         self._selector.register(peer, selectors.EVENT_READ)
         self._order(peer, self._server.attach_request())
+
+    def _show_life(self) -> None:
+        """Every second: whoever says nothing for five is taken for hung."""
+        now_us = self._clock.now().mono_us
+        if self._gateway is not None and now_us >= self._life_sign_us:
+            self._life_sign_us = now_us + LIFE_SIGN_US
+            self._order(self._gateway, Resume(self._confirmed))
 
     def _read_gateway(self) -> None:
         gateway = self._gateway

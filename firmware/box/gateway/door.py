@@ -2,6 +2,7 @@
 
 A connection counts only once it has said Attach; garbage closes the connection that sent it and nothing else. Events
 are sent in portions and only as fast as the callserver reads: what it has not read waits in the gateway's event store.
+A callserver that says nothing for five seconds hangs: it counts as gone, so that new calls are looked after meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from select import EPOLLIN, EPOLLOUT, epoll
 
 import msgspec
 
-from firmware.core.clock import Clock
+from firmware.core.clock import MICROSECONDS, Clock
 from firmware.core.messages import Peer, PeerGone, accept, frame, listen
 from firmware.core.paths import BoxPaths
 from firmware.lines.gateway import Gateway
@@ -21,6 +22,8 @@ from firmware.lines.messages import AnyLineCommand, Attach, Resume
 
 PORTION = 200
 """Events that are sent in one turn of the loop: to encode more would delay the next tick."""
+SILENT_US = 5 * MICROSECONDS
+"""A callserver speaks every second, if only to say again what is stored."""
 WAITING_MOST = 8
 """Connections that have not said Attach; the oldest goes when there are more."""
 
@@ -41,6 +44,7 @@ class CallserverDoor:
         watcher.register(self._listener.fileno(), EPOLLIN)
         self._waiting: dict[int, Peer] = {}
         self._peer: Peer | None = None
+        self._heard_us = 0
         self._sent_number = 0
         self._watches_writing = False
 
@@ -70,6 +74,11 @@ class CallserverDoor:
         self._sent_number = events[-1].number
         self._watch_writing(peer)
         return not peer.wants_to_write and self._sent_number != self._gateway.last_number
+
+    def watch(self, now_us: int) -> None:
+        """Once a second: close the connection of a callserver that hangs. It attaches again when it is back."""
+        if self._peer is not None and now_us - self._heard_us > SILENT_US:
+            self._drop(self._peer, f"it said nothing for {SILENT_US // MICROSECONDS} s")
 
     def close(self) -> None:
         for peer in (*self._waiting.values(), *([self._peer] if self._peer else [])):
@@ -101,6 +110,7 @@ class CallserverDoor:
         if isinstance(message, Attach):
             self._attach(peer, message)
         elif peer is self._peer:
+            self._heard_us = self._clock.now().mono_us
             if isinstance(message, Resume) and message.last_number > self._sent_number:
                 return  # of the gateway that was here before: nobody can have stored what was not sent
             self._gateway.handle_command(message, self._clock.now())
@@ -113,6 +123,7 @@ class CallserverDoor:
         self._waiting.pop(peer.fileno(), None)
         self._peer = peer
         now = self._clock.now()
+        self._heard_us = now.mono_us
         snapshot, missed = self._gateway.attach(attach, now)
         self._sent_number = missed[0].number - 1 if missed else snapshot.last_number
         _log.info("a callserver attached, %s", "resumed" if snapshot.resumed else "anew")

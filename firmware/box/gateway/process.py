@@ -102,6 +102,7 @@ class GatewayProcess:
             if now.mono_us >= self._next_look_us:
                 self._next_look_us = now.mono_us + LOOK_EVERY_US
                 self._look_after_boards(now)
+                self._door.watch(now.mono_us)
 
     def close(self) -> None:
         self._boards.close()
