@@ -90,7 +90,7 @@ def demonstration_documents(administrator_password: str) -> dict[str, list[dict[
         ],
         # Seats 5 to 8 have headsets: a person takes calls at the page alone, without a telephone.
         "seats": [
-            {"seat": str(number), "extension": f"FXS-{number}", "headset": number > 4}
+            {"seat": str(number), "extension": f"FXS-{number}", "headset": number > 4, "phone_display": number <= 4}
             for number in range(1, len(AGENT_NAMES) + 1)
         ],
         "logins": [

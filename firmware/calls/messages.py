@@ -126,6 +126,13 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     seat: str = ""
     trunk: str = ""
     recorded: bool = False
+    presentation: str = "allowed"
+    """`allowed`, `restricted` or `unavailable`; the calling number is empty unless it is allowed."""
+    calling_name: str = ""
+    region: str = ""
+    """Where the number is from (`regions.py`): a name, a code, or empty."""
+    times: int | None = None
+    """How often this number has called, this call included; None: not known."""
 
 
 class BoxState(msgspec.Struct, tag="box_state", frozen=True, kw_only=True):

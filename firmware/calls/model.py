@@ -80,6 +80,11 @@ class Contact(msgspec.Struct, kw_only=True):
     """Name of the play whose end is waited for."""
     calling_name: str = ""
     """As the line said it."""
+    presentation: str = "allowed"
+    region: str = ""
+    """Where the calling number is from, as `firmware/calls/regions.py` has it."""
+    times: int | None = None
+    """How often the number has called, this call included; None while it is not known."""
     menu: Menu | None = None
     attempts: int = 0
     """Menu prompts played so far."""

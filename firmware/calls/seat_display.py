@@ -7,16 +7,17 @@ Idle: state and queue; offered or talking: number, name, region, how often this 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from firmware.calls.messages import AgentState, BoxState
+from firmware.calls.messages import AgentState, BoxState, ContactView
 from firmware.core import gb2312
 
 Language = Literal["zh_CN", "en"]
+Presentation = Literal["allowed", "restricted", "unavailable"]
 TEXTS = Path(__file__).parent / "seat_texts.toml"
 
 WITH_CALLER = (AgentState.OFFERED, AgentState.TALKING)
@@ -29,9 +30,10 @@ class CallerShown:
     number: str = ""
     name: str = ""
     region: str = ""
+    """A name, or a code of `regions.py`."""
     times: int | None = None
     """How often the citizen has called, this call included."""
-    presentation: Literal["allowed", "restricted", "unavailable"] = "allowed"
+    presentation: Presentation = "allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,15 @@ class SeatShown:
     caller: CallerShown | None = None
 
 
-def seat_shown(state: BoxState, seat: str, known: Callable[[str], CallerShown]) -> SeatShown:
-    """What the seat shows in this state of the box. `known`: what is known of a calling number."""
+def caller_shown(contact: ContactView) -> CallerShown:
+    """What is known of the citizen of a contact. Whose number is withheld is nobody who could be known."""
+    if contact.presentation != "allowed":
+        return CallerShown(presentation="restricted" if contact.presentation == "restricted" else "unavailable")
+    return CallerShown(contact.calling, contact.calling_name, contact.region, contact.times)
+
+
+def seat_shown(state: BoxState, seat: str) -> SeatShown:
+    """What the seat shows in this state of the box."""
     agent = next((one for one in state.agents if one.seat == seat), None)
     if agent is None:
         return SeatShown(waiting=sum(queue.waiting for queue in state.queues))
@@ -56,7 +65,7 @@ def seat_shown(state: BoxState, seat: str, known: Callable[[str], CallerShown]) 
         state=agent.state,
         agent=agent.agent,
         waiting=sum(queue.waiting for queue in state.queues if queue.queue in agent.queues),
-        caller=known(contact.calling) if contact is not None and with_caller else None,
+        caller=caller_shown(contact) if contact is not None and with_caller else None,
     )
 
 
@@ -76,6 +85,12 @@ def rows_of(shown: SeatShown, columns: int, rows: int, language: Language = "zh_
         elif len(filled) < rows:
             filled.append(part)
     return tuple(gb2312.field(text, columns) for text in [*filled, *[""] * rows][:rows])
+
+
+def offline_rows(columns: int, rows: int, language: Language = "zh_CN") -> tuple[str, ...]:
+    """The same of a display that does not know what is going on: it must not go on to show what was."""
+    texts = [_words()[language]["text"]["offline"], *[""] * (rows - 1)]
+    return tuple(gb2312.field(text, columns) for text in texts)
 
 
 def phone_text(shown: SeatShown, language: Language = "zh_CN") -> tuple[str, str]:
@@ -102,7 +117,10 @@ def _caller_parts(caller: CallerShown, language: Language) -> list[str]:
     times = "" if caller.times is None else text["times"].format(count=caller.times)
     if caller.times == 1:
         times = text["first"]
-    return [part for part in (number, caller.name if allowed else "", caller.region, times) if part]
+    region = _words()[language]["region"].get(caller.region, caller.region)
+    parts = [number, caller.name if allowed else "", region, times]
+    # A display without Chinese would show a row of question marks.
+    return [part for part in parts if part and (language == "zh_CN" or part.isascii())]
 
 
 @cache

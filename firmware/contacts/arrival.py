@@ -9,6 +9,8 @@ from __future__ import annotations
 from firmware.calls.messages import EventName
 from firmware.calls.model import Contact, ContactState, Leg, Party
 from firmware.calls.numbers import normalise
+from firmware.calls.regions import region_of
+from firmware.contacts.effects import CallerLookup
 from firmware.contacts.keeper import Keeper
 from firmware.contacts.ledger import Ledger, moment
 from firmware.contacts.offering import Offering
@@ -52,6 +54,7 @@ class Arrival:
         leg = self._keeper.new_leg(number, call, Party.CITIZEN, event.channel, event.at, calling, gateway_leg=event.leg)
         self._ledger.update("legs", leg.number, started_sample=event.sample)
         self._ledger.begin_segment(leg, "ringing", event.at)
+        shown = calling if event.presentation == "allowed" else ""
         contact = Contact(
             number=number,
             call=call,
@@ -59,8 +62,10 @@ class Arrival:
             since=event.at,
             arrived=event.at,
             service=service.service,
-            calling=calling if event.presentation == "allowed" else "",
+            calling=shown,
             calling_name=event.calling_name if event.presentation == "allowed" else "",
+            presentation=event.presentation,
+            region=region_of(shown, self._office.configuration.box.number_regions),
             called=called,
             trunk=label,
             citizen_leg=leg.number,
@@ -68,6 +73,8 @@ class Arrival:
         self._office.add(contact)
         self._keeper.emit(EventName.ARRIVED, contact, event.at, leg=leg.number)
         self._keeper.order(AnswerLeg(event.leg))
+        if shown:
+            self._ledger.effects.lookups.append(CallerLookup(number, shown))
 
     def answered(self, event: LegAnswered, leg: Leg, now: Stamp) -> None:
         """The citizen's line is open: from here on it is recorded; the service begins to speak."""

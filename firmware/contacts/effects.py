@@ -1,7 +1,7 @@
 """What the callserver's core wants done after it has handled something. Doing it is the process shell's business.
 
-Line orders go out at once. Everything else waits until `rows` and `live` are committed: then the recorder is told, and
-events and replies go out. What was promised to somebody is therefore always on disk.
+Line orders and look-ups go out at once. Everything else waits until `rows` and `live` are committed: then the recorder
+is told, and events and replies go out. What was promised to somebody is therefore always on disk.
 """
 
 from __future__ import annotations
@@ -32,6 +32,15 @@ class RowUpdate:
     values: dict[str, Value]
 
 
+@dataclass(frozen=True)
+class CallerLookup:
+    """A question to the records: how many contacts before this one came from the number? `CallServer.caller_known` is
+    told the answer. A call does not wait for it."""
+
+    contact: int
+    calling: str
+
+
 @dataclass
 class Effects:
     """Collected while one input, or several in a batch, are handled."""
@@ -46,6 +55,7 @@ class Effects:
     subscriptions: list[tuple[int, int]] = field(default_factory=list)
     """(client, after number): send stored events after that number, then all."""
     recorder: list[ToRecorder] = field(default_factory=list)
+    lookups: list[CallerLookup] = field(default_factory=list)
 
     def take(self, other: Effects) -> None:
         """Append what another one wants, in order."""
@@ -56,6 +66,7 @@ class Effects:
         self.replies += other.replies
         self.subscriptions += other.subscriptions
         self.recorder += other.recorder
+        self.lookups += other.lookups
 
     @property
     def must_be_stored(self) -> bool:

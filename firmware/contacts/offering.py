@@ -10,6 +10,7 @@ from firmware.contacts.agents import Agents
 from firmware.contacts.keeper import Keeper
 from firmware.contacts.ledger import Ledger, moment
 from firmware.contacts.office import Office
+from firmware.contacts.telling import Telling
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.lines.messages import Play, RingExtension
 
@@ -19,11 +20,12 @@ HEADSET_ALERT = ("tone:zip",)
 class Offering:
     """From the queue to a ringing phone, and back."""
 
-    def __init__(self, office: Office, ledger: Ledger, keeper: Keeper, agents: Agents) -> None:
+    def __init__(self, office: Office, ledger: Ledger, keeper: Keeper, agents: Agents, telling: Telling) -> None:
         self._office = office
         self._ledger = ledger
         self._keeper = keeper
         self._agents = agents
+        self._telling = telling
 
     def enqueue(self, contact: Contact, queue: str, at: Stamp) -> None:
         """The contact waits for a person: behind all who wait already, with music."""
@@ -100,7 +102,7 @@ class Offering:
         if phone.headset:
             self._keeper.order(Play(phone.gateway_leg, contact.request, HEADSET_ALERT, loop=True))
         else:
-            self._keeper.order(RingExtension(contact.request, phone.channel, contact.calling, contact.calling_name))
+            self._keeper.order(RingExtension(contact.request, phone.channel, *self._telling.caller_text(contact)))
 
     def take_back(self, contact: Contact, at: Stamp, fault: str) -> None:
         """The offer ends without an answer: the contact is at the head of its queue again. `fault` is why the agent is

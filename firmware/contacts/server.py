@@ -17,13 +17,14 @@ from firmware.calls.model import Contact, ContactState, Party
 from firmware.contacts.agents import Agents, Refused
 from firmware.contacts.arrival import Arrival
 from firmware.contacts.conversation import CONNECTED, Conversation
-from firmware.contacts.effects import Effects
+from firmware.contacts.effects import CallerLookup, Effects
 from firmware.contacts.keeper import Keeper, close_message
 from firmware.contacts.ledger import Ledger, moment
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
 from firmware.contacts.phones import Phones
 from firmware.contacts.recovery import Recovery
+from firmware.contacts.telling import Telling
 from firmware.contacts.views import box_state
 from firmware.core.clock import Stamp
 from firmware.core.schemas import Configuration
@@ -66,7 +67,8 @@ class CallServer:
         self._ledger = Ledger(last_numbers, box.machine_boot)
         self._agents = Agents(self.office, self._ledger)
         keeper = Keeper(self.office, self._ledger)
-        self._offering = Offering(self.office, self._ledger, keeper, self._agents)
+        self._telling = Telling(self.office, self._ledger)
+        self._offering = Offering(self.office, self._ledger, keeper, self._agents, self._telling)
         self._arrival = Arrival(self.office, self._ledger, keeper, self._offering)
         self._conversation = Conversation(self.office, self._ledger, keeper, self._agents, self._offering)
         self._phones = Phones(self.office, self._ledger, self._agents, self._offering)
@@ -111,6 +113,8 @@ class CallServer:
             box.last_line_number = snapshot.last_number
             self._recovery.end_everything(now, now, Cause.FAILURE)
             self._recovery.take_up_legs(snapshot, now)
+        self._telling.forget_all()
+        self._telling.changed(now)
         self._agents.follow_configuration(now)
         self._caught_up = snapshot.last_number
         if self._lines_known():
@@ -172,6 +176,8 @@ class CallServer:
                 pass  # the phone's port is told idle by LegCleared, when it has been put down
             case ChannelChanged():
                 self.office.channels[event.state.channel] = event.state
+                if event.state.state != "idle":
+                    self._telling.forget(event.state.channel)
                 self._ledger.emit(EventName.CHANNEL_CHANGED, event.at, channel=event.state)
             case BoardChanged():
                 self.office.boards[event.state.board] = event.state
@@ -221,6 +227,21 @@ class CallServer:
             else:
                 orders.append(close_message(one))
         return orders
+
+    # ---- records ----------------------------------------------------------------------------------------------------
+
+    def lookups(self) -> list[CallerLookup]:
+        """What live contacts still have to be asked of the records, after a start."""
+        contacts = self.office.contacts.values()
+        return [CallerLookup(one.number, one.calling) for one in contacts if one.calling and one.times is None]
+
+    def caller_known(self, contact: int, earlier: int, now: Stamp) -> Effects:
+        """The answer to a look-up: so many contacts came from this number before."""
+        asked = self.office.contacts.get(contact)
+        if asked is not None:
+            asked.times = earlier + 1
+            self.office.touch(asked)
+        return self._done(now)
 
     # ---- requests ---------------------------------------------------------------------------------------------------
 
@@ -313,7 +334,8 @@ class CallServer:
             return None
         waiting = [one.deadline_us for one in self.office.contacts.values() if one.deadline_us]
         waiting += [one.deadline_us for one in self.office.agents.values() if one.deadline_us]
-        return min(waiting, default=None)
+        telling_us = self._telling.next_deadline()
+        return min(waiting if telling_us is None else [*waiting, telling_us], default=None)
 
     def advance(self, now: Stamp) -> Effects:
         """Time has passed: offers that nobody answered, menus that nobody chose from, wrap-ups that are over."""
@@ -329,12 +351,15 @@ class CallServer:
             if agent.deadline_us and agent.deadline_us <= now.mono_us:
                 self._agents.free(agent, now)
         self._match(now)
+        self._telling.advance(now)
         return self._done(now)
 
     def _done(self, now: Stamp) -> Effects:
         """Close what was handled: everything that changed is to be stored."""
         effects = self._ledger.effects
         effects.live.update(self.office.take_changes())
+        if effects.rows:
+            self._telling.changed(now)
         if self.gateway_connected and (effects.rows or effects.orders or effects.live):
             self.office.box.last_seen = now
             self.office.touch(self.office.box)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from firmware.calls.messages import AgentState, AgentView, BoxState, ContactView, QueueView, SeatView
-from firmware.calls.model import ContactState
+from firmware.calls.model import Contact, ContactState
 from firmware.contacts.office import Office
 from firmware.core.clock import Stamp
 
@@ -23,7 +23,7 @@ def box_state(
         agents=_agents(office),
         seats=_seats(office),
         queues=_queues(office),
-        contacts=_contacts(office),
+        contacts=tuple(contact_view(office, office.contacts[number]) for number in sorted(office.contacts)),
         channels=tuple(office.channels[channel] for channel in sorted(office.channels)),
         boards=tuple(office.boards[board] for board in sorted(office.boards)),
     )
@@ -78,21 +78,23 @@ def _queues(office: Office) -> tuple[QueueView, ...]:
     return tuple(views)
 
 
-def _contacts(office: Office) -> tuple[ContactView, ...]:
-    return tuple(
-        ContactView(
-            contact=one.number,
-            state=str(one.state),
-            calling=one.calling,
-            called=one.called,
-            service=one.service,
-            arrived=one.arrived,
-            since=one.since,
-            queue=one.queue,
-            agent=one.agent,
-            seat=office.agents[one.agent].seat if one.agent in office.agents else "",
-            trunk=one.trunk,
-            recorded=one.recording in office.recordings,
-        )
-        for _, one in sorted(office.contacts.items())
+def contact_view(office: Office, contact: Contact) -> ContactView:
+    """One live contact."""
+    return ContactView(
+        contact=contact.number,
+        state=str(contact.state),
+        calling=contact.calling,
+        called=contact.called,
+        service=contact.service,
+        arrived=contact.arrived,
+        since=contact.since,
+        queue=contact.queue,
+        agent=contact.agent,
+        seat=office.agents[contact.agent].seat if contact.agent in office.agents else "",
+        trunk=contact.trunk,
+        recorded=contact.recording in office.recordings,
+        presentation=contact.presentation,
+        calling_name=contact.calling_name,
+        region=contact.region,
+        times=contact.times,
     )

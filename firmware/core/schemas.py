@@ -17,6 +17,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=64, description="a name that
 Title = Annotated[str, Meta(min_length=1, max_length=200, description="a text that is not empty")]
 Sound = Annotated[str, Meta(pattern="^[a-z]+:.+$", description="a sound such as prompt:welcome or music:waiting")]
 Digit = Annotated[str, Meta(pattern="^[0-9*#]$", description="one digit, * or #")]
+NumberPrefix = Annotated[str, Meta(pattern="^[+]?[0-9]+$", description="the first digits of a telephone number")]
 Seconds = Annotated[float, Meta(gt=0, le=86400, description="seconds, more than 0 and at most a day")]
 Role = Literal["administrator", "supervisor", "agent"]
 
@@ -32,6 +33,9 @@ class Box(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     region: Annotated[str, Meta(pattern="^[0-9]{6}$", description="six digits, as in GB/T 2260")]
     """Administrative division code GB/T 2260, six digits."""
     language: Literal["zh_CN", "en"] = "zh_CN"
+    number_regions: dict[NumberPrefix, Title] = {}
+    """Which place numbers that begin so call from, e.g. `{"1380913": "渭南", "8891": "城关镇"}`; the longest prefix
+    wins, also over the country's area codes."""
 
 
 SpiDevice = Annotated[
@@ -305,6 +309,9 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Channel label of its phone, e.g. `FXS-3`."""
     headset: bool = False
     """The phone stays off hook while an agent is signed in; calls are answered on the page."""
+    phone_display: bool = False
+    """The phone's display takes texts while it lies on its hook (FSK without ringing): state and queue. Many phones do
+    not, or take each for a missed call. Who calls is shown by every phone that has caller ID."""
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

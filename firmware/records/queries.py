@@ -244,6 +244,16 @@ def figures_since(connection: Connection, since_utc_us: int, in_time_us: int = 1
     return DayFigures(**row._mapping)
 
 
+MOST_EARLIER = 999
+"""Earlier calls of one number are counted so far: a list that never ends must not cost anything."""
+
+
+def earlier_contacts(connection: Connection, calling: str, before: int) -> int:
+    """How many contacts with a number below `before` came from this normalised number, at most MOST_EARLIER."""
+    found = select(contacts.c.number).where(contacts.c.calling == calling, contacts.c.number < before)
+    return int(connection.execute(select(func.count()).select_from(found.limit(MOST_EARLIER).subquery())).scalar_one())
+
+
 def events_after(connection: Connection, number: int, limit: int = 1000) -> Sequence[bytes]:
     """The stored events after a number, oldest first, each as the JSON of the callserver's own struct."""
     rows = connection.execute(

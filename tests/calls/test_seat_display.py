@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from firmware.calls.messages import AgentState, AgentView, BoxState, ContactView, QueueView
-from firmware.calls.seat_display import TEXTS, CallerShown, Language, SeatShown, phone_text, rows_of, seat_shown
+from firmware.calls.seat_display import (
+    TEXTS,
+    CallerShown,
+    Language,
+    SeatShown,
+    offline_rows,
+    phone_text,
+    rows_of,
+    seat_shown,
+)
 from firmware.core import gb2312
 from firmware.core.clock import VirtualClock
 from firmware.tones.caller_id import NAME_BYTES
@@ -33,7 +42,19 @@ def test_an_offer_shows_number_name_region_and_how_often_this_citizen_called() -
 
 def test_the_number_is_never_cut_for_a_word_before_it() -> None:
     assert rows_of(OFFERED, 12, 1) == ("13800138000 ",)
-    assert rows_of(OFFERED, 16, 2, "en")[0] == "13800138000 王芳"
+    assert rows_of(OFFERED, 12, 2, "en")[0] == "13800138000 "
+
+
+def test_a_display_without_chinese_leaves_chinese_out() -> None:
+    named = SeatShown(AgentState.OFFERED, "801", 0, CallerShown("13800138000", "王芳", "mobile", 4))
+
+    assert rows_of(named, 20, 2, "en") == ("Ringing 13800138000 ", "Mobile Call 4       ")
+    assert rows_of(named, 20, 2) == ("来话 13800138000    ", "王芳 手机 第4次     ")
+
+
+def test_a_display_that_knows_nothing_says_so() -> None:
+    assert offline_rows(20, 2) == ("暂无连接            ", " " * 20)
+    assert offline_rows(16, 1, "en") == ("No connection   ",)
 
 
 def test_who_withholds_the_number_is_shown_without_number_and_name() -> None:
@@ -64,16 +85,25 @@ def test_the_seat_is_found_in_the_state_of_the_box() -> None:
         ),
         queues=(QueueView(queue="first", title="", waiting=2), QueueView(queue="second", title="", waiting=5)),
         contacts=(
-            ContactView(contact=7, state="talking", calling="138", called="", service="", arrived=now, since=now),
+            ContactView(
+                contact=7,
+                state="talking",
+                calling="138",
+                called="",
+                service="",
+                arrived=now,
+                since=now,
+                calling_name="王芳",
+                region="西安",
+                times=3,
+            ),
         ),
     )
 
-    def known(number: str) -> CallerShown:
-        return CallerShown(number, "王芳")
-
-    assert seat_shown(state, "1", known) == SeatShown(AgentState.TALKING, "801", 2, CallerShown("138", "王芳"))
-    assert seat_shown(state, "2", known) == SeatShown(AgentState.WRAP_UP, "802", 7)
-    assert seat_shown(state, "3", known) == SeatShown(AgentState.LOGGED_OUT, "", 7)
+    talking = SeatShown(AgentState.TALKING, "801", 2, CallerShown("138", "王芳", "西安", 3))
+    assert seat_shown(state, "1") == talking
+    assert seat_shown(state, "2") == SeatShown(AgentState.WRAP_UP, "802", 7)
+    assert seat_shown(state, "3") == SeatShown(AgentState.LOGGED_OUT, "", 7)
 
 
 def test_both_languages_have_all_words_and_english_ones_are_ascii() -> None:
@@ -81,7 +111,8 @@ def test_both_languages_have_all_words_and_english_ones_are_ascii() -> None:
 
     for language in ("zh_CN", "en"):
         assert set(words[language]["state"]) == {state.value for state in AgentState}
-    assert set(words["en"]["text"]) == set(words["zh_CN"]["text"])
+    for part in ("text", "region"):
+        assert set(words["en"][part]) == set(words["zh_CN"][part])
     assert str(words["en"]).isascii()
 
 

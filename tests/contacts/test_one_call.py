@@ -198,12 +198,3 @@ def test_a_headset_seat_beeps_answers_on_the_page_and_stays_off_hook(exchange: S
     second = exchange.caller_in_queue(1)
     assert exchange.agent("803").state is AgentState.OFFERED
     assert second
-
-
-@pytest.mark.parametrize(("presentation", "shown"), [("allowed", ("13800138000", "王芳")), ("restricted", ("", ""))])
-def test_the_agents_phone_is_told_who_calls(exchange: ScriptedLines, presentation: str, shown: tuple[str, str]) -> None:
-    exchange.ready("801", "1")
-    exchange.caller_in_queue(calling="13800138000", calling_name="王芳", presentation=presentation)
-
-    (order,) = exchange.ordered(RingExtension)
-    assert (order.calling, order.calling_name) == shown

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from firmware.box.callserver.callers import Callers
 from firmware.box.callserver.clients import Clients
 from firmware.box.callserver.committer import Committer
 from firmware.box.callserver.recorder_door import RecorderDoor
@@ -73,6 +74,7 @@ class CallServerProcess:
         numbers = self._journal.last_numbers()
         self._server = CallServer(configuration, machine_boot_id(), numbers, self._journal.live())
         self._committer = Committer(self._journal)
+        self._callers = Callers(paths.calls_database)
         self._clients = Clients(paths.calls_database, numbers["events"])
         self._selector = selectors.DefaultSelector()
         self._gateway: Peer | None = None
@@ -90,8 +92,9 @@ class CallServerProcess:
 
     def run(self) -> None:
         """Serve until `stop`."""
-        for listener in (self._cti_listener, self._committer):
+        for listener in (self._cti_listener, self._committer, self._callers):
             self._selector.register(listener, selectors.EVENT_READ)
+        self._callers.ask(self._server.lookups())
         while not self._stopping:
             self._connect_gateway()
             self._show_life()
@@ -104,6 +107,7 @@ class CallServerProcess:
                 self._committer.start()
         for effects in self._committer.stop():
             self._tell(effects)
+        self._callers.stop()
 
     def _patience(self) -> float:
         """Seconds until something is due."""
@@ -117,6 +121,9 @@ class CallServerProcess:
         if source is self._committer:
             for effects in self._committer.finished():
                 self._tell(effects)
+        elif source is self._callers:
+            for contact, earlier in self._callers.answers():
+                self._carry(self._server.caller_known(contact, earlier, self._clock.now()))
         elif source is self._cti_listener:
             self._clients.take(self._cti_listener, self._selector)
         elif source is self._gateway:
@@ -230,11 +237,13 @@ class CallServerProcess:
     # ---- effects ----------------------------------------------------------------------------------------------------
 
     def _carry(self, effects: Effects) -> None:
-        """Line orders at once; the rest when it is on disk."""
+        """Line orders and look-ups at once; the rest when it is on disk."""
         for order in effects.orders:
             if self._gateway is not None:
                 self._order(self._gateway, order)
         effects.orders = []
+        self._callers.ask(effects.lookups)
+        effects.lookups = []
         if effects.must_be_stored or self._committer.busy:
             self._committer.add(effects, self._clock.now().mono_us)
         else:

@@ -18,8 +18,10 @@ from firmware.lines.gateway import Gateway
 from firmware.lines.messages import Attach
 from firmware.media.ring import RingReader, RingWriter
 from firmware.media.sounds import SoundStore
+from firmware.records.database import open_for_reading
 from firmware.records.journal import Journal
 from firmware.records.messages import CloseRecording, RecordingFailed, ToRecorder
+from firmware.records.queries import earlier_contacts
 from firmware.records.recorder import Recorder
 from firmware.simulator.scenario import Scenario
 from firmware.simulator.world import World
@@ -57,6 +59,7 @@ class VirtualBox:
             synchronous="OFF",
             anchor=paths.chain_anchor,
         )
+        self._records = open_for_reading(paths.calls_database)
         self.server = CallServer(configuration, BOOT, self._journal.last_numbers(), self._journal.live())
         self._ring = RingWriter(paths.ring(BOOT), BOOT, len(self.world.channels))
         self._recorder = Recorder(paths.recordings, lambda boot: RingReader(paths.ring(boot), boot))
@@ -91,6 +94,7 @@ class VirtualBox:
         self._commit()
         self._recorder.close()
         self._ring.close(unlink=True)
+        self._records.dispose()
         self._journal.close()
 
     def _over(self) -> bool:
@@ -179,6 +183,10 @@ class VirtualBox:
                 self.world.handle_cti(reply.state, now)
         for message in effects.recorder:
             self._tell_recorder(message)
+        for lookup in effects.lookups:
+            with self._records.connect() as connection:
+                earlier = earlier_contacts(connection, lookup.calling, lookup.contact)
+            self._carry(self.server.caller_known(lookup.contact, earlier, now))
 
     def _tell_recorder(self, message: ToRecorder) -> None:
         if isinstance(message, CloseRecording):
