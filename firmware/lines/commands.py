@@ -19,13 +19,17 @@ from firmware.lines.messages import (
     AnyLineCommand,
     BlockChannel,
     ClearLeg,
+    Conference,
     ConfigureLines,
     Join,
+    Leave,
     PlaceCall,
     Play,
     Resume,
     RingExtension,
+    SetLevel,
     StopPlay,
+    Supervise,
     TellPhone,
 )
 from firmware.lines.r2.line import R2Line
@@ -63,8 +67,8 @@ class LineCommands:
                 self._bank.hearing.play(command)
             case StopPlay():
                 self._bank.hearing.stop(command.leg)
-            case Join():
-                self._bank.hearing.join(command.hearing)
+            case Join() | Conference() | Supervise() | Leave() | SetLevel():
+                self._bank.hearing.handle(command)
             case BlockChannel():
                 blocked = self._bank.at(command.channel)
                 if blocked is not None:

@@ -62,6 +62,8 @@ class Gateway:
         """What came in in the last tick, all channels; overwritten by the next."""
         self.sent: Block = self.received.copy()
         """What went out in the last tick, all channels."""
+        self.recorded: Block = self.sent
+        """The same as recordings may hold it: without what was whispered."""
 
     @property
     def lines(self) -> Sequence[AnyLine]:
@@ -90,6 +92,7 @@ class Gateway:
         result = self._plane.tick(self.received)
         self.sent = result.sent
         self._bank.listen(self.sent, begin, now)
+        self.recorded = result.recorded()
         self._bank.plays_ended(result.ended, now)
         return {name: result.sent[row.rows] for name, row in self._boards.items()}
 

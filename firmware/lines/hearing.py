@@ -1,14 +1,22 @@
 """Who hears whom and what is played to whom, in legs. The switch speaks of channels, the callserver of legs.
 
-A leg takes part from `open` to `close`; commands for other legs do nothing. Not here: when a leg begins and ends.
+A leg takes part from `open` to `close`; commands for other legs do nothing. Each leg has one place: joined to some
+legs, in a conference, or supervising another; from the places of all follows whom each hears, anew after each command.
+Not here: when a leg begins and ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from firmware.lines.messages import Hear, Play
+from firmware.lines.messages import Conference, Hear, Join, Leave, Play, SetLevel, Supervise
+from firmware.media.mixing import HIGHEST_DB, LOWEST_DB
 from firmware.media.plane import MediaPlane
+
+SwitchCommand = Join | Conference | Supervise | Leave | SetLevel
+
+_Parts = Mapping[str, Sequence[str]]
+_UNCHANGED = SetLevel("")
 
 
 class Hearing:
@@ -18,7 +26,15 @@ class Hearing:
         self._plane = plane
         self._channels: dict[str, int] = {}
         self._legs: dict[int, str] = {}
-        self._sources: dict[str, tuple[str, ...]] = {}
+        self._joined: dict[str, tuple[str, ...]] = {}
+        self._conferences: dict[str, str] = {}
+        """Which conference a leg is in."""
+        self._supervised: dict[str, Supervise] = {}
+        """Whom a leg supervises."""
+        self._levels: dict[str, SetLevel] = {}
+        self._heard: dict[str, dict[str, float]] = {}
+        """Whom each leg hears, and at what level, as the switch was told last; `_whispered` likewise."""
+        self._whispered: dict[str, dict[str, float]] = {}
         self._plays: dict[str, str] = {}
         self._ended_plays: dict[str, str] = {}
         """Plays that came to their end and that nothing has followed: said again, they are not played again."""
@@ -34,27 +50,122 @@ class Hearing:
         if channel is None:
             return
         del self._legs[channel]
-        self._sources.pop(leg, None)
-        self._plays.pop(leg, None)
-        self._ended_plays.pop(leg, None)
+        for one in (self._levels, self._heard, self._whispered, self._plays, self._ended_plays):
+            one.pop(leg, None)
         self._plane.silence(channel)
-        for listener, sources in self._sources.items():
-            if leg in sources:
-                self._sources[listener] = tuple(source for source in sources if source != leg)
+        self._leave(leg)
+        self._tell_switch(())
+
+    # ---- who hears whom ----------------------------------------------------------------------------------------------
+
+    def handle(self, command: SwitchCommand) -> None:
+        """Do it, all in one tick. A leg that is no more is silence."""
+        match command:
+            case Join():
+                self.join(command.hearing)
+            case Conference():
+                self._confer(command)
+            case Supervise(leg=leg, target=target):
+                if leg != target and leg in self._channels and target in self._channels:
+                    self._take_out(leg)
+                    self._supervised[leg] = command
+                    self._tell_switch((leg,))
+            case Leave(leg=leg):
+                self._leave(leg)
+                self._tell_switch(())
+            case SetLevel(leg=leg):
+                if leg in self._channels:
+                    self._levels[leg] = command
+                    self._tell_switch(())
 
     def join(self, hearing: Sequence[Hear]) -> None:
-        """Set whom legs hear, all in one tick. A leg that is no more is silence."""
-        channels: dict[int, list[int]] = {}
-        for wish in hearing:
-            if wish.leg not in self._channels:
-                continue
-            sources = tuple(source for source in wish.sources if source in self._channels)
-            self._sources[wish.leg] = sources
-            self._plays.pop(wish.leg, None)
-            self._ended_plays.pop(wish.leg, None)
-            channels[self._channels[wish.leg]] = [self._channels[source] for source in sources]
-        if channels:
-            self._plane.join(channels)
+        """Set whom legs hear."""
+        wishes = [wish for wish in hearing if wish.leg in self._channels]
+        for wish in wishes:
+            self._take_out(wish.leg)
+            self._joined[wish.leg] = tuple(source for source in wish.sources if source in self._channels)
+        self._tell_switch(wish.leg for wish in wishes)
+
+    def _confer(self, command: Conference) -> None:
+        named = [leg for leg in command.legs if leg in self._channels]
+        for leg in [leg for leg, conference in self._conferences.items() if conference == command.conference]:
+            del self._conferences[leg]
+        for leg in named:
+            self._take_out(leg)
+            self._conferences[leg] = command.conference
+        self._tell_switch(named)
+
+    def _take_out(self, leg: str) -> None:
+        """The leg has no place; those who are joined to it stay so."""
+        self._joined.pop(leg, None)
+        self._conferences.pop(leg, None)
+        self._supervised.pop(leg, None)
+
+    def _leave(self, leg: str) -> None:
+        self._take_out(leg)
+        for listener, sources in self._joined.items():
+            if leg in sources:
+                self._joined[listener] = tuple(source for source in sources if source != leg)
+        for supervisor in [one for one, command in self._supervised.items() if command.target == leg]:
+            del self._supervised[supervisor]
+
+    def _tell_switch(self, named: Iterable[str]) -> None:
+        """Bring the switch to what follows from all places; legs that the command named hear their plays no more."""
+        stopped = set(named)
+        for leg in stopped:
+            self._plays.pop(leg, None)
+            self._ended_plays.pop(leg, None)
+        members: dict[str, list[str]] = {}
+        for leg, conference in self._conferences.items():
+            members.setdefault(conference, []).append(leg)
+        barging: dict[str, list[str]] = {}
+        whispering: dict[str, list[str]] = {}
+        for supervisor, command in self._supervised.items():
+            voices = {"barge": barging, "whisper": whispering}.get(command.how)
+            if voices is not None:
+                voices.setdefault(command.target, []).append(supervisor)
+        now: dict[bool, dict[int, Mapping[int, float]]] = {True: {}, False: {}}
+        for leg, channel in self._channels.items():
+            heard = self._at_levels(leg, self._voices_to(leg, members, barging))
+            if leg in stopped or heard != self._heard.get(leg, {}):
+                self._heard[leg] = heard
+                now[leg not in stopped][channel] = self._in_channels(heard)
+            whispered = self._at_levels(leg, whispering.get(leg, ()))
+            if whispered != self._whispered.get(leg, {}):
+                self._whispered[leg] = whispered
+                self._plane.whisper(channel, self._in_channels(whispered))
+        for under_plays, hearing in now.items():
+            self._plane.join(hearing, under_plays)
+
+    def _voices_to(self, leg: str, members: _Parts, barging: _Parts) -> list[str]:
+        supervised = self._supervised.get(leg)
+        centre = leg if supervised is None else supervised.target
+        voices = self._conversation_of(centre, members)
+        bargers = [barger for voice in (centre, *voices) for barger in barging.get(voice, ())]
+        if supervised is None:
+            return voices + bargers
+        return [centre, *voices, *(barger for barger in bargers if barger != leg)]
+
+    def _conversation_of(self, leg: str, members: _Parts) -> list[str]:
+        """Whom the leg hears by its own place. Who supervises is heard by nobody but as `Supervise` says."""
+        conference = self._conferences.get(leg)
+        if conference is not None:
+            return [voice for voice in members[conference] if voice != leg]
+        return [voice for voice in self._joined.get(leg, ()) if voice not in self._supervised]
+
+    def _at_levels(self, leg: str, voices: Iterable[str]) -> dict[str, float]:
+        hears = self._levels.get(leg, _UNCHANGED).hears_db
+        levels = {voice: hears + self._levels.get(voice, _UNCHANGED).speaks_db for voice in voices}
+        return {voice: min(HIGHEST_DB, max(LOWEST_DB, level)) for voice, level in levels.items()}
+
+    def _in_channels(self, heard: Mapping[str, float]) -> dict[int, float]:
+        return {self._channels[voice]: level for voice, level in heard.items()}
+
+    def heard_by(self, leg: str) -> tuple[str, ...]:
+        """The legs that `leg` hears, whispers last, played over or not."""
+        return (*self._heard.get(leg, ()), *self._whispered.get(leg, ()))
+
+    # ---- plays -------------------------------------------------------------------------------------------------------
 
     def play(self, command: Play) -> None:
         """Play to a leg instead of whom it hears. The play that runs, or ran out last, is not begun again."""
@@ -81,10 +192,6 @@ class Hearing:
                 self._ended_plays[leg] = self._plays.pop(leg)
                 found.append((leg, self._ended_plays[leg]))
         return found
-
-    def heard_by(self, leg: str) -> tuple[str, ...]:
-        """The legs that `leg` is joined to, played over or not."""
-        return self._sources.get(leg, ())
 
     def playing_to(self, leg: str) -> str:
         """Name of the play that runs for the leg, or an empty string."""

@@ -251,6 +251,47 @@ class Join(msgspec.Struct, tag="join", frozen=True):
     hearing: tuple[Hear, ...]
 
 
+class Conference(msgspec.Struct, tag="conference", frozen=True):
+    """Who is in a conference from now on, all in one tick: each hears all the others, and no play any more.
+
+    Who was in it and is not named has left it and hears silence. A leg is in one conference at a time, the one that
+    named it last; Join, Supervise and Leave take it out. Hold within a conference is `Join((Hear(leg, ()),))`, retrieve
+    the same conference again.
+    """
+
+    conference: str
+    legs: tuple[str, ...]
+
+
+class Supervise(msgspec.Struct, tag="supervise", frozen=True):
+    """Let a leg (a supervisor's) hear another (an agent's) and all whom that hears, whoever these are from now on.
+
+    `monitor`: nobody hears the leg. `whisper`: only the target hears it, over plays too, and no recording gets it.
+    `barge`: whoever hears the target hears the leg as well, and so does the target. Said with another `how` it changes
+    to that. It ends with either leg, or when Join, Conference or Leave names the leg. A target that supervises itself
+    is heard alone. A target that is no leg: nothing changes.
+    """
+
+    leg: str
+    target: str
+    how: Literal["monitor", "whisper", "barge"]
+
+
+class Leave(msgspec.Struct, tag="leave", frozen=True):
+    """The leg takes part in nothing any more: it hears silence (a play goes on), and nobody hears it."""
+
+    leg: str
+
+
+class SetLevel(msgspec.Struct, tag="set_level", frozen=True):
+    """How loud the leg's party is to others, and others are to it, in dB; plays keep the level that the plan gives
+    them. Together at most 24 dB and at least -60 dB count. A recording's left track keeps what the line gave."""
+
+    leg: str
+    speaks_db: float = 0.0
+    hears_db: float = 0.0
+
+
 class BlockChannel(msgspec.Struct, tag="block_channel", frozen=True):
     """Take an idle (or soon idle) channel out of service, or give it back."""
 
@@ -292,6 +333,10 @@ AnyLineCommand = (
     | Play
     | StopPlay
     | Join
+    | Conference
+    | Supervise
+    | Leave
+    | SetLevel
     | BlockChannel
     | ConfigureLines
     | Attach

@@ -31,6 +31,9 @@ ZERO_DBM0_PEAK = OVERLOAD * 10.0 ** (-3.14 / 20.0)
 Alaw = NDArray[np.uint8]
 Linear = NDArray[np.float32]
 
+FADE: Linear = ((np.arange(BLOCK, dtype=np.float32) + np.float32(0.5)) / np.float32(BLOCK)).astype(np.float32)
+"""Fade-in weights of one block. Strictly between 0 and 1, so that neither end repeats a sample unweighted."""
+
 
 def _expand(code: int) -> int:
     code ^= 0x55

@@ -1,8 +1,10 @@
 """The switch: who hears whom, and what is played to whom, for all channels in one go each 10 ms.
 
 One tick: A-law in, decoded once for the detectors; each channel's row of the answer is silence, another channel (a copy
-of its codes, bit-exact), a sum of channels (dense product, only for those rows) or a stretch of the sound bank. What
-comes in in a tick goes out in the same tick. A row whose meaning changed fades from the old to the new over one tick.
+of its codes, bit-exact), a sum of channels at their levels (mixing.py, only for those rows) or a stretch of the sound
+bank. Over that, at last, what is whispered: the recorder gets the row without it. What comes in in a tick goes out in
+the same tick. A row whose meaning changed fades from the old to the new over one tick: beside what the two themselves
+do, no step from one sample to the next is above an 80th of their difference.
 
 Not here: what a call is, which leg sits on which channel, files, clocks. Time is the sample count.
 Python works per *event* (a command, the end of a sound), never per channel and tick.
@@ -17,14 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.media import codec
-from firmware.media.codec import BLOCK, SILENCE, Alaw, Linear
+from firmware.media.codec import BLOCK, FADE, SILENCE, Alaw, Linear
+from firmware.media.mixing import Entries, Mixes, factor_of, sums_of, turn_down, without
 from firmware.media.sounds import Sound, SoundStore
+from firmware.media.whispers import Whispers
 
 NEVER = 1 << 62
 """A sample count that no box reaches."""
 
-# Fade-in weights of one block. Strictly between 0 and 1, so that neither end repeats a sample unweighted.
-_FADE: Linear = ((np.arange(BLOCK, dtype=np.float32) + np.float32(0.5)) / np.float32(BLOCK)).astype(np.float32)
+Voices = Sequence[int] | Mapping[int, float]
+"""Channels that are heard: as they are, or each at a level in dB."""
 
 
 @dataclass(slots=True)
@@ -41,7 +45,8 @@ class _Play:
 class _Row:
     """The meaning of a row before it changed, for its fade: whom it heard, or (offset, length, at, left) of a sound."""
 
-    sources: tuple[int, ...]
+    heard: Entries
+    turned_down: float
     sound: tuple[int, int, int, int] | None
 
 
@@ -53,6 +58,18 @@ class MediaTick:
     """[channels, 80] A-law; a new array each tick."""
     ended: list[int]
     """Channels whose play (one that does not loop) reached its last sample in this tick."""
+    whispered_to: NDArray[np.intp]
+    """Channels that heard a whisper."""
+    unwhispered: Alaw
+    """[len(whispered_to), 80] what they would have heard without it."""
+
+    def recorded(self) -> Alaw:
+        """[channels, 80] what may be recorded as heard: `sent` without any whisper, itself if there is none."""
+        if not self.whispered_to.size:
+            return self.sent
+        kept = self.sent.copy()
+        kept[self.whispered_to] = self.unwhispered
+        return kept
 
 
 class MediaPlane:
@@ -69,13 +86,13 @@ class MediaPlane:
         # All that a row can be a copy of: the channels, then one row of silence.
         self._codes: Alaw = np.full((channels + 1, BLOCK), SILENCE, dtype=np.uint8)
         self._copied = np.full(channels, channels, dtype=np.intp)
-        self._sources: list[tuple[int, ...]] = [()] * channels
+        self._heard: list[Entries] = [()] * channels
         self._heard_by: list[set[int]] = [set() for _ in range(channels)]
 
-        self._mixed: set[int] = set()
-        self._mixed_rows: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
-        self._gains: Linear = np.zeros((0, channels), dtype=np.float32)
+        self._mixed: dict[int, Entries] = {}
+        self._mixes = Mixes(channels)
         self._mixed_changed = False
+        self._whispers = Whispers(channels)
 
         # The running sound of each channel: where it lies, how long it is, the place in it, samples until its border.
         self._playing = np.zeros(channels, dtype=bool)
@@ -91,19 +108,26 @@ class MediaPlane:
 
     # ---- commands ----------------------------------------------------------------------------------------------------
 
-    def join(self, hearing: Mapping[int, Sequence[int]]) -> None:
-        """Set whom channels hear: the sum of the given channels, each once at gain 1; nobody is silence.
+    def join(self, hearing: Mapping[int, Voices], under_plays: bool = False) -> None:
+        """Set whom channels hear: the sum of the given channels, each once; nobody is silence.
 
-        Their plays stop. Said twice, it changes nothing, not even for the length of a fade. Raises IndexError for a
-        channel that is not there, before anything is changed.
+        Their plays stop; `under_plays`: they go on, and whom the channel hears it hears when they have ended. Said
+        twice, it changes nothing, not even for the length of a fade. Raises IndexError for a channel that is not there,
+        ValueError for a level out of range, before anything is changed.
         """
-        for channel, sources in hearing.items():
-            for index in (channel, *sources):
-                self._check(index)
-        for channel, sources in hearing.items():
+        wanted = {channel: self._entries(channel, voices) for channel, voices in hearing.items()}
+        for channel, heard in wanted.items():
             self._remember(channel)
-            self._end_play(channel)
-            self._set_sources(channel, tuple(sorted(set(sources))))
+            if not under_plays:
+                self._end_play(channel)
+            self._set_heard(channel, heard)
+
+    def whisper(self, channel: int, voices: Voices) -> None:
+        """Set whom the channel hears over anything else, plays too, and beside the recording; nobody: no whisper.
+
+        Raises as `join` does.
+        """
+        self._whispers.set(channel, self._entries(channel, voices))
 
     def play(self, channel: int, sounds: Sequence[str], loop: bool) -> None:
         """Let the channel hear sounds one after the other instead of whom it is joined to; again and again if `loop`.
@@ -153,10 +177,11 @@ class MediaPlane:
         self._check(channel)
         self._remember(channel)
         self._end_play(channel)
-        self._set_sources(channel, ())
+        self._set_heard(channel, ())
         for listener in sorted(self._heard_by[channel]):
             self._remember(listener)
-            self._set_sources(listener, tuple(source for source in self._sources[listener] if source != channel))
+            self._set_heard(listener, without(channel, self._heard[listener]))
+        self._whispers.forget(channel)
 
     def playing(self, channel: int) -> bool:
         """True while something is played to the channel."""
@@ -164,7 +189,7 @@ class MediaPlane:
 
     def hears(self, channel: int) -> tuple[int, ...]:
         """Whom the channel is joined to, in ascending order, played over or not."""
-        return self._sources[channel]
+        return tuple(source for source, _ in self._heard[channel])
 
     # ---- time --------------------------------------------------------------------------------------------------------
 
@@ -177,9 +202,9 @@ class MediaPlane:
 
         if self._mixed:
             if self._mixed_changed:
-                self._build_gains()
-            # Whole numbers below 2^24 at gains of one: exact, so the same with every BLAS.
-            sent[self._mixed_rows] = codec.encode(self._gains @ self.linear)
+                self._mixes.set(self._mixed)
+                self._mixed_changed = False
+            sent[self._mixes.rows] = codec.encode(self._mixes.mix(self.linear))
 
         ended: list[int] = []
         rows = self._rows_playing()
@@ -191,9 +216,9 @@ class MediaPlane:
             self._fade(sent, ended)
         # What an ended play was laid over comes in with a fade, from silence.
         for channel in ended:
-            self._before[channel] = _Row((), None)
+            self._before[channel] = _Row((), 1.0, None)
         self.sample += BLOCK
-        return MediaTick(sent, ended)
+        return MediaTick(sent, ended, *self._whispers.lay_over(sent, self.linear))
 
     def skip(self, samples: int) -> list[int]:
         """Let time pass without audio, by a multiple of 80 samples. Channels whose play ended on the way."""
@@ -201,6 +226,7 @@ class MediaPlane:
             raise ValueError(f"time moves by whole blocks of {BLOCK} samples, not by {samples}")
         if samples:
             self._before.clear()
+            self._whispers.skip()
         rows = self._rows_playing()
         ended = self._advance_plays(rows, samples, None) if rows.size and samples else []
         self.sample += samples
@@ -219,26 +245,25 @@ class MediaPlane:
         if not 0 <= channel < self.channels:
             raise IndexError(f"channel {channel} is not one of the {self.channels} channels of the switch")
 
-    def _set_sources(self, channel: int, sources: tuple[int, ...]) -> None:
-        for source in self._sources[channel]:
-            self._heard_by[source].discard(channel)
-        for source in sources:
-            self._heard_by[source].add(channel)
-        self._sources[channel] = sources
-        self._copied[channel] = sources[0] if len(sources) == 1 else self.channels
-        if len(sources) > 1:
-            self._mixed.add(channel)
-            self._mixed_changed = True
-        elif channel in self._mixed:
-            self._mixed.discard(channel)
-            self._mixed_changed = True
+    def _entries(self, channel: int, voices: Voices) -> Entries:
+        levels = voices if isinstance(voices, Mapping) else dict.fromkeys(voices, 0.0)
+        for index in (channel, *levels):
+            self._check(index)
+        return tuple((source, factor_of(levels[source])) for source in sorted(levels))
 
-    def _build_gains(self) -> None:
-        self._mixed_rows = np.array(sorted(self._mixed), dtype=np.intp)
-        self._gains = np.zeros((self._mixed_rows.size, self.channels), dtype=np.float32)
-        for row, channel in enumerate(self._mixed_rows):
-            self._gains[row, list(self._sources[channel])] = 1.0
-        self._mixed_changed = False
+    def _set_heard(self, channel: int, heard: Entries) -> None:
+        for source, _ in self._heard[channel]:
+            self._heard_by[source].discard(channel)
+        for source, _ in heard:
+            self._heard_by[source].add(channel)
+        self._heard[channel] = heard
+        is_copy = len(heard) == 1 and heard[0][1] == 1.0
+        self._copied[channel] = heard[0][0] if is_copy else self.channels
+        if heard and not is_copy:
+            self._mixed[channel] = heard
+            self._mixed_changed = True
+        elif self._mixed.pop(channel, None) is not None:
+            self._mixed_changed = True
 
     def _rows_playing(self) -> NDArray[np.intp]:
         if self._playing_rows is None:
@@ -299,34 +324,35 @@ class MediaPlane:
                     int(self._at[channel]),
                     int(self._left[channel]),
                 )
-            self._before[channel] = _Row(self._sources[channel], sound)
+            self._before[channel] = _Row(self._heard[channel], float(self._mixes.turned_down[channel]), sound)
 
     def _fade(self, sent: Alaw, ended: Sequence[int]) -> None:
         """Cross-fade the rows that changed. Elementwise arithmetic only, so that every machine gets the same codes."""
         before, self._before = self._before, {}
         rows: list[int] = []
-        old: list[Linear] = []
         for channel, row in before.items():
             played = self._playing[channel] or channel in ended
-            if row.sound is None and not played and row.sources == self._sources[channel]:
-                continue
-            rows.append(channel)
-            old.append(self._old_block(row))
+            if row.sound is not None or played or row.heard != self._heard[channel]:
+                rows.append(channel)
         if not rows:
             return
         index = np.array(rows, dtype=np.intp)
-        before_block = np.stack(old)
+        before_block = self._old_blocks([before[channel] for channel in rows])
         after_block = codec.decode(sent[index])
-        sent[index] = codec.encode(before_block + (after_block - before_block) * _FADE)
+        sent[index] = codec.encode(before_block + (after_block - before_block) * FADE)
 
-    def _old_block(self, row: _Row) -> Linear:
-        if row.sound is not None:
-            offset, _length, at, left = row.sound
-            block = codec.decode(self.sounds.windows[offset + at])
-            if left < BLOCK:
-                block[left:] = codec.DECODE[SILENCE]
-            return block
-        if not row.sources:
-            return np.full(BLOCK, codec.DECODE[SILENCE], dtype=np.float32)
-        old: Linear = self.linear[list(row.sources)].sum(axis=0, dtype=np.float32)
-        return old
+    def _old_blocks(self, rows: Sequence[_Row]) -> Linear:
+        """[len(rows), 80] what these rows would be now if they had not changed, as their listeners would get it."""
+        blocks = np.full((len(rows), BLOCK), codec.DECODE[SILENCE], dtype=np.float32)
+        summed = [place for place, row in enumerate(rows) if row.sound is None and row.heard]
+        if summed:
+            sums = sums_of([rows[place].heard for place in summed], self.linear)
+            turn_down(sums, np.array([rows[place].turned_down for place in summed]))
+            blocks[summed] = sums
+        for place, row in enumerate(rows):
+            if row.sound is not None:
+                offset, _length, at, left = row.sound
+                codec.decode(self.sounds.windows[offset + at], out=blocks[place])
+                if left < BLOCK:
+                    blocks[place, left:] = codec.DECODE[SILENCE]
+        return blocks

@@ -51,6 +51,13 @@ class Voices:
         waves = np.exp(-2j * np.pi * np.array([self.hz(c) for c in range(self.channels)])[:, None] * time)
         return set(np.flatnonzero(np.abs(waves @ linear) / 160 > self.peak / 2).tolist())
 
+    def level_of(self, channel: int, codes: Alaw) -> float:
+        """Level in dBm0 at which a voice is in a row of whole periods of 40 ms."""
+        assert codes.size % 320 == 0
+        wave = np.exp(-2j * np.pi * self.hz(channel) / codec.SAMPLE_RATE * np.arange(codes.size))
+        peak = float(np.abs(wave @ codec.decode(codes))) * 2 / codes.size
+        return 20 * float(np.log10(peak / codec.ZERO_DBM0_PEAK))
+
 
 def run(plane: MediaPlane, voices: Voices, ticks: int) -> tuple[Alaw, list[int]]:
     """`ticks` ticks on: all that was sent [channels, samples], all that ended."""
@@ -113,15 +120,81 @@ def test_everyone_hears_exactly_whom_they_are_joined_to(data: st.DataObject) -> 
         assert plane.hears(channel) == tuple(sorted(expected.get(channel, set())))
 
 
-def test_a_conference_is_the_sum_of_the_others_clipped_and_not_wrapped() -> None:
-    plane, voices = MediaPlane(5, store()), Voices(5, dbm0=3.0)
-    plane.join({0: [1, 2, 3, 4]})
+def test_a_conference_is_the_sum_of_the_others_exactly() -> None:
+    plane, voices = MediaPlane(5, store()), Voices(5, dbm0=-12.0)
+    plane.join({channel: [other for other in range(5) if other != channel] for channel in range(5)})
     plane.tick(voices.block(0))
-    received = voices.block(plane.sample)
-    sent = plane.tick(received).sent
-    total = codec.decode(received)[1:].sum(axis=0)
-    assert np.abs(total).max() > codec.OVERLOAD
-    assert np.array_equal(sent[0], codec.encode(total))
+    for _ in range(10):
+        received = voices.block(plane.sample)
+        sent = plane.tick(received).sent
+        total = codec.decode(received).sum(axis=0)
+        assert np.abs(total).max() < codec.OVERLOAD
+        assert np.array_equal(sent, codec.encode(total - codec.decode(received)))
+
+
+def test_each_is_heard_at_the_level_that_was_said() -> None:
+    plane, voices = MediaPlane(5, store()), Voices(5)
+    plane.join({0: {1: -6.0, 2: 3.5}, 3: {1: -20.0}, 4: [1]})
+    run(plane, voices, 1)
+    sent, _ = run(plane, voices, 40)
+    heard = {(row, source): voices.level_of(source, sent[row]) for row in (0, 3, 4) for source in (1, 2)}
+    assert heard[0, 1] == pytest.approx(-26.0, abs=0.1)
+    assert heard[0, 2] == pytest.approx(-16.5, abs=0.1)
+    assert heard[3, 1] == pytest.approx(-40.0, abs=0.4)  # A-law's steps
+    assert heard[4, 1] == pytest.approx(-20.0, abs=0.1)
+
+
+def test_a_level_out_of_range_is_refused_and_nothing_has_changed() -> None:
+    plane = MediaPlane(3, store())
+    for level in (24.1, -61.0, float("nan")):
+        with pytest.raises(ValueError, match="level"):
+            plane.join({0: [1], 1: {2: level}})
+    assert plane.hears(0) == ()
+
+
+def test_a_whisper_is_heard_over_speech_and_plays_and_is_not_recorded() -> None:
+    plane, voices = MediaPlane(4, store()), Voices(4)
+    plane.join({0: [1], 1: [0]})
+    plane.play(2, ["tone:dial"], True)
+    run(plane, voices, 2)
+    # When the last channel whispers to a conversation and over a tone
+    plane.whisper(0, [3])
+    plane.whisper(2, {3: -3.0})
+    first = plane.tick(voices.block(plane.sample))
+    ticks = [plane.tick(voices.block(plane.sample)) for _ in range(40)]
+    sent = np.concatenate([tick.sent for tick in ticks], axis=1)
+    recorded = np.concatenate([tick.recorded() for tick in ticks], axis=1)
+    # Then it is heard by those two
+    assert voices.level_of(3, sent[0]) == pytest.approx(-20.0, abs=0.1)
+    assert voices.level_of(1, sent[0]) == pytest.approx(-20.0, abs=0.1)
+    assert voices.level_of(3, sent[2]) == pytest.approx(-23.0, abs=0.3)
+    assert voices.heard_in(sent[1, :320]) == {0}
+    # and what may be recorded is, bit for bit, what was heard without it, from the first moment
+    quiet = MediaPlane(4, store())
+    quiet.join({0: [1], 1: [0]})
+    quiet.play(2, ["tone:dial"], True)
+    run(quiet, voices, 2)
+    assert np.array_equal(first.recorded(), quiet.tick(voices.block(quiet.sample)).sent)
+    assert np.array_equal(recorded, run(quiet, voices, 40)[0])
+    # When the whisper ends
+    plane.whisper(0, [])
+    plane.silence(3)
+    run(plane, voices, 1), run(quiet, voices, 1)
+    tick = plane.tick(voices.block(plane.sample))
+    assert np.array_equal(tick.sent, quiet.tick(voices.block(quiet.sample)).sent)
+    assert tick.recorded() is tick.sent
+
+
+def test_whom_a_play_covers_may_change_and_the_play_goes_on() -> None:
+    plane, voices = MediaPlane(3, store()), Voices(3)
+    plane.play(0, ["tone:dial"], True)
+    run(plane, voices, 1)
+    plane.join({0: [1]}, under_plays=True)
+    sent, _ = run(plane, voices, 4)
+    assert 1 not in voices.heard_in(sent[0])
+    plane.stop_play(0)
+    run(plane, voices, 1)
+    assert voices.heard_in(run(plane, voices, 4)[0][0]) == {1}
 
 
 def test_a_join_fades_over_one_tick_and_does_not_click() -> None:
@@ -324,7 +397,9 @@ from firmware.media.sounds import SoundStore
 plane, random, digest = MediaPlane(40, SoundStore({})), np.random.default_rng(5), hashlib.sha256()
 for tick in range(60):
     if tick % 6 == 0:
-        plane.join({channel: random.integers(0, 40, 1 + channel % 7).tolist() for channel in range(40)})
+        plane.join({channel: random.integers(0, 40, 1 + channel % 7).tolist() for channel in range(0, 40, 2)})
+        plane.join({channel: {(channel + 1) % 40: -2.5, (channel + 7) % 40: 1.25} for channel in range(1, 40, 2)})
+        plane.whisper(tick % 40, {3: -1.5, 39: 0.0})
     digest.update(plane.tick(random.integers(0, 256, (40, 80), dtype=np.uint8)).sent)
 print(digest.hexdigest())
 """

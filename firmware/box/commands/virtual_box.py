@@ -119,7 +119,7 @@ class VirtualBox:
         self._signal(signals, now)
         begin = self.gateway.sample
         self._heard = self.gateway.tick({BOARD: said}, now)[BOARD]
-        self._ring.write(begin, self.gateway.received, self.gateway.sent)
+        self._ring.write(begin, self.gateway.received, self.gateway.recorded)
         self.blocks_played += 1
         self._clock.advance_to(now.mono_us + BLOCK_US)
         self._settle([])

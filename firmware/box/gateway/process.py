@@ -189,7 +189,7 @@ class GatewayProcess:
         }
         begin = self._gateway.sample
         outward = self._gateway.tick(inward, now)
-        self._ring.write(begin, self._gateway.received, self._gateway.sent)
+        self._ring.write(begin, self._gateway.received, self._gateway.recorded)
         for slot in self._boards.slots:
             if slot.is_open:
                 slot.make_outward(outward[slot.name])
