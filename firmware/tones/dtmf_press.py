@@ -7,7 +7,8 @@ start and end finer than a hop. What asks for it, and when, is dtmf.py. All pres
 
 from __future__ import annotations
 
-from itertools import starmap
+import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from firmware.media import codec
 from firmware.media.codec import BLOCK, SAMPLE_RATE, Linear
 from firmware.tones import dtmf_products as products
+from firmware.tones.dtmf_memory import CODES, RING, Codes, Indexes, Memory
 from firmware.tones.generate import DIGITS, HIGH_HZ, LOW_HZ
 
 MINIMUM_DBM0 = -39.5
@@ -51,17 +53,13 @@ CLEAN_SHARE = 0.1
 """What a hop may have besides the pair to be of it for certain."""
 MINIMUM_STRENGTH = 0.4
 """Of a digit's strongest hop: what is weaker is its echo."""
+OVERLAP = 2 * BLOCK
+"""Samples by which a digit may begin before the one before it ended: that is how exactly the edges are known."""
 
 LOOK_BACK = 12
 """Hops of a press, from its end, that are measured; of one that is longer the rest is only counted."""
 BEYOND = 3
 """Hops after the last good one that it waits for."""
-RING = 32
-"""Hops of which products and energies are kept, and ..."""
-CODES = 1024
-"""... of which the codes are: a press of more than 9.92 s is told as one of this length. Both are powers of two."""
-
-Indexes = NDArray[np.intp]
 
 
 class DetectedDigit(NamedTuple):
@@ -82,6 +80,9 @@ class DetectedDigit(NamedTuple):
 _HOPS: Indexes = np.arange(LOOK_BACK + BEYOND)[:, None]
 _LAST = LOOK_BACK - 1
 """Place of the last good hop among those looked at."""
+_HOP_NUMBERS = _HOPS.astype(np.uint8)
+_HOP_NUMBERS_BACK = _HOP_NUMBERS[::-1] + np.uint8(1)
+_LAST_NUMBER = np.array(_LAST, dtype=np.uint8)
 
 
 def _columns_of_pairs() -> Indexes:
@@ -89,19 +90,25 @@ def _columns_of_pairs() -> Indexes:
     return np.stack([low, low + products.SINES, high, high + products.SINES])
 
 
-def _figures_of_pairs() -> Linear:
-    """[14, 16]: the inverses, [tone] what takes back the turn of the phase in one hop (cosine, then sine), the cosine
-    of the angle by which that turn may be off from hop to hop, and the turns that it may be off on average."""
+def _turn() -> NDArray[np.float64]:
+    """[2, 16]: by how much the phases of a pair's tones turn in one hop."""
     hz = np.array([(LOW_HZ[pair // 4], HIGH_HZ[pair % 4]) for pair in range(16)]).T
-    angle = 2.0 * np.pi * hz * BLOCK / SAMPLE_RATE
-    rows = [*products.inverses_of_pairs().reshape(6, 16), *np.cos(angle), *np.sin(angle)]
-    rows += [*np.cos(angle * STEP_TOLERANCE), *(angle * FREQUENCY_TOLERANCE / (2.0 * np.pi))]
+    return 2.0 * np.pi * hz * BLOCK / SAMPLE_RATE
+
+
+def _figures_of_pairs() -> Linear:
+    """[10, 16]: the inverses (low with low and high with high, for cosines and for sines; low with high, for both), the
+    cosine of the angle by which each tone may be off from hop to hop, and the angle that it may be off on average."""
+    low, cross, high = products.inverses_of_pairs()
+    rows = [*low, *high, *cross, *np.cos(_turn() * STEP_TOLERANCE), *(_turn() * FREQUENCY_TOLERANCE)]
     return np.array(rows, dtype=np.float32)
 
 
 _COLUMNS_OF_PAIR = _columns_of_pairs()
 """[4, 16]: cosine and sine of the low tone, then of the high tone."""
 _FIGURES = _figures_of_pairs()
+_TURN_BACK = np.exp(1j * _turn()).astype(np.complex64)
+"""[2, 16]: what takes back the turn of the phase in one hop."""
 
 PAIR_OF_CODE: Indexes = np.zeros(256, dtype=np.intp)
 """A code has one bit for each tone that is the strongest of its group; 0 is none, and a draw counts as none."""
@@ -110,65 +117,78 @@ for _pair in range(16):
     _code = 1 << products.LOW_OF_PAIR[_pair] | 1 << products.HIGH_OF_PAIR[_pair]
     PAIR_OF_CODE[_code], IS_PAIR[_code] = _pair, True
 
+_STEADY_STEPS = np.array(
+    [max(MINIMUM_HOPS - 1, math.ceil(STEADY_SHARE * steps)) for steps in range(LOOK_BACK + BEYOND)], dtype=np.int8
+)
+"""How many of so many steps must be steady."""
+_EDGES: Indexes = np.array([[0, 0], [-1, 1]])[:, :, None]
+"""The hops at the edges of a press, and those beyond them."""
+
 # Scalars as arrays of no dimension: numpy takes them quicker.
 _ENERGY_OF_PEAK = np.array(BLOCK / 2, dtype=np.float32)
 _EXPLAINED = np.array(1.0 / products.SCALE, dtype=np.float32)
 _LEAST_POWER = np.array(codec.peak_of(MINIMUM_DBM0) ** 2, dtype=np.float32)
-_LEAST_HOP_RATIO, _GREATEST_HOP_RATIO = (np.array(10 ** (twist / 10), dtype=np.float32) for twist in HOP_TWIST_DB)
-_LEAST_RATIO, _GREATEST_RATIO = (np.array(10 ** (twist / 10), dtype=np.float32) for twist in TWIST_DB)
-_REST = np.array((1.0 / TONE_SHARE - 1.0) * BLOCK / 2, dtype=np.float32)
+_HOP_RATIOS = np.array([10 ** (twist / 10) for twist in HOP_TWIST_DB], dtype=np.float32)[:, None, None]
+_RATIOS = np.array([10 ** (twist / 10) for twist in TWIST_DB], dtype=np.float32)[:, None]
+_REST_AND_DIAL = np.array([1.0 / TONE_SHARE - 1.0, DIAL_SHARE], dtype=np.float32)[:, None, None] * (BLOCK / 2)
 _CLEAN = np.array(CLEAN_SHARE * BLOCK / 2, dtype=np.float32)
-_DIAL = np.array(DIAL_SHARE * BLOCK / 2, dtype=np.float32)
 _FOREIGN = np.array(FOREIGN_SHARE, dtype=np.float32)
 _VOICE = np.array(FOREIGN_SHARE - FOREIGN_SHARE_OF_VOICE, dtype=np.float32)
 _STRENGTH = np.array(MINIMUM_STRENGTH, dtype=np.float32)
 _BREAK = np.array(2.0 - BREAK, dtype=np.float32)
-_STEADY = np.array(STEADY_SHARE, dtype=np.float32)
-_TURNS, _PI = np.array(0.5 / np.pi, dtype=np.float32), np.array(np.pi, dtype=np.float32)
+_BLOCK = np.array(BLOCK, dtype=np.float32)
+_WEAKENED = np.array([2.0 / 189.0 / 64.0, 1.0 / 15.0 / 16.0, 1.0 / 3.0 / 4.0], dtype=np.float32)
+"""1/sinc² of half an angle, by powers of its square."""
 _ZERO_DBM0, _TEN = np.array(codec.ZERO_DBM0_PEAK**2, dtype=np.float32), np.array(10.0, dtype=np.float32)
 _ONE = np.array(1.0, dtype=np.float32)
 _all, _any, _sum, _largest = np.logical_and.reduce, np.logical_or.reduce, np.add.reduce, np.maximum.reduce
+_new_digit = partial(tuple.__new__, DetectedDigit)
+"""`DetectedDigit` from a tuple of its fields; all of it in C."""
 
 
-def digits_of(
-    ring: Linear, energies: Linear, codes: NDArray[np.uint8], channels: Indexes, ends: Indexes, origin: int
-) -> list[DetectedDigit]:
-    """Which of the pairs that sounded last in the hops `ends` on the channels `channels` were digits.
-
-    `ring` [32, channels, 22], `energies` [2, 32, channels] (without the dial band, of the dial band) and `codes`
-    [1024, channels] keep the hops at their number modulo their length; hop 0 begins at the sample count `origin`.
-    """
+def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> list[DetectedDigit]:
+    """Which of the pairs that sounded last in the hops `ends` on the channels `channels` were digits. Hop 0 began at
+    the sample count `origin`."""
+    ring, energies, recent, codes = memory.ring, memory.energies, memory.recent, memory.codes
     count = ring.shape[1]
-    code = codes.take((ends & CODES - 1) * count + channels)
+    presses = ends.size
+    at_end = ends % RING * count + channels
+    # Places before the first are those at the end: take() wraps them.
+    offsets = (_HOPS - _LAST) * count
+    at = at_end + offsets
+    code = recent.take(at_end)
     pair = PAIR_OF_CODE.take(code)
     figures = _FIGURES.take(pair, axis=1)
-    hops = ends - _LAST + _HOPS
-    at = (hops & RING - 1) * count + channels
-    heard = ring.take((at * products.COUNT) + _COLUMNS_OF_PAIR.take(pair, axis=1)[:, None]).reshape(2, 2, *hops.shape)
-    energy, dial = energies.reshape(2, -1).take(at, axis=1)
-    same = codes.take((hops & CODES - 1) * count + channels) == code
+    columns = _COLUMNS_OF_PAIR.take(pair, axis=1)
+    columns += at_end * products.COUNT
+    heard = ring.take(columns[:, None] + offsets * products.COUNT, mode="wrap").reshape(2, 2, -1, presses)
+    # [6, hops, presses]: the powers of both tones, what they leave unexplained, the dial band, and ones: how many.
+    measured: Linear = np.empty((5, *at.shape), dtype=np.float32)
+    power, residual, rest_and_dial = measured[:2], measured[2], measured[2:4]
+    energies.reshape(2, -1).take(at, axis=1, out=rest_and_dial, mode="wrap")
+    same = recent.take(at, mode="wrap") == code
 
     # Amplitudes [tone, cosine and sine, hops, presses], and what they leave unexplained.
-    straight_low, cross, straight_high = figures[:6].reshape(3, 2, 1, -1)
-    peaks = heard[::-1] * cross
-    peaks[0] += heard[0] * straight_low
-    peaks[1] += heard[1] * straight_high
+    peaks = heard[::-1] * figures[4:6, None]
+    straight = heard * figures[:4].reshape(2, 2, 1, -1)
+    peaks += straight
     heard *= peaks
-    heard[0] += heard[1]
-    explained = heard[0, 0] + heard[0, 1]
+    explained = _sum(heard.reshape(4, *at.shape), axis=0)
     explained *= _EXPLAINED
-    residual = energy - explained
-    squares = peaks * peaks
-    power: Linear = squares[:, 0] + squares[:, 1]
+    residual -= explained
+    np.multiply(peaks, peaks, out=straight)
+    np.add(straight[:, 0], straight[:, 1], out=power)
+    low, high = power
     peak = np.sqrt(power)
 
     # Which hops belong to it: back from its end to the break before it. An echo may make one tone so weak that another
     # looks stronger; a hop that the pair explains cleanly is of it all the same.
-    tones = power[0] + power[1]
-    fair = power[1] >= power[0] * _LEAST_HOP_RATIO
-    fair &= power[1] <= power[0] * _GREATEST_HOP_RATIO
-    strength = peak[0] + peak[1]
-    share = strength / _largest(strength * same, axis=0)
+    tones = low + high
+    least, greatest = low * _HOP_RATIOS
+    fair = high >= least
+    fair &= high <= greatest
+    share = peak[0] + peak[1]
+    share /= _largest(share * same, axis=0)
     np.minimum(share, _ONE, out=share)
     clean = residual[:LOOK_BACK] <= tones[:LOOK_BACK] * _CLEAN
     clean &= fair[:LOOK_BACK]
@@ -180,91 +200,118 @@ def digits_of(
     enough = share[:-2] + share[1:-1] <= _BREAK
     enough |= missing[2:]
     breaks[:-1] &= enough
-    last = _LAST - sounds[_LAST::-1].argmax(axis=0)
-    before = breaks[:_LAST] & (_HOPS[:_LAST] < last)
-    whole = _any(before, axis=0)
-    first = (LOOK_BACK - before[::-1].argmax(axis=0)) * whole
-    belongs = sounds & (first <= _HOPS)
-    belongs &= last >= _HOPS
+    last = _largest(sounds[:LOOK_BACK].view(np.uint8) * _HOP_NUMBERS[:LOOK_BACK], axis=0)
+    before = breaks[:_LAST]
+    before &= _HOP_NUMBERS[:_LAST] < last
+    first = _largest(before.view(np.uint8) * _HOP_NUMBERS[2 : LOOK_BACK + 1], axis=0)
+    belongs = sounds & (first <= _HOP_NUMBERS)
+    belongs &= last >= _HOP_NUMBERS
 
     good = belongs & fair
-    good &= residual <= tones * _REST
-    good &= dial <= tones * _DIAL
-    good &= np.minimum(power[0], power[1]) >= _LEAST_POWER
-    steps = good[1:] & good[:-1]
+    few, little = rest_and_dial <= tones * _REST_AND_DIAL
+    good &= few
+    good &= little
+    good &= np.minimum(low, high) >= _LEAST_POWER
+    steps = np.empty((2, len(at) - 1, presses), dtype=np.bool_)
+    np.logical_and(good[1:], good[:-1], out=steps[0])
 
     turned = np.empty(power.shape, dtype=np.complex64)
     turned.real, turned.imag = peaks[:, 0], peaks[:, 1]  # the sine's amplitude has the other sign: all is conjugate
     turned = turned[:, :-1].conj() * turned[:, 1:]
-    turn_back = np.empty((2, 1, pair.size), dtype=np.complex64)
-    turn_back.real[:, 0], turn_back.imag[:, 0] = figures[6:8], figures[8:10]
-    turned *= turn_back
+    turned *= _TURN_BACK.take(pair, axis=1)[:, None]
     limit = peak[:, 1:] * peak[:, :-1]
-    limit *= figures[10:12, None]
-    near = turned.real >= limit
-    steady = steps & near[0]
-    steady &= near[1]
+    limit *= figures[6:8, None]
+    near_low, near_high = turned.real >= limit
+    steady = steps[1]
+    np.logical_and(steps[0], near_low, out=steady)
+    steady &= near_high
 
     # A hop hears a tone that is off its frequency a little weaker than it is; what is left over when even this is
     # accounted for is noise, voice or music.
-    powers_heard = _sum(power * good, axis=1)
-    offset = _sum(turned * steady, axis=1)
-    turns_off = np.arctan2(offset.imag, offset.real) * _TURNS
-    square = np.square(turns_off * _PI)
-    weakened = 1.0 - square * (1.0 / 6.0 - square * (1.0 / 120.0))
-    powers = powers_heard / np.square(weakened)
-    together, together_heard = powers[0] + powers[1], powers_heard[0] + powers_heard[1]
-    foreign = _sum(residual * good, axis=0) - (together - together_heard) * _ENERGY_OF_PEAK
-    good_hops = _sum(good, axis=0, dtype=np.int8)
-    steady_steps = _sum(steady, axis=0, dtype=np.int8)
+    measured[4] = 1.0
+    measured *= good
+    sums = _sum(measured, axis=1)
+    powers_heard, unexplained, dial, good_hops = sums[:2], sums[2], sums[3], sums[4]
+    turned *= steady
+    offset = _sum(turned, axis=1)
+    angle = np.arctan2(offset.imag, offset.real)
+    square = np.square(angle)
+    powers = square * _WEAKENED[0]
+    powers += _WEAKENED[1]
+    powers *= square
+    powers += _WEAKENED[2]
+    powers *= square
+    powers *= powers_heard
+    unexplained -= (powers[0] + powers[1]) * _ENERGY_OF_PEAK
+    powers += powers_heard
+    energy_heard = powers[0] + powers[1]
+    np.maximum(energy_heard, _LEAST_POWER, out=energy_heard)
+    energy_heard *= _ENERGY_OF_PEAK
+    sums[2:4] /= energy_heard
+    np.minimum(dial, _ONE, out=dial)
+    dial *= _VOICE
+    step_count, steady_count = _sum(steps.view(np.int8), axis=1, dtype=np.int8)
 
     digits = IS_PAIR.take(code)
-    digits &= breaks[LOOK_BACK] | (last < _LAST)
+    digits &= breaks[LOOK_BACK] | (last < _LAST_NUMBER)
     digits &= good_hops >= MINIMUM_HOPS
-    digits &= steady_steps >= MINIMUM_HOPS - 1
-    digits &= steady_steps >= _sum(steps, axis=0, dtype=np.float32) * _STEADY
-    energy_heard = np.maximum(together, _LEAST_POWER) * _ENERGY_OF_PEAK
-    share_foreign = foreign / energy_heard
-    share_dial = _sum(dial * good, axis=0) / energy_heard
-    digits &= share_foreign <= _FOREIGN - np.minimum(share_dial, _ONE) * _VOICE
-    digits &= powers[1] >= powers[0] * _LEAST_RATIO
-    digits &= powers[1] <= powers[0] * _GREATEST_RATIO
-    digits &= _all(np.abs(turns_off) <= figures[12:14] * (_ONE - share_foreign), axis=0)
+    digits &= steady_count >= _STEADY_STEPS.take(step_count)
+    digits &= unexplained <= _FOREIGN - dial
+    least, greatest = powers[0] * _RATIOS
+    digits &= powers[1] >= least
+    digits &= powers[1] <= greatest
+    digits &= _all(np.abs(angle) <= figures[8:10] * (_ONE - unexplained), axis=0)
 
     # To its hops belongs what sounds in the hops at its edges.
-    presses = np.arange(pair.size)
-    first = belongs.argmax(axis=0)
-    edge = share.reshape(-1)
-    head, tail = first * pair.size + presses, last * pair.size + presses
-    begin = first + _ONE - edge.take(head) - edge.take(head - pair.size, mode="wrap")
-    end = last + edge.take(tail) + edge.take(tail + pair.size)
-    starts = np.rint((begin + (ends - _LAST)) * BLOCK).astype(np.int64)
-    lengths = np.rint((end + (ends - _LAST)) * BLOCK).astype(np.int64) - starts
-    for press in (digits & ~whole).nonzero()[0].tolist():
-        hop = _first_hop(codes[:, channels[press]], int(ends[press]))
-        lengths[press] += starts[press] - hop * BLOCK
-        starts[press] = hop * BLOCK
+    edges = np.empty((2, presses), dtype=np.intp)
+    edges[0] = LOOK_BACK + BEYOND - _largest(belongs.view(np.uint8) * _HOP_NUMBERS_BACK, axis=0)
+    edges[1] = last
+    sounding = _sum(share.take((edges + _EDGES) * presses + np.arange(presses), mode="wrap"), axis=0)
+    edges += ends - _LAST
+    sounding[0] = _ONE - sounding[0]
+    sounding += edges
+    sounding *= _BLOCK
+    starts, stops = np.rint(sounding).astype(np.int64)
+    for press in (digits & (first == 0)).nonzero()[0].tolist():
+        starts[press] = _first_hop(codes[:, channels[press]], int(ends[press])) * BLOCK
+    lengths = stops - starts
     digits &= lengths >= MINIMUM_DURATION
+    digits &= starts >= memory.told.take(channels)
 
     chosen = digits.nonzero()[0]
     if not chosen.size:
         return []
+    rows = channels.take(chosen)
+    memory.told[rows] = stops.take(chosen) - OVERLAP
     levels = np.log10(powers.take(chosen, axis=1) / (good_hops.take(chosen) * _ZERO_DBM0)) * _TEN
+    numbers = rows.tolist()
     found = zip(
-        channels[chosen].tolist(),
-        [DIGITS[each] for each in pair[chosen].tolist()],
-        (starts[chosen] + origin).tolist(),
-        lengths[chosen].tolist(),
+        numbers,
+        [DIGITS[each] for each in pair.take(chosen).tolist()],
+        (starts.take(chosen) + origin).tolist(),
+        lengths.take(chosen).tolist(),
         _largest(levels, axis=0).tolist(),
         (levels[1] - levels[0]).tolist(),
         strict=True,
     )
-    return list(starmap(DetectedDigit, found))
+    digits_found = list(map(_new_digit, found))
+    return digits_found if len(set(numbers)) == len(numbers) else _each_once(digits_found)
 
 
-def _first_hop(codes: NDArray[np.uint8], end: int) -> int:
+def _each_once(digits: list[DetectedDigit]) -> list[DetectedDigit]:
+    """Without those that one channel has told before in the same look."""
+    told: dict[int, int] = {}
+    kept: list[DetectedDigit] = []
+    for digit in sorted(digits, key=lambda digit: (digit.start, -digit.duration)):
+        if digit.start >= told.get(digit.channel, digit.start):
+            kept.append(digit)
+            told[digit.channel] = digit.start + digit.duration - OVERLAP
+    return kept
+
+
+def _first_hop(codes: Codes, end: int) -> int:
     """The first hop of a press that is longer than the look back: after two hops in a row that are not of it."""
-    backwards = codes[(end - np.arange(CODES - RING)) & CODES - 1]
+    backwards = codes[(end - np.arange(CODES - RING)) % CODES]
     others = backwards != backwards[0]
     pauses = (others[:-1] & others[1:])[LOOK_BACK - 2 :].nonzero()[0]
     return end + 1 - (int(pauses[0]) + LOOK_BACK - 2 if pauses.size else CODES - RING)

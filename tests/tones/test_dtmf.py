@@ -171,10 +171,23 @@ def test_start_duration_level_and_twist_are_told_and_in_time() -> None:
         assert reported - (start + 480) <= 720
 
 
-def test_a_digit_on_a_quiet_box_is_told_within_40_ms_of_its_end() -> None:
-    for offset in range(0, BLOCK, 7):
+def test_a_digit_on_a_quiet_box_is_told_within_60_ms_of_its_end() -> None:
+    late = []
+    for offset in range(0, 15 * BLOCK, 7):
         reports = detect(on_the_line([row(np.zeros(offset, dtype=np.float32), tone("5", 60))]))
-        assert [reported - (800 + offset + 480) <= 320 for _, reported in reports] == [True]
+        late += [reported - (800 + offset + 480) for _, reported in reports]
+    assert len(late) == len(range(0, 15 * BLOCK, 7))
+    assert max(late) <= 480
+
+
+def test_a_digit_is_told_within_180_ms_even_if_others_come_all_the_time() -> None:
+    digits = [row(*(part for d in DIGITS for part in (tone(d, 50), silence(53)))) for _ in range(3)]
+    cases = [row(np.zeros(31 * place, dtype=np.float32), each) for place, each in enumerate(digits)]
+    reports = detect(on_the_line(cases))
+    assert ["".join(digit.digit for digit, _ in reports if digit.channel == place) for place in range(3)] == [
+        DIGITS
+    ] * 3
+    assert max(reported - (digit.start + digit.duration) for digit, reported in reports) <= 1440
 
 
 def test_a_digit_is_told_in_time_even_if_one_of_its_tones_sounds_on() -> None:
@@ -182,7 +195,7 @@ def test_a_digit_is_told_in_time_even_if_one_of_its_tones_sounds_on() -> None:
     reports = detect(on_the_line(cases))
     assert {digit.channel: digit.digit for digit, _ in reports} == dict(enumerate(DIGITS))
     assert len(reports) == len(DIGITS)
-    assert all(reported - (800 + 480) <= 720 for _, reported in reports)
+    assert max(reported - (800 + 480) for _, reported in reports) <= 1440
 
 
 def test_a_press_longer_than_the_detector_looks_back_is_told_with_its_length() -> None:
@@ -190,11 +203,12 @@ def test_a_press_longer_than_the_detector_looks_back_is_told_with_its_length() -
         for digit, _ in detect(on_the_line([tone(d, milliseconds) for d in "159D"])):
             assert abs(digit.start + digit.duration - (800 + 8 * milliseconds)) <= 40
             # longer than it remembers: as long as it remembers
-            assert abs(digit.duration - 8 * min(milliseconds, 9920)) <= 80
+            assert abs(digit.duration - 8 * min(milliseconds, 9900)) <= 80
 
 
 def test_what_we_generate_is_what_we_and_the_peer_detect() -> None:
     audio = np.concatenate([np.concatenate([dtmf(digit, 50), pause(50)]) for digit in DIGITS])
+    audio = np.concatenate([audio, pause(200)])
     linear = codec.decode(audio[: audio.size // BLOCK * BLOCK])[None]
     assert "".join(digit.digit for digit, _ in detect(linear)) == DIGITS
     peer = SpandspDtmf(1)
@@ -219,13 +233,9 @@ def test_nothing_that_the_peer_hears_of_the_plain_cases_escapes_us() -> None:
     assert sum(heard == digit for heard, digit in zip(theirs, expected, strict=True)) > len(cases) / 2
 
 
-def test_channels_that_are_not_listened_to_tell_nothing_and_channels_do_not_mix() -> None:
-    audio = on_the_line([tone("5", 60), tone("5", 60), tone("9", 60), silence(60)])
-    for active in (np.array([0, 2]), np.array([True, False, True, False])):
-        detector, found = DtmfDetector(4), []
-        for sample in range(0, audio.shape[1], BLOCK):
-            found += detector.process(audio[:, sample : sample + BLOCK], sample, active)
-        assert [(digit.channel, digit.digit) for digit in found] == [(0, "5"), (2, "9")]
+def test_channels_do_not_mix() -> None:
+    audio = on_the_line([tone("5", 60), silence(60), tone("9", 60), silence(60)])
+    assert sorted((digit.channel, digit.digit) for digit, _ in detect(audio)) == [(0, "5"), (2, "9")]
 
 
 def test_a_digit_begun_before_the_line_changed_hands_is_forgotten() -> None:
