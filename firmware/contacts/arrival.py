@@ -18,6 +18,7 @@ from firmware.contacts.office import Office
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.core.schemas import Menu
 from firmware.ivr import flow
+from firmware.ivr.announcements import expand
 from firmware.lines.messages import AnswerLeg, DigitReceived, IncomingCall, LegAnswered, Play, PlayEnded
 
 
@@ -118,7 +119,7 @@ class Arrival:
         announced = contact.state is ContactState.ANNOUNCED
         sounds = self._office.service_of(contact).greeting if announced else _menu(contact).prompt
         if contact.play:
-            self._keeper.order(Play(self._office.legs[contact.citizen_leg].gateway_leg, contact.play, sounds))
+            self._keeper.order(Play(self._office.legs[contact.citizen_leg].gateway_leg, contact.play, expand(sounds)))
 
     def _go(self, contact: Contact, step: flow.Step, at: Stamp, now: Stamp) -> None:
         leg = self._office.legs[contact.citizen_leg]
@@ -143,7 +144,7 @@ class Arrival:
 
     def _play(self, contact: Contact, leg: Leg, name: str, sounds: tuple[str, ...]) -> None:
         contact.play = name
-        self._keeper.order(Play(leg.gateway_leg, name, sounds))
+        self._keeper.order(Play(leg.gateway_leg, name, expand(sounds)))
 
 
 def _menu(contact: Contact) -> Menu:

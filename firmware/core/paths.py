@@ -32,6 +32,11 @@ class BoxPaths:
         return self.data / "recordings"
 
     @property
+    def spoken_texts(self) -> Path:
+        """Cache of what text-to-speech made; may be deleted at any time."""
+        return self.data / "spoken"
+
+    @property
     def logs(self) -> Path:
         return self.data / "logs"
 

@@ -33,7 +33,6 @@ from firmware.lines.messages import (
     TellPhone,
 )
 from firmware.lines.r2.line import R2Line
-from firmware.media.sounds import SoundStore
 
 REQUESTS_REMEMBERED = 4096
 """Ring requests that are known when they come again."""
@@ -44,9 +43,8 @@ _log = logging.getLogger(__name__)
 class LineCommands:
     """Carries out line commands."""
 
-    def __init__(self, bank: LineBank, sounds: SoundStore) -> None:
+    def __init__(self, bank: LineBank) -> None:
         self._bank = bank
-        self._sounds = sounds
         self._requests: dict[str, None] = {}
 
     def handle(self, command: AnyLineCommand, now: Stamp) -> None:
@@ -61,10 +59,8 @@ class LineCommands:
                 if isinstance(line, ExtensionLine):
                     self._bank.perform(line, line.tell(command), now)
             case Play():
-                for sound in command.sounds:
-                    if sound not in self._sounds:
-                        _log.warning("there is no sound %s to play", sound)
-                self._bank.hearing.play(command)
+                for sound in self._bank.hearing.play(command):
+                    _log.warning("the sound %s cannot be played: not in the store, or no room for it", sound)
             case StopPlay():
                 self._bank.hearing.stop(command.leg)
             case Join() | Conference() | Supervise() | Leave() | SetLevel():

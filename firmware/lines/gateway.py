@@ -57,7 +57,7 @@ class Gateway:
         self._boards = {row.name: row for row in board_rows(boards)}
         self._plane = MediaPlane(sum(len(places) for _, places in boards), sounds)
         self._bank = LineBank(list(self._boards.values()), self._plane, boot, r2_plan or load_r2_plan())
-        self._commands = LineCommands(self._bank, sounds)
+        self._commands = LineCommands(self._bank)
         self.received: Block = np.full((len(self.lines), BLOCK), ALAW_SILENCE, np.uint8)
         """What came in in the last tick, all channels; overwritten by the next."""
         self.sent: Block = self.received.copy()
@@ -230,4 +230,5 @@ class Gateway:
             legs=self._bank.leg_states(),
             channels=tuple(self._bank.channel_state(line) for line in self.lines),
             boards=tuple(row.state for row in self._boards.values()),
+            sounds=self._plane.sounds.names,
         )

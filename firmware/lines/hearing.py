@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from firmware.lines.messages import Conference, Hear, Join, Leave, Play, SetLevel, Supervise
 from firmware.media.mixing import HIGHEST_DB, LOWEST_DB
 from firmware.media.plane import MediaPlane
@@ -167,14 +169,16 @@ class Hearing:
 
     # ---- plays -------------------------------------------------------------------------------------------------------
 
-    def play(self, command: Play) -> None:
-        """Play to a leg instead of whom it hears. The play that runs, or ran out last, is not begun again."""
+    def play(self, command: Play) -> tuple[str, ...]:
+        """Play to a leg instead of whom it hears; gives the sounds that cannot be played. The play that runs, or ran
+        out last, is not begun again."""
         leg = command.leg
         if leg not in self._channels or command.play in (self._plays.get(leg), self._ended_plays.get(leg)):
-            return
+            return ()
         self._plays[leg] = command.play
         self._ended_plays.pop(leg, None)
-        self._plane.play(self._channels[leg], command.sounds, command.loop)
+        made = {name: np.frombuffer(samples, dtype=np.uint8) for name, samples in command.spoken.items()}
+        return self._plane.play(self._channels[leg], command.sounds, command.loop, made)
 
     def stop(self, leg: str) -> None:
         """Stop what is played to a leg."""

@@ -224,12 +224,15 @@ class Play(msgspec.Struct, tag="play", frozen=True):
 
     `play` names it for PlayEnded; the name of what plays already changes nothing. A sound is a prompt or tone of the
     gateway's store: `prompt:welcome`, `tone:busy`, `music:waiting`. One that is not there has no length and is logged.
+    They follow each other without a gap, to the sample, and the play has one end.
     """
 
     leg: str
     play: str
     sounds: tuple[str, ...]
     loop: bool = False
+    spoken: dict[str, bytes] = {}
+    """A-law of those among `sounds` that were made for this play (text-to-speech); at most a minute each."""
 
 
 class StopPlay(msgspec.Struct, tag="stop_play", frozen=True):
@@ -377,6 +380,8 @@ class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
     legs: tuple[LegState, ...]
     channels: tuple[ChannelState, ...]
     boards: tuple[BoardState, ...]
+    sounds: tuple[str, ...] = ()
+    """What the gateway can play."""
 
 
 FromGateway = AnyLineEvent | Snapshot

@@ -129,18 +129,28 @@ class MediaPlane:
         """
         self._whispers.set(channel, self._entries(channel, voices))
 
-    def play(self, channel: int, sounds: Sequence[str], loop: bool) -> None:
+    def play(
+        self, channel: int, sounds: Sequence[str], loop: bool, made: Mapping[str, Alaw] | None = None
+    ) -> tuple[str, ...]:
         """Let the channel hear sounds one after the other instead of whom it is joined to; again and again if `loop`.
 
-        A name that is not in the store has no length. Music goes on where its own running time is and lasts for its
-        whole length. A play of no length at all ends with the next tick, or is silence if it loops.
+        `made`: sounds that were made for this play, by name, before those of the store. Gives the names that cannot be
+        played, as they are in neither or there is no room for them: these have no length. Music goes on where its own
+        running time is and lasts for its whole length. A play of no length at all ends with the next tick, or is
+        silence if it loops.
         """
-        found = tuple(sound for sound in map(self.sounds.find, sounds) if sound is not None and sound.length)
-        self._begin_play(channel, found, loop)
+        self._check(channel)
+        held: dict[str, Sound | None] = {}
+        for name in sounds:
+            if made and name in made and name not in held:
+                held[name] = self.sounds.hold(made[name])
+        found = {name: held.get(name) or self.sounds.find(name) for name in sounds}
+        self._begin_play(channel, tuple(sound for name in sounds if (sound := found[name]) and sound.length), loop)
+        return tuple(name for name, sound in found.items() if sound is None)
 
     def play_samples(self, channel: int, samples: Alaw) -> bool:
-        """Let the channel hear once what was made for it just now (A-law, at most 4 s) instead of whom it is joined to.
-        False, and nothing is changed, if there is no room for it."""
+        """Let the channel hear once what was made for it just now (A-law, at most a minute) instead of whom it is
+        joined to. False, and nothing is changed, if there is no room for it."""
         self._check(channel)
         sound = self.sounds.hold(samples)
         if sound is None:
@@ -279,7 +289,7 @@ class MediaPlane:
 
     def _end_play(self, channel: int) -> None:
         if self._playing[channel]:
-            for sound in self._plays.pop(channel).sounds:
+            for sound in set(self._plays.pop(channel).sounds):
                 if sound.is_held:
                     self.sounds.give_back(sound)
             self._playing[channel] = False

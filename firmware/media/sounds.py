@@ -2,13 +2,13 @@
 
 Names: `prompt:<file>`, `word:<file>` (what numbers and dates are put together from) and `music:<file>` from WAV files,
 `tone:<name>` from arrays that the caller made from the country's tone plan. Read once at start; nothing here touches a
-file afterwards. At the end of the bank are a few empty places for sounds without a name that are made while the box
-runs (caller ID, dialling).
+file afterwards. At the end of the bank is room for sounds that are made while the box runs (caller ID, dialling,
+texts that were spoken).
 """
 
 from __future__ import annotations
 
-from collections import deque
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,10 @@ MUSIC = "music:"
 """Sounds with this prefix run on whether anybody listens or not: who joins hears the place where they are."""
 
 
-PLACES = 32
-"""Sounds made at run time that can be there at once: more phones do not ring at the same moment."""
-PLACE_SAMPLES = 32_000
-"""The longest of them: 4 s; a caller ID with a name takes 1.1 s, a number of 20 digits 3.2 s."""
+ROOM_SAMPLES = 600 * SAMPLE_RATE
+"""For all sounds made at run time that are there at once: ten minutes, 4.8 MB."""
+LONGEST_SAMPLES = 60 * SAMPLE_RATE
+"""The longest of them."""
 
 
 class SoundError(Exception):
@@ -63,8 +63,11 @@ class SoundStore:
                 guard = np.resize(samples, BLOCK)
                 parts += [samples, guard]
                 offset += samples.size + BLOCK
-        self._places = deque(offset + place * (PLACE_SAMPLES + BLOCK) for place in range(PLACES))
-        parts.append(np.full(PLACES * (PLACE_SAMPLES + BLOCK) + BLOCK, SILENCE, dtype=np.uint8))
+        self._room = (offset, offset + ROOM_SAMPLES)
+        self._next_place = offset
+        self._held: dict[int, int] = {}
+        """Begin and end of each held sound in the bank, with its guard."""
+        parts.append(np.full(ROOM_SAMPLES + BLOCK, SILENCE, dtype=np.uint8))
         self._writeable: Alaw = np.concatenate(parts)
         self.bank: Alaw = self._writeable.view()
         self.bank.flags.writeable = False
@@ -90,17 +93,30 @@ class SoundStore:
         return self._index.get(name)
 
     def hold(self, samples: Alaw) -> Sound | None:
-        """Keep a sound made at run time until `give_back`. None if it is too long or all places are taken."""
-        if not 0 < samples.size <= PLACE_SAMPLES or not self._places:
+        """Keep a sound made at run time until `give_back`. None if it is empty or too long, or there is no room."""
+        if not 0 < samples.size <= LONGEST_SAMPLES:
             return None
-        offset = self._places.popleft()
-        self._writeable[offset : offset + samples.size] = samples
-        self._writeable[offset + samples.size : offset + samples.size + BLOCK] = SILENCE
+        offset = self._find_room(samples.size + BLOCK)
+        if offset is None:
+            return None
+        end = offset + samples.size
+        self._held[offset] = self._next_place = end + BLOCK
+        self._writeable[offset:end] = samples
+        self._writeable[end : end + BLOCK] = SILENCE
         return Sound(offset, samples.size, is_held=True)
 
+    def _find_room(self, size: int) -> int | None:
+        """Behind what was taken last, else from the beginning: what was given back is written over as late as can be,
+        as the switch may still fade out of it."""
+        begins = [self._room[0], *(self._held[offset] for offset in sorted(self._held))]
+        ends = [*sorted(self._held), self._room[1]]
+        gaps = list(zip(begins, ends, strict=True))
+        behind = [(max(begin, self._next_place), end) for begin, end in gaps]
+        return next((begin for begin, end in behind + gaps if begin + size <= end), None)
+
     def give_back(self, sound: Sound) -> None:
-        """The held sound is played no more. Its place is taken again last, as the switch may still fade out of it."""
-        self._places.append(sound.offset)
+        """The held sound is played no more."""
+        del self._held[sound.offset]
 
     def __contains__(self, name: object) -> bool:
         return name in self._index
@@ -114,6 +130,12 @@ class SoundStore:
         """The A-law samples of one sound. Raises KeyError if there is no such sound."""
         sound = self._index[name]
         return self.bank[sound.offset : sound.offset + sound.length]
+
+
+def prompt_texts(language: str) -> dict[str, str]:
+    """What the shipped prompts of a language say, by name without `prompt:`."""
+    path = PROMPTS / language / "texts.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def read_sound(path: Path) -> Alaw:

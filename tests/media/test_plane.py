@@ -429,7 +429,7 @@ def test_what_was_made_for_a_channel_is_heard_once_and_its_place_is_free_again()
         assert (ended, set(sent[1, 300:].tolist())) == ([1], {SILENCE})
     with pytest.raises(IndexError):
         plane.play_samples(2, made)
-    assert not plane.play_samples(1, np.resize(made, 40_000))
+    assert not plane.play_samples(1, np.resize(made, 480_001))
 
 
 def test_a_made_sound_that_is_replaced_gives_its_place_back() -> None:

@@ -8,9 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from firmware.media import codec
-from firmware.media.sounds import PLACES, PROMPTS, SoundError, SoundStore, read_sound
+from firmware.media.sounds import (
+    LONGEST_SAMPLES,
+    PROMPTS,
+    ROOM_SAMPLES,
+    Sound,
+    SoundError,
+    SoundStore,
+    read_sound,
+)
 
 
 def test_what_ships_is_loaded_under_its_names() -> None:
@@ -74,20 +84,53 @@ def test_a_file_that_cannot_be_played_says_why(tmp_path: Path) -> None:
         read_sound(path)
 
 
-def test_sounds_made_at_run_time_find_a_place_until_there_is_none() -> None:
+def test_sounds_made_at_run_time_find_room_until_there_is_none() -> None:
     store = SoundStore({"tone:it": np.full(100, 9, dtype=np.uint8)})
-    held = [store.hold(np.full(32_000 - number, number, dtype=np.uint8)) for number in range(PLACES)]
+    held = [store.hold(np.full(LONGEST_SAMPLES - number, number, dtype=np.uint8)) for number in range(9)]
 
-    assert store.hold(np.zeros(1, dtype=np.uint8)) is None
+    assert store.hold(np.zeros(LONGEST_SAMPLES, dtype=np.uint8)) is None
     for number, sound in enumerate(held):
         assert sound is not None
         assert set(store.bank[sound.offset : sound.offset + sound.length].tolist()) == {number}
         assert set(store.windows[sound.offset + sound.length].tolist()) == {codec.SILENCE}
         store.give_back(sound)
     assert set(store.samples("tone:it").tolist()) == {9}
-    assert store.hold(np.zeros(32_001, dtype=np.uint8)) is None
+    assert store.hold(np.zeros(LONGEST_SAMPLES + 1, dtype=np.uint8)) is None
     assert store.hold(np.zeros(0, dtype=np.uint8)) is None
-    assert store.hold(np.zeros(32_000, dtype=np.uint8)) is not None
+    assert store.hold(np.zeros(LONGEST_SAMPLES, dtype=np.uint8)) is not None
+
+
+def test_room_that_was_given_back_is_written_over_last() -> None:
+    store = SoundStore({})
+    first = store.hold(np.full(800, 1, dtype=np.uint8))
+    assert first is not None
+    store.give_back(first)
+    for _ in range(ROOM_SAMPLES // (LONGEST_SAMPLES + 80) - 1):
+        later = store.hold(np.full(LONGEST_SAMPLES, 2, dtype=np.uint8))
+        assert later is not None
+        store.give_back(later)
+
+    assert set(store.bank[first.offset : first.offset + 800].tolist()) == {1}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, LONGEST_SAMPLES), st.booleans()), max_size=60))
+def test_held_sounds_never_overlap(wishes: list[tuple[int, bool]]) -> None:
+    store = SoundStore({})
+    held: list[Sound] = []
+    for samples, gives_back in wishes:
+        sound = store.hold(np.zeros(samples, dtype=np.uint8))
+        if sound is None:
+            assert sum(one.length + 80 for one in held) + samples > ROOM_SAMPLES // 3, "there was room"
+        else:
+            assert sound.offset + sound.length + 80 <= store.bank.size
+            assert all(
+                sound.offset >= one.offset + one.length + 80 or one.offset >= sound.offset + sound.length + 80
+                for one in held
+            )
+            held.append(sound)
+        if gives_back and held:
+            store.give_back(held.pop(0))
 
 
 def test_the_bank_cannot_be_written_from_outside() -> None:

@@ -20,6 +20,7 @@ from firmware.box.callserver.callers import Callers
 from firmware.box.callserver.clients import Clients
 from firmware.box.callserver.committer import Committer
 from firmware.box.callserver.recorder_door import RecorderDoor
+from firmware.box.callserver.speaker import Speaker
 from firmware.calls.messages import ReloadConfiguration, Reply, Request, unreasonable
 from firmware.calls.model import BoxLife
 from firmware.contacts.effects import Effects
@@ -34,7 +35,9 @@ from firmware.core.configuration import (
 from firmware.core.logging import start_logging
 from firmware.core.messages import Peer, PeerGone, connect, listen
 from firmware.core.paths import BoxPaths, box_paths
-from firmware.lines.messages import Resume, Snapshot, decode_from_gateway
+from firmware.ivr.speech import Speech
+from firmware.lines.messages import AnyLineCommand, Resume, Snapshot, decode_from_gateway
+from firmware.media.sounds import prompt_texts
 from firmware.records.journal import Journal
 from firmware.records.messages import ToRecorder
 
@@ -75,6 +78,9 @@ class CallServerProcess:
         self._server = CallServer(configuration, machine_boot_id(), numbers, self._journal.live())
         self._committer = Committer(self._journal)
         self._callers = Callers(paths.calls_database)
+        language = configuration.box.language
+        self._speech = Speech(prompt_texts(language))
+        self._speaker = Speaker(paths.spoken_texts, language)
         self._clients = Clients(paths.calls_database, numbers["events"])
         self._selector = selectors.DefaultSelector()
         self._gateway: Peer | None = None
@@ -92,7 +98,7 @@ class CallServerProcess:
 
     def run(self) -> None:
         """Serve until `stop`."""
-        for listener in (self._cti_listener, self._committer, self._callers):
+        for listener in (self._cti_listener, self._committer, self._callers, self._speaker):
             self._selector.register(listener, selectors.EVENT_READ)
         self._callers.ask(self._server.lookups())
         while not self._stopping:
@@ -108,6 +114,7 @@ class CallServerProcess:
         for effects in self._committer.stop():
             self._tell(effects)
         self._callers.stop()
+        self._speaker.stop()
 
     def _patience(self) -> float:
         """Seconds until something is due."""
@@ -124,6 +131,9 @@ class CallServerProcess:
         elif source is self._callers:
             for contact, earlier in self._callers.answers():
                 self._carry(self._server.caller_known(contact, earlier, self._clock.now()))
+        elif source is self._speaker:
+            for text, samples in self._speaker.answers():
+                self._order_all(self._speech.spoken(text, samples))
         elif source is self._cti_listener:
             self._clients.take(self._cti_listener, self._selector)
         elif source is self._gateway:
@@ -171,6 +181,7 @@ class CallServerProcess:
         for message in messages:
             now = self._clock.now()
             if isinstance(message, Snapshot):
+                self._speech.gateway_has(message.sounds)
                 self._carry(self._server.handle_snapshot(message, now))
             else:
                 self._carry(self._server.handle_line(message, now))
@@ -183,6 +194,11 @@ class CallServerProcess:
         self._gateway.close()
         self._gateway = None
         self._carry(self._server.lose_gateway(self._clock.now()))
+
+    def _order_all(self, orders: list[AnyLineCommand]) -> None:
+        for order in orders:
+            if self._gateway is not None:
+                self._order(self._gateway, order)
 
     def _order(self, gateway: Peer, order: object) -> None:
         try:
@@ -237,10 +253,9 @@ class CallServerProcess:
     # ---- effects ----------------------------------------------------------------------------------------------------
 
     def _carry(self, effects: Effects) -> None:
-        """Line orders and look-ups at once; the rest when it is on disk."""
-        for order in effects.orders:
-            if self._gateway is not None:
-                self._order(self._gateway, order)
+        """Line orders, texts and look-ups at once; the rest when it is on disk."""
+        self._order_all(self._speech.order(effects.orders))
+        self._speaker.ask(self._speech.take_wanted())
         effects.orders = []
         self._callers.ask(effects.lookups)
         effects.lookups = []

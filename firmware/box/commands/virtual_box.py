@@ -6,18 +6,23 @@ at which something is due; otherwise every block of 10 ms is played. The same sc
 
 from __future__ import annotations
 
+import logging
+
 from boards.base import Block
 from boards.signals import FromBoard
+from firmware.box.callserver.speaker import SpokenTexts
 from firmware.calls.messages import GetBoxState, Request, Subscribe
 from firmware.contacts.effects import Effects
 from firmware.contacts.server import CallServer
 from firmware.core.clock import MICROSECONDS, Stamp, VirtualClock
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import Configuration
+from firmware.ivr.speech import Speech
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import Attach
+from firmware.lines.messages import AnyLineCommand, Attach
+from firmware.media.espeak import SpeechError
 from firmware.media.ring import RingReader, RingWriter
-from firmware.media.sounds import SoundStore
+from firmware.media.sounds import SoundStore, prompt_texts
 from firmware.records.database import open_for_reading
 from firmware.records.journal import Journal
 from firmware.records.messages import CloseRecording, RecordingFailed, ToRecorder
@@ -26,6 +31,8 @@ from firmware.records.recorder import Recorder
 from firmware.simulator.scenario import Scenario
 from firmware.simulator.world import World
 from firmware.tones.plan import load_plan
+
+_log = logging.getLogger(__name__)
 
 START_UTC_US = 1_767_229_200 * MICROSECONDS
 """When a simulated day begins: 2026-01-01 09:00 in Beijing."""
@@ -61,6 +68,8 @@ class VirtualBox:
         )
         self._records = open_for_reading(paths.calls_database)
         self.server = CallServer(configuration, BOOT, self._journal.last_numbers(), self._journal.live())
+        self._speech = Speech(prompt_texts(configuration.box.language))
+        self._texts = SpokenTexts(paths.spoken_texts, configuration.box.language)
         self._ring = RingWriter(paths.ring(BOOT), BOOT, len(self.world.channels))
         self._recorder = Recorder(paths.recordings, lambda boot: RingReader(paths.ring(boot), boot))
         self.server.recorder_connected = True
@@ -79,6 +88,7 @@ class VirtualBox:
         snapshot, _ = self.gateway.attach(Attach("", 0), now)
         for signal in self.world.gateway_arrived(now):
             self.gateway.handle_signal(BOARD, signal, now)
+        self._speech.gateway_has(snapshot.sounds)
         self._carry(self.server.handle_snapshot(snapshot, now))
         self._ask(Subscribe())
         self._ask(GetBoxState())
@@ -174,8 +184,9 @@ class VirtualBox:
         """Orders at once; the people and the recorder hear of it in the same moment, the database at its end."""
         now = self._now()
         self._pending.take(effects)  # first: what the recorder answers comes after it in the records
-        for order in effects.orders:
-            self.gateway.handle_command(order, now)
+        self._order(self._speech.order(effects.orders), now)
+        for text in self._speech.take_wanted():
+            self._order(self._speech.spoken(text, self._speak(text)), now)
         for event in effects.events:
             self.world.handle_cti(event, now)
         for _, reply in effects.replies:
@@ -187,6 +198,17 @@ class VirtualBox:
             with self._records.connect() as connection:
                 earlier = earlier_contacts(connection, lookup.calling, lookup.contact)
             self._carry(self.server.caller_known(lookup.contact, earlier, now))
+
+    def _order(self, orders: list[AnyLineCommand], now: Stamp) -> None:
+        for order in orders:
+            self.gateway.handle_command(order, now)
+
+    def _speak(self, text: str) -> bytes | None:
+        try:
+            return self._texts.speak(text)
+        except SpeechError as error:
+            _log.error("a text is not spoken, callers hear a recording instead: %s", error)
+            return None
 
     def _tell_recorder(self, message: ToRecorder) -> None:
         if isinstance(message, CloseRecording):

@@ -1,0 +1,114 @@
+"""Plays at the gateway: pieces follow each other to the sample, texts that were spoken for them too, with one end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from boards.base import ALAW_SILENCE, BLOCK
+from firmware.core.messages import encode_json
+from firmware.lines.messages import AnswerLeg, Attach, Play, PlayEnded, StopPlay, decode_command
+from firmware.media.sounds import LONGEST_SAMPLES, ROOM_SAMPLES
+from tests.lines.bench import MUSIC, PROMPT, Bench
+
+SPOKEN = np.resize(np.arange(1, 200, 3, dtype=np.uint8), 1237)
+"""What a text became: no whole number of blocks."""
+
+
+def answered(bench: Bench, channel: int = 0) -> str:
+    leg = bench.call(channel)
+    bench.command(AnswerLeg(leg))
+    return leg
+
+
+def heard(bench: Bench, ticks: int, channel: int = 0) -> np.ndarray:
+    return np.concatenate([bench.tick()[channel] for _ in range(ticks)])
+
+
+def play(bench: Bench, leg: str, sounds: Sequence[str], **spoken: np.ndarray) -> None:
+    made = {f"text:{name}": samples.tobytes() for name, samples in spoken.items()}
+    # As it comes over the socket.
+    bench.command(decode_command(encode_json(Play(leg, "p", tuple(sounds), spoken=made))))
+
+
+def test_pieces_follow_each_other_to_the_sample_and_end_once() -> None:
+    bench = Bench()
+    leg = answered(bench)
+
+    play(bench, leg, ("prompt:welcome", "text:a", "prompt:welcome", "text:a"), a=SPOKEN)
+    whole = np.concatenate([PROMPT, SPOKEN, PROMPT, SPOKEN])
+    ticks = -(-len(whole) // BLOCK)
+    sent = heard(bench, ticks)
+
+    assert np.array_equal(sent[BLOCK : len(whole)], whole[BLOCK:]), "the first block fades in"
+    assert set(sent[len(whole) :].tolist()) <= {ALAW_SILENCE}
+    assert [(event.play, event.sample) for event in bench.all(PlayEnded)] == [("p", ticks * BLOCK)]
+
+
+def test_a_spoken_text_hides_no_sound_of_the_store_for_others() -> None:
+    bench = Bench()
+    leg, other = answered(bench, 0), answered(bench, 1)
+    bench.command(Play(leg, "p", ("prompt:welcome",), spoken={"prompt:welcome": SPOKEN.tobytes()}))
+    bench.command(Play(other, "p", ("prompt:welcome",)))
+
+    sent = np.concatenate([bench.tick() for _ in range(3)], axis=1)
+
+    assert np.array_equal(sent[0, BLOCK:], SPOKEN[BLOCK : 3 * BLOCK])
+    assert np.array_equal(sent[1, BLOCK:], PROMPT[BLOCK : 3 * BLOCK])
+
+
+def test_a_sound_that_is_nowhere_is_told_and_the_rest_is_played(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    leg = answered(bench)
+
+    play(bench, leg, ("text:nowhere", "prompt:welcome"))
+    sent = heard(bench, 5)
+
+    assert "text:nowhere cannot be played" in caplog.text
+    assert np.array_equal(sent[BLOCK:400], PROMPT[BLOCK:])
+
+
+def test_texts_without_room_are_told_and_room_comes_back_with_their_end(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    leg, other = answered(bench, 0), answered(bench, 1)
+    longest = np.full(LONGEST_SAMPLES, 7, np.uint8)
+    texts = {chr(ord("a") + number): longest for number in range(ROOM_SAMPLES // LONGEST_SAMPLES)}
+
+    play(bench, leg, [f"text:{name}" for name in texts], **texts)
+    assert caplog.text.count("no room") == 1, "each has its guard, so one does not fit"
+    play(bench, other, ("text:z", "prompt:welcome"), z=longest)
+    assert caplog.text.count("no room") == 2
+    bench.command(StopPlay(leg), Play(other, "q", ("text:z",), spoken={"text:z": longest.tobytes()}))
+
+    assert caplog.text.count("no room") == 2
+    assert set(heard(bench, 3, 1)[BLOCK:].tolist()) == {7}
+
+
+def test_music_is_one_stream_for_all_and_runs_on_while_something_else_is_played() -> None:
+    bench = Bench()
+    leg, other = answered(bench, 0), answered(bench, 1)
+    bench.command(Play(leg, "music", ("music:waiting",), loop=True))
+    heard(bench, 3)
+    bench.command(Play(other, "music", ("music:waiting",), loop=True))
+    together = np.concatenate([bench.tick() for _ in range(4)], axis=1)
+    assert np.array_equal(together[0, BLOCK:], together[1, BLOCK:])
+
+    bench.command(Play(leg, "announcement", ("prompt:welcome",)))
+    heard(bench, 5)
+    assert bench.last(PlayEnded).play == "announcement"
+    bench.command(Play(leg, "music again", ("music:waiting",), loop=True))
+    again = np.concatenate([bench.tick() for _ in range(4)], axis=1)
+
+    assert np.array_equal(again[0, BLOCK:], again[1, BLOCK:]), "it goes on where it is by now"
+    place = np.arange(BLOCK, 4 * BLOCK) + 12 * BLOCK
+    assert np.array_equal(again[1, BLOCK:], MUSIC[place % MUSIC.size])
+
+
+def test_the_gateway_tells_what_it_can_play() -> None:
+    bench = Bench()
+
+    snapshot, _ = bench.gateway.attach(Attach("", 0), bench.clock.now())
+
+    assert set(snapshot.sounds) == {"tone:busy", "tone:howler", "prompt:welcome", "music:waiting"}
