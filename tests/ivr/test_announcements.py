@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from firmware.core.schemas import Sound
 from firmware.ivr.announcements import PHRASES, Values, expand
 from firmware.ivr.spoken_mandarin import WORDS
 from firmware.media.sounds import SoundStore
@@ -70,3 +72,37 @@ def test_every_word_ships_and_no_other() -> None:
     shipped = {name.removeprefix("word:") for name in SoundStore.load({}).names if name.startswith("word:")}
 
     assert shipped == {*WORDS, *PHRASES}
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "prompt:welcome",
+        "word:工号",
+        "music:waiting",
+        "text:您好：再见",
+        "say:agent",
+        "say:number:-9999999999999999",
+        "say:decimal:3.05",
+        "say:ordinal:12",
+        "say:amount:1.50",
+        "say:date:2002-02-22",
+        "say:weekday:2002-02-22",
+        "say:time:23:59",
+        "say:duration:999999999",
+        "say:telephone:+86912*1#",
+    ],
+)
+def test_what_a_configuration_may_say_has_a_reading(piece: str) -> None:
+    assert msgspec.convert(piece, Sound) == piece
+    said = expand([piece], Values(agent="801"))
+    assert piece.startswith("text:") or not any(sound.startswith("text:") for sound in said)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["welcome", "prompt:", "prompt:../../etc", "text:" + "字" * 201, "say:many", "say:number:x", "say:amount:1.555"],
+)
+def test_what_cannot_be_said_is_refused_in_the_configuration(piece: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(piece, Sound)

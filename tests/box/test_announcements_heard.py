@@ -1,0 +1,115 @@
+"""What callers hear in the virtual box, code by code: announcements of recordings, spoken values and texts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from boards.base import BLOCK
+from firmware.box.callserver import speaker
+from firmware.box.commands.virtual_box import VirtualBox
+from firmware.box.demonstration import demonstration_documents
+from firmware.core.configuration import save_subjects
+from firmware.core.paths import BoxPaths
+from firmware.ivr.announcements import Values, expand
+from firmware.media.codec import Alaw
+from firmware.media.espeak import VOICES, SpeechError, speak
+from firmware.media.sounds import SoundStore
+from firmware.simulator.scenario import Citizen, HangUp, Scenario, Wait
+from firmware.tones.plan import load_plan
+
+STORE = SoundStore.load(load_plan().samples())
+Documents = dict[str, list[dict[str, Any]]]
+needs_espeak = pytest.mark.skipif(
+    shutil.which("espeak-ng") is None, reason="espeak-ng is missing: scripts/setup --system espeak-ng"
+)
+
+
+def sounds_like(*pieces: str, values: Values | None = None) -> Alaw:
+    """An announcement as it must be heard, code by code."""
+    return np.concatenate([STORE.samples(name) for name in expand(pieces, values)])
+
+
+def place_of(part: Alaw, heard: Alaw) -> int:
+    """Where a caller heard an announcement, in samples; its first block fades in, so the rest counts. -1: nowhere."""
+    return heard.tobytes().find(part[BLOCK:].tobytes())
+
+
+def citizen(*steps: object, at_seconds: float = 1.0, called: str = "12345", name: str = "") -> Citizen:
+    return Citizen(
+        at_seconds=at_seconds,
+        name=name,
+        calling="13912345678",
+        called=called,
+        audio=True,
+        steps=steps,  # type: ignore[arg-type]
+    )
+
+
+def run(folder: Path, change: Callable[[Documents], None], scenario: Scenario) -> tuple[VirtualBox, list[Alaw]]:
+    """The box after a scenario, with the demonstration county's configuration changed; what each citizen heard."""
+    paths = BoxPaths(folder / "data", folder / "run")
+    paths.make()
+    documents = demonstration_documents("not used here")
+    change(documents)
+    box = VirtualBox(scenario, save_subjects(paths, documents), paths, remember=True)
+    box.run()
+    box.close()
+    return box, [np.frombuffer(one.journal.take(0)[1], np.uint8) for one in box.world.take_finished()]
+
+
+def greeting(*sounds: str) -> Callable[[Documents], None]:
+    def change(documents: Documents) -> None:
+        documents["services"][0]["greeting"] = list(sounds)
+
+    return change
+
+
+LISTENS = Scenario(citizens=(citizen(Wait(until="answered"), Wait(seconds=20.0), HangUp()),), phones=())
+
+
+def test_a_greeting_of_recordings_and_values_is_one_stream_without_a_gap(tmp_path: Path) -> None:
+    pieces = ("prompt:welcome", "say:number:1203", "tone:zip", "say:date:2002-02-22")
+
+    _, (heard,) = run(tmp_path, greeting(*pieces), LISTENS)
+
+    assert place_of(sounds_like(*pieces), heard) >= 0
+
+
+@needs_espeak
+def test_a_text_without_a_recording_is_spoken_between_recordings(tmp_path: Path) -> None:
+    _, (heard,) = run(tmp_path, greeting("word:工号", "text:今天办理社保业务", "tone:zip"), LISTENS)
+
+    spoken = speak("今天办理社保业务", VOICES["zh_CN"])
+    assert place_of(np.concatenate([STORE.samples("word:工号"), spoken, STORE.samples("tone:zip")]), heard) >= 0
+
+
+def test_without_espeak_a_text_is_a_recording_and_the_call_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def without_espeak(text: str, voice: str) -> None:
+        raise SpeechError("espeak-ng is not installed. Debian: apt-get install espeak-ng")
+
+    monkeypatch.setattr(speaker, "speak", without_espeak)
+
+    _, (heard,) = run(tmp_path, greeting("word:工号", "text:今天办理社保业务"), LISTENS)
+
+    begin = place_of(sounds_like("word:工号", "prompt:wait"), heard)
+    assert begin >= 0
+    assert np.ptp(heard[begin + 3 * 8000 :].astype(int)) > 0, "waiting music after it"
+    assert "apt-get install espeak-ng" in caplog.text
+
+
+@needs_espeak
+def test_a_prompt_that_is_not_there_is_said_and_the_caller_hears_something(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, (heard,) = run(tmp_path, greeting("prompt:lost", "word:工号"), LISTENS)
+
+    assert place_of(sounds_like("prompt:wait", "word:工号"), heard) >= 0
+    assert "there is no sound prompt:lost" in caplog.text
