@@ -8,7 +8,15 @@ from firmware.contacts.agents import Agents
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
-from firmware.lines.messages import ClearLeg, LegAlerting, LegAnswered, LegCleared, PhoneLifted, Play, RingFailed
+from firmware.lines.messages import (
+    ClearLeg,
+    GiveDialTone,
+    LegAlerting,
+    LegAnswered,
+    LegCleared,
+    PhoneLifted,
+    RingFailed,
+)
 
 
 class Phones:
@@ -23,12 +31,12 @@ class Phones:
     def lifted(self, event: PhoneLifted) -> None:
         phone = self._office.phone_on(event.channel)
         if phone is None:
-            self._ledger.effects.orders.append(Play(event.leg, "idle", ("tone:congestion",), loop=True))
+            self._ledger.effects.orders.append(GiveDialTone(event.leg, barred=True))  # a port that belongs to no seat
             return
         phone.gateway_leg, phone.off_hook = event.leg, True
         self._office.touch(phone)
         if not phone.headset:
-            self._ledger.effects.orders.append(Play(event.leg, "idle", ("tone:dial",), loop=True))
+            self._ledger.effects.orders.append(GiveDialTone(event.leg))
 
     def rings(self, event: LegAlerting) -> None:
         phone = self._office.phone_on(event.channel)

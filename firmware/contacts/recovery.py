@@ -12,7 +12,7 @@ from firmware.contacts.ledger import Ledger
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
 from firmware.core.clock import Stamp
-from firmware.lines.messages import AnswerLeg, ClearLeg, Hear, IncomingCall, Join, Snapshot
+from firmware.lines.messages import AnswerLeg, ClearLeg, GiveDialTone, Hear, IncomingCall, Join, Snapshot
 
 
 class Recovery:
@@ -115,5 +115,7 @@ class Recovery:
             return
         if phone.headset:
             self._ledger.effects.orders.append(Join((Hear(phone.gateway_leg, ()),)))
-        elif leg is not None or not phone.off_hook:  # else it was lifted by somebody who hears the dial tone
+        elif leg is not None or not phone.off_hook:
             self._ledger.effects.orders.append(ClearLeg(phone.gateway_leg))
+        else:  # it was lifted by somebody who hears dial tone, or should
+            self._ledger.effects.orders.append(GiveDialTone(phone.gateway_leg))

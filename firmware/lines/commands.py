@@ -11,6 +11,8 @@ from boards.signals import Cause
 from firmware.core.clock import Stamp
 from firmware.lines.exchange_line import ExchangeLine
 from firmware.lines.extension import ExtensionLine, ring_failed
+from firmware.lines.hearing import SwitchCommand
+from firmware.lines.kinds import AnyLine
 from firmware.lines.line import Effect
 from firmware.lines.line_bank import LineBank
 from firmware.lines.messages import (
@@ -21,6 +23,7 @@ from firmware.lines.messages import (
     ClearLeg,
     Conference,
     ConfigureLines,
+    GiveDialTone,
     Join,
     Leave,
     PlaceCall,
@@ -57,13 +60,19 @@ class LineCommands:
             case TellPhone():
                 line = self._bank.at(command.channel)
                 if isinstance(line, ExtensionLine):
-                    self._bank.perform(line, line.tell(command), now)
+                    self._bank.perform(line, line.tell(command, now), now)
+            case GiveDialTone():
+                line = self._leg_line(command.leg)
+                if isinstance(line, ExtensionLine):
+                    self._bank.perform(line, line.give_dial_tone(command, now), now)
             case Play():
+                self._used(command.leg)
                 for sound in self._bank.hearing.play(command):
                     _log.warning("the sound %s cannot be played: not in the store, or no room for it", sound)
             case StopPlay():
                 self._bank.hearing.stop(command.leg)
             case Join() | Conference() | Supervise() | Leave() | SetLevel():
+                self._used(*_hearers(command))
                 self._bank.hearing.handle(command)
             case BlockChannel():
                 blocked = self._bank.at(command.channel)
@@ -74,11 +83,20 @@ class LineCommands:
             case Resume():
                 self._bank.store.confirm(command.last_number)
 
+    def _leg_line(self, leg: str) -> AnyLine | None:
+        channel = self._bank.legs.get(leg)
+        return None if channel is None else self._bank.lines[channel]
+
+    def _used(self, *legs: str) -> None:
+        for leg in legs:
+            line = self._leg_line(leg)
+            if isinstance(line, ExtensionLine):
+                line.used()
+
     def _leg(self, command: AnswerLeg | AlertLeg | ClearLeg, now: Stamp) -> None:
-        channel = self._bank.legs.get(command.leg)
-        if channel is None:
+        line = self._leg_line(command.leg)
+        if line is None:
             return
-        line = self._bank.lines[channel]
         effects: list[Effect] = []
         if isinstance(command, ClearLeg):
             effects = line.clear(command.cause, now)
@@ -100,3 +118,15 @@ class LineCommands:
             self._bank.perform(line, line.handle(command, now), now)
         else:
             self._bank.report(ring_failed(command.request, Cause.UNALLOCATED, now))
+
+
+def _hearers(command: SwitchCommand) -> tuple[str, ...]:
+    """The legs that are to hear somebody else from now on."""
+    match command:
+        case Join():
+            return tuple(hear.leg for hear in command.hearing)
+        case Conference():
+            return command.legs
+        case Supervise():
+            return (command.leg,)
+    return ()

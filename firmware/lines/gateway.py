@@ -178,7 +178,8 @@ class Gateway:
         channel = row.first + signal.channel
         line = self.lines[channel]
         if isinstance(signal, Digit):
-            self._bank.report(signalled_digit(line, signal, self.sample, self._bank.leg_began(channel), now))
+            digit = signalled_digit(line, signal, self.sample, self._bank.leg_began(channel), now)
+            self._bank.dialled(line, digit, now)
         else:
             self._bank.perform(line, take_signal(line, signal, now), now)
 

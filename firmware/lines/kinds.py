@@ -24,6 +24,7 @@ from firmware.core.schemas import ExchangeLineSettings
 from firmware.lines.exchange_line import ExchangeLine
 from firmware.lines.extension import ExtensionLine
 from firmware.lines.line import Effect
+from firmware.lines.phone_limits import load_phone_limits
 from firmware.lines.r2.line import R2Line
 from firmware.lines.r2.plan import R2Plan
 from firmware.lines.trunk import TrunkLine
@@ -37,7 +38,7 @@ def new_line(kind: ChannelKind, channel: int, boot: str, r2_plan: R2Plan) -> Any
         case ChannelKind.TRUNK:
             return TrunkLine(channel=channel, boot=boot)
         case ChannelKind.EXTENSION:
-            return ExtensionLine(channel=channel, boot=boot)
+            return ExtensionLine(channel=channel, boot=boot, limits=load_phone_limits())
         case ChannelKind.CAS:
             return R2Line(channel=channel, boot=boot, plan=r2_plan)
         case ChannelKind.EXCHANGE_LINE:

@@ -44,6 +44,13 @@ class BusyTone:
 
 
 @dataclass(frozen=True, slots=True)
+class DialTone:
+    """Effect: the lifted phone hears this tone from now on."""
+
+    tone: Literal["dial", "special_dial", "congestion"]
+
+
+@dataclass(frozen=True, slots=True)
 class Howler:
     """Effect: the phone that was left off hook cries for its handset from now on."""
 
@@ -107,6 +114,7 @@ Effect = (
     Send
     | Report
     | BusyTone
+    | DialTone
     | RingbackTone
     | Howler
     | PhoneData

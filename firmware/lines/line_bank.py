@@ -25,6 +25,7 @@ from firmware.lines.hearing import Hearing
 from firmware.lines.kinds import AnyLine, new_line
 from firmware.lines.line import (
     BusyTone,
+    DialTone,
     DialTones,
     Effect,
     Howler,
@@ -46,6 +47,7 @@ from firmware.lines.messages import (
     ChannelChanged,
     ChannelState,
     ConfigureLines,
+    DigitReceived,
     IncomingCall,
     LegAlerting,
     LegAnswered,
@@ -151,7 +153,13 @@ class LineBank:
             case DetectedDigit(), ExchangeLine(talking=False):
                 self.perform(line, line.digit(heard.digit, now), now)
             case DetectedDigit(), _:
-                self.report(inband_digit(line, heard, now))
+                self.dialled(line, inband_digit(line, heard, now), now)
+
+    def dialled(self, line: AnyLine, event: DigitReceived | None, now: Stamp) -> None:
+        """A digit came from a line, in whatever way; None: one that does not count."""
+        self.report(event)
+        if event is not None and isinstance(line, ExtensionLine):
+            self.perform(line, line.digit(now), now)
 
     def plays_ended(self, channels: Sequence[int], now: Stamp) -> None:
         """The switch says that plays on these channels ran out."""
@@ -169,7 +177,7 @@ class LineBank:
                 case Report():
                     self._follow_leg(effect.event, line.channel)
                     self.report(effect.event)
-                case BusyTone() | RingbackTone() | Howler() | PhoneData() | DialTones() | StopSound():
+                case BusyTone() | DialTone() | RingbackTone() | Howler() | PhoneData() | DialTones() | StopSound():
                     self._line_sounds.perform(line.channel, effect)
                 case RegisterTone(signal=0):
                     self.register_sender.stop(line.channel)

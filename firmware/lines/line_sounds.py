@@ -1,4 +1,4 @@
-"""What the gateway lets a line hear without a word of the callserver: busy tone, howler, caller ID, dialled digits.
+"""What the gateway itself lets a line hear: dial tone, busy tone, howler, caller ID, dialled digits.
 
 What a leg hears by command is `hearing.py`.
 """
@@ -10,7 +10,7 @@ import logging
 import numpy as np
 
 from firmware.lines.exchange_line import DIGIT_MS
-from firmware.lines.line import BusyTone, DialTones, Howler, PhoneData, RingbackTone, StopSound
+from firmware.lines.line import BusyTone, DialTone, DialTones, Howler, PhoneData, RingbackTone, StopSound
 from firmware.media import codec
 from firmware.media.codec import Alaw
 from firmware.media.plane import MediaPlane
@@ -27,12 +27,14 @@ class LineSounds:
         self._plane = plane
 
     def perform(
-        self, channel: int, effect: BusyTone | RingbackTone | Howler | PhoneData | DialTones | StopSound
+        self, channel: int, effect: BusyTone | DialTone | RingbackTone | Howler | PhoneData | DialTones | StopSound
     ) -> None:
         """From the next tick on the channel hears it instead of anything else."""
         match effect:
             case BusyTone():
                 self._plane.play(channel, ("tone:busy",), True)
+            case DialTone():
+                self._plane.play(channel, (f"tone:{effect.tone}",), True)
             case RingbackTone():
                 self._plane.play(channel, ("tone:ringback",), True)
             case Howler():

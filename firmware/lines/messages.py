@@ -195,9 +195,21 @@ class RingExtension(msgspec.Struct, tag="ring_extension", frozen=True):
     calling_name: str = ""
 
 
+class GiveDialTone(msgspec.Struct, tag="give_dial_tone", frozen=True):
+    """Let a lifted phone hear dial tone (the special one while messages wait), or congestion tone if it may not dial.
+
+    Unused too long it hears busy tone and the howler and is parked: LegReleasing, and LegCleared when it is put down
+    (`phone_limits.toml`). A digit ends the tone, Play or Join ends the waiting. Given twice, it does nothing.
+    """
+
+    leg: str
+    barred: bool = False
+
+
 class TellPhone(msgspec.Struct, tag="tell_phone", frozen=True):
     """Send an idle phone that lies on its hook a caller ID message without ringing: what its display shall show, or,
-    if `messages` is not None, whether messages wait for it. A phone that is not idle is not told."""
+    if `messages` is not None, whether messages wait for it: its lamp (FSK), and its dial tone from then on. A phone
+    that is not idle is not told a text; its lamp is told when it is."""
 
     channel: int
     number: str = ""
@@ -331,6 +343,7 @@ AnyLineCommand = (
     | AlertLeg
     | ClearLeg
     | RingExtension
+    | GiveDialTone
     | TellPhone
     | PlaceCall
     | Play

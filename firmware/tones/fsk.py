@@ -71,6 +71,11 @@ def modulate(
     return wave
 
 
+def duration_us(message: bytes) -> int:
+    """How long a whole message sounds as `modulate` makes it, in microseconds."""
+    return (SEIZURE_BITS + MARK_BITS + 10 * len(message) + TRAILING_BITS) * 1_000_000 // BIT_RATE
+
+
 @dataclass(frozen=True, slots=True)
 class DetectedMessage:
     """A message that has ended."""

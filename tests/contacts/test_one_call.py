@@ -8,7 +8,7 @@ import pytest
 
 from firmware.calls import messages as cti
 from firmware.calls.messages import AgentState, EventName
-from firmware.lines.messages import AnswerLeg, ClearLeg, Hear, Join, Play, RingExtension
+from firmware.lines.messages import AnswerLeg, ClearLeg, GiveDialTone, Hear, Join, Play, RingExtension
 from firmware.records import tables
 from firmware.records.messages import CloseRecording, OpenRecording
 from tests.contacts.scripted_lines import ScriptedLines
@@ -198,3 +198,24 @@ def test_a_headset_seat_beeps_answers_on_the_page_and_stays_off_hook(exchange: S
     second = exchange.caller_in_queue(1)
     assert exchange.agent("803").state is AgentState.OFFERED
     assert second
+
+
+def test_a_lifted_desk_phone_is_given_dial_tone_and_a_headset_is_not(exchange: ScriptedLines) -> None:
+    desk = exchange.lifts(30)
+    exchange.lifts(32)
+
+    assert exchange.ordered(GiveDialTone) == [GiveDialTone(desk)]
+
+
+def test_a_phone_that_belongs_to_no_seat_may_not_dial(exchange: ScriptedLines) -> None:
+    leg = exchange.lifts(3)
+
+    assert exchange.orders[-1] == GiveDialTone(leg, barred=True)
+
+
+def test_dial_tone_that_was_lost_with_a_callserver_is_given_by_the_next_one(exchange: ScriptedLines) -> None:
+    leg = exchange.lifts(30)
+    exchange.orders.clear()
+    exchange.restart()
+
+    assert exchange.ordered(GiveDialTone) == [GiveDialTone(leg)]

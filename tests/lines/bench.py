@@ -11,6 +11,7 @@ from boards.signals import ChannelKind, FromBoard, HookChange, Setup, ToBoard
 from firmware.core.clock import VirtualClock
 from firmware.lines.gateway import Gateway
 from firmware.lines.messages import AnyLineCommand, AnyLineEvent, IncomingCall
+from firmware.media.codec import Alaw
 from firmware.media.sounds import SoundStore
 
 TRUNKS, PHONES = 3, 3
@@ -31,11 +32,11 @@ Event = TypeVar("Event", bound=AnyLineEvent)
 class Bench:
     """One gateway with one board; `now` moves only by `tick`, `wait` and `skip`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tones: dict[str, Alaw] | None = None) -> None:
+        """`tones`: a country's in the place of sounds that are easy to tell apart."""
         self.clock = VirtualClock(utc_us=1_700_000_000_000_000, mono_us=5_000_000)
-        sounds = SoundStore(
-            {"tone:busy": BUSY, "tone:howler": HOWLER, "prompt:welcome": PROMPT, "music:waiting": MUSIC}
-        )
+        plain = {"tone:busy": BUSY, "tone:howler": HOWLER, "prompt:welcome": PROMPT, "music:waiting": MUSIC}
+        sounds = SoundStore({f"tone:{name}": loop for name, loop in tones.items()} if tones else plain)
         self.gateway = Gateway([("card", CHANNELS)], sounds, boot="b00t", machine_boot="machine")
         self.signals: list[ToBoard] = []
         self.events: list[AnyLineEvent] = []

@@ -9,10 +9,7 @@ from boards.base import ALAW_SILENCE
 from boards.signals import Ring
 from firmware.lines.messages import (
     ClearLeg,
-    Hear,
-    Join,
     LegAlerting,
-    LegCleared,
     PhoneLifted,
     Play,
     RingExtension,
@@ -22,7 +19,7 @@ from firmware.media import codec
 from firmware.media.codec import Alaw
 from firmware.tones.caller_id import CallerId, read_message
 from firmware.tones.fsk import DetectedMessage, FskDetector
-from tests.lines.bench import BUSY, FIRST_PHONE, HOWLER, Bench
+from tests.lines.bench import FIRST_PHONE, Bench
 from tests.tones import spandsp_adsi
 
 PHONE = FIRST_PHONE
@@ -151,36 +148,50 @@ def test_a_phone_lifted_while_its_display_is_told_hears_what_it_shall(bench: Ben
     assert set(bench.tick()[PHONE].tolist()) <= set(range(2, 100, 2))
 
 
-def test_a_phone_left_off_hook_hears_busy_tone_then_the_howler_then_nothing(bench: Bench) -> None:
-    leg = ring(bench, "", "")
+def test_a_lamp_told_while_the_phone_is_used_is_lit_when_it_is_put_down(bench: Bench) -> None:
     bench.lift()
-    bench.command(ClearLeg(leg))
-    bench.tick()
-    assert set(listen(bench, 1).tolist()) <= set(BUSY.tolist())
-
-    bench.wait(60)
-    bench.tick()
-    assert set(listen(bench, 1).tolist()) <= set(HOWLER.tolist())
-
-    bench.wait(60)
-    bench.tick()
-    assert set(listen(bench, 1).tolist()) == SILENT
-    assert bench.all(LegCleared) == []
+    bench.command(TellPhone(PHONE, messages=True), TellPhone(PHONE, "3", "排队3"))
+    assert set(listen(bench, 2).tolist()) == SILENT
     bench.put_down()
-    assert bench.last(LegCleared).leg == leg
-    assert bench.state(PHONE) == "idle"
+
+    (lamp,) = messages(listen(bench, 3))
+    assert (lamp.kind, lamp.content) == (0x82, b"\x0b\x01\xff")
 
 
-def test_a_phone_put_down_in_time_never_howls(bench: Bench) -> None:
-    leg = ring(bench, "", "")
+def test_a_lamp_that_was_cut_short_is_told_again_and_one_that_was_not_is_not(bench: Bench) -> None:
+    bench.command(TellPhone(PHONE, messages=True))
+    listen(bench, 0.2)
     bench.lift()
-    bench.command(ClearLeg(leg))
-    bench.wait(30)
     bench.put_down()
+    assert [message.kind for message in messages(listen(bench, 3))] == [0x82]
     bench.lift()
-    second = bench.last(PhoneLifted).leg
-    bench.wait(120)
-    bench.command(Join((Hear(second, ()),)))
-    bench.tick()
+    bench.put_down()
 
-    assert set(listen(bench, 1).tolist()) == SILENT
+    assert messages(listen(bench, 3)) == []
+
+
+def test_lamp_and_text_at_once_are_told_one_after_the_other_and_the_newest_text_counts(bench: Bench) -> None:
+    bench.command(TellPhone(PHONE, "1", "排队1"), TellPhone(PHONE, messages=False), TellPhone(PHONE, "2", "排队2"))
+    bench.command(TellPhone(PHONE, "3", "排队3"))
+
+    first, lamp, last = messages(listen(bench, 5))
+    assert read_message(first.kind, first.content).number == "1"
+    assert (lamp.kind, lamp.content) == (0x82, b"\x0b\x01\x00")
+    assert read_message(last.kind, last.content) == CallerId("3", "排队3")
+
+
+def test_a_lamp_told_while_the_card_is_out_is_lit_when_it_is_back(bench: Bench) -> None:
+    bench.gateway.board_failed("card", "gone", "put it back", bench.clock.now())
+    bench.command(TellPhone(PHONE, messages=True))
+    assert messages(listen(bench, 2)) == []
+    bench.open()
+    bench.put_down()
+
+    assert [message.kind for message in messages(listen(bench, 2))] == [0x82]
+
+
+def test_another_receiver_sees_the_lamp(bench: Bench) -> None:
+    bench.command(TellPhone(PHONE, messages=True))
+
+    (message,) = spandsp_adsi.heard(codec.decode(listen(bench, 2)).astype(np.int16))
+    assert b"\x0b\x01\xff" in message
