@@ -1,4 +1,4 @@
-"""The shipped simulator as a board: one E1 of 30 trunk channels and 8 analogue extension ports. It is the clock.
+"""The shipped simulator as a board: an E1 of 30 trunk channels, extension ports, analogue trunks. It is the clock.
 
 The citizens and phones live in another process (firmware/simulator); this file only says what the board looks like.
 """
@@ -19,11 +19,13 @@ EXTENSIONS = 8
 """Extension ports of the board if its configuration does not say otherwise."""
 
 
-def channels(extensions: int = EXTENSIONS) -> tuple[ChannelPlace, ...]:
-    """The channels of a board with so many extension ports: first the E1, then the ports."""
+def channels(extensions: int = EXTENSIONS, exchange_lines: int = 0) -> tuple[ChannelPlace, ...]:
+    """The channels of a board with so many extension ports and analogue trunks: first the E1, then the ports, then the
+    trunks."""
     return (
         *(ChannelPlace(ChannelKind.TRUNK, f"E1-1/{slot}") for slot in range(1, 32) if slot != SIGNALLING_SLOT),
         *(ChannelPlace(ChannelKind.EXTENSION, f"FXS-{port}") for port in range(1, extensions + 1)),
+        *(ChannelPlace(ChannelKind.EXCHANGE_LINE, f"FXO-{line}") for line in range(1, exchange_lines + 1)),
     )
 
 
@@ -33,5 +35,5 @@ CHANNELS = channels()
 def open_board(entry: BoardEntry, paths: BoxPaths) -> Board:
     """The board of a configuration entry of kind `sim`; not started yet."""
     remedy = "See that the simulator runs: linebox status; it is started by linebox up"
-    places = channels(entry.extensions)
+    places = channels(entry.extensions, entry.exchange_lines)
     return LinkedBoard(entry.board, paths.simulator_socket, places, has_clock=True, remedy=remedy)

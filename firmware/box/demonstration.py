@@ -16,6 +16,7 @@ PASSWORD_VARIABLE = "LINEBOX_ADMIN_PASSWORD"
 # No 0/O, 1/l/I: the password is copied from a screen by hand.
 _ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
+ANALOGUE_TRUNKS = 2
 AGENT_NAMES = ("王秀英", "李建国", "张晓梅", "刘志强", "陈丽华", "杨海涛", "赵雪莲", "周文斌")
 """Agents 801 to 808. The simulator plays 801 to 804; 805 to 808 are free for persons at the page."""
 
@@ -30,10 +31,12 @@ def password_hash(password: str) -> str:
     return PasswordHasher().hash(password)
 
 
-def demonstration_documents(administrator_password: str) -> dict[str, list[dict[str, Any]]]:
-    """All documents of the demonstration county; one login, no default password."""
+def demonstration_documents(administrator_password: str, analogue_trunks: int = 0) -> dict[str, list[dict[str, Any]]]:
+    """All documents of the demonstration county; one login, no default password. The analogue trunks are one group."""
+    lines = [f"FXO-{number}" for number in range(1, analogue_trunks + 1)]
     return {
-        "boards": [{"board": "sim", "kind": "sim"}, {"board": "sip", "kind": "sip"}],
+        "boards": [{"board": "sim", "kind": "sim", "exchange_lines": analogue_trunks}, {"board": "sip", "kind": "sip"}],
+        "trunk_groups": [{"group": "analogue", "lines": lines, "number": "12345"}] if lines else [],
         "services": [
             {
                 "service": "12345",
@@ -116,5 +119,5 @@ def write_demonstration(paths: BoxPaths) -> str | None:
     by LINEBOX_ADMIN_PASSWORD. A first start that is interrupted is simply done again. Raises OSError."""
     given = os.environ.get(PASSWORD_VARIABLE)
     password = given or generated_password()
-    save_subjects(paths, demonstration_documents(password))
+    save_subjects(paths, demonstration_documents(password, ANALOGUE_TRUNKS))
     return None if given else password

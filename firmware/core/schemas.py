@@ -185,6 +185,8 @@ class BoardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     enabled: bool = True
     extensions: Annotated[int, msgspec.Meta(ge=1, le=32, description="1 to 32 extension ports")] = 8
     """Extension ports of the simulated board. What a real board has, its driver knows."""
+    exchange_lines: Annotated[int, msgspec.Meta(ge=0, le=16, description="0 to 16 analogue trunks")] = 0
+    """Analogue trunks of the simulated board."""
     analogue: AnalogueLines | None = None
     """Needed by the kind `spi_analogue`."""
     framer: FramerSpan | None = None

@@ -6,6 +6,7 @@ in use in China and belong to nobody in particular.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from typing import Literal
@@ -137,14 +138,16 @@ def _phones_of_the_day() -> tuple[Phone, ...]:
     )
 
 
-def demonstration(seed: int = 1, quiet: bool = False) -> Iterator[Citizen]:
-    """Endless calls, one every 20 to 60 seconds, all with sound; none at all when `quiet`."""
+def demonstration(seed: int = 1, quiet: bool = False, analogue: bool = False) -> Iterator[Citizen]:
+    """Endless calls, one every 20 to 60 seconds, all with sound; none at all when `quiet`. With `analogue`, every third
+    comes by an analogue trunk."""
     if quiet:
         return
     rng = random.Random(seed)
     at = 5.0
-    while True:
-        yield _spoken(citizen_of_the_day(rng, round(at, 2), True, 25.0))
+    for number in itertools.count(1):
+        citizen = _spoken(citizen_of_the_day(rng, round(at, 2), True, 25.0))
+        yield msgspec.structs.replace(citizen, trunk="exchange_line") if analogue and number % 3 == 0 else citizen
         at += rng.uniform(20.0, 60.0)
 
 

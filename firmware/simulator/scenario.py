@@ -98,6 +98,9 @@ class Citizen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     calling: Number = ""
     called: Number = "12345"
     presentation: Literal["allowed", "restricted", "unavailable"] = "allowed"
+    trunk: Literal["e1", "exchange_line"] = "e1"
+    """By which trunk the call comes: the E1, or the first idle analogue trunk, which tells no called number and needs
+    `audio`."""
     audio: bool = False
     """Without audio the citizen says and hears nothing, and a virtual day need not play the call."""
     speaker: Speaker = 0
@@ -177,6 +180,8 @@ def _problems_between(data: dict[str, Any], file: str) -> list[Problem]:
             value = citizen.get(field)
             if value and (first := seen.setdefault(f"{field} {value}", place)) != place:
                 report(f"{place}, field {field}", f"{value} is used twice, first in {first}", "each has its own")
+        if citizen.get("trunk") == "exchange_line" and not audio:
+            report(f"{place}, field trunk", "an exchange line says everything by sound", "audio = true for the citizen")
         name = citizen.get("name")
         if isinstance(name, str) and (name == "clock" or name.startswith("FXS-")):
             report(f"{place}, field name", f"{name} is the name of something else", "another name")
@@ -188,6 +193,8 @@ def _problems_between(data: dict[str, Any], file: str) -> list[Problem]:
                 report(where, "waits for a tone and does not say which", 'tone_hz, or until = "sound"')
             if do == "talk" and step.get("pattern") and step.get("tone_hz"):
                 report(where, "talks a tone and the pattern", "one of the two")
+            if do == "dial" and step.get("signalled") and citizen.get("trunk") == "exchange_line":
+                report(where, "an exchange line carries no signalled digits", "signalled = false")
             audible = do == "talk" or (do == "dial" and not step.get("signalled"))
             if not audio and (audible or (do == "wait" and until in ("sound", "tone"))):
                 report(where, "speaks or listens, but the citizen has no audio", "audio = true for the citizen")

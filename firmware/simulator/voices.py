@@ -6,11 +6,14 @@ the block number alone, so a block costs a gather of the rows that speak and no 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware.media.codec import BLOCK, SAMPLE_RATE, SILENCE, Alaw, encode
 from firmware.simulator.pattern import pattern_blocks
+from firmware.tones.fsk import modulate
 from firmware.tones.generate import dtmf, pause, sine
 
 VOICE_DBM0 = -13.0
@@ -19,6 +22,17 @@ DIGIT_MILLISECONDS = 100
 """How long a digit sounds, and how long the pause after it is."""
 DIGIT_BLOCKS = 2 * DIGIT_MILLISECONDS // 10
 """Blocks from one digit to the next."""
+EXCHANGE_DBM0 = -10.0
+"""Level of the exchange's tones (GB/T 3380)."""
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """A tone of the exchange: so long on, so long off (0: without a break)."""
+
+    hz: int
+    on_ms: int
+    off_ms: int
 
 
 class Voices:
@@ -27,11 +41,13 @@ class Voices:
     def __init__(self, channels: int) -> None:
         self._silence = np.full((channels, BLOCK), SILENCE, dtype=np.uint8)
         self._bank = np.zeros(0, dtype=np.uint8)
-        self._place: dict[tuple[str, str | int], tuple[int, int]] = {}
+        self._place: dict[tuple[str, str | int | Cadence], tuple[int, int]] = {}
         self._playing: dict[int, tuple[int, int, int]] = {}
         """Channel → place in the bank, length, sample number at which it began."""
         self._patterns: dict[int, int] = {}
         """Channel → speaker."""
+        self._once: dict[int, tuple[Alaw, int]] = {}
+        """Channel → a sound that does not repeat, sample number at which it began."""
         self._changed = False
         self._within = np.arange(BLOCK)
         self._rows: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
@@ -43,6 +59,7 @@ class Voices:
         """Nothing from the next block on."""
         self._playing.pop(channel, None)
         self._patterns.pop(channel, None)
+        self._once.pop(channel, None)
         self._changed = True
 
     def tone(self, channel: int, hz: int, first_sample: int) -> None:
@@ -58,7 +75,16 @@ class Voices:
         self.silence(channel)
         self._patterns[channel] = speaker
 
-    def _play(self, channel: int, key: tuple[str, str | int], first_sample: int) -> None:
+    def cadence(self, channel: int, cadence: Cadence, first_sample: int) -> None:
+        """A tone of the exchange, again and again."""
+        self._play(channel, ("cadence", cadence), first_sample)
+
+    def caller_id(self, channel: int, message: bytes, first_sample: int) -> None:
+        """A caller ID message by FSK, once."""
+        self.silence(channel)
+        self._once[channel] = (encode(modulate(message)), first_sample)
+
+    def _play(self, channel: int, key: tuple[str, str | int | Cadence], first_sample: int) -> None:
         if key not in self._place:
             sound = self._made(key)
             self._place[key] = (len(self._bank), len(sound))
@@ -67,8 +93,11 @@ class Voices:
         self._playing[channel] = (*self._place[key], first_sample)
 
     @staticmethod
-    def _made(key: tuple[str, str | int]) -> Alaw:
+    def _made(key: tuple[str, str | int | Cadence]) -> Alaw:
         kind, value = key
+        if isinstance(value, Cadence):
+            on = encode(sine(value.hz, EXCHANGE_DBM0, round(value.on_ms * 8)))
+            return np.concatenate((on, pause(value.off_ms)))
         if kind == "digit":
             return np.concatenate((dtmf(str(value), DIGIT_MILLISECONDS), pause(DIGIT_MILLISECONDS)))
         # One second of a whole number of Hz joins its own beginning without a step.
@@ -92,4 +121,7 @@ class Voices:
             block[self._rows] = self._bank[start[:, np.newaxis] + inside % length[:, np.newaxis]]
         if len(self._pattern_rows):
             block[self._pattern_rows] = pattern_blocks(self._speakers, first_sample)
+        for channel, (sound, began) in self._once.items():
+            part = sound[max(0, first_sample - began) : first_sample - began + BLOCK]
+            block[channel, : len(part)] = part
         return block

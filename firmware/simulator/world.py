@@ -14,18 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boards import sim
-from boards.signals import Cause, FromBoard, HookChange, Release, Ring, Setup, ToBoard
+from boards.signals import Alarm, Cause, FromBoard, HookChange, Release, Ring, Setup, ToBoard
 from firmware.calls.messages import AnyRequestBody, BoxState, CallEvent, EventName
 from firmware.core.clock import Stamp
-from firmware.media.codec import BLOCK, Alaw
+from firmware.media.codec import BLOCK, DECODE, Alaw
 from firmware.simulator.agents import SimulatedAgent
 from firmware.simulator.citizens import Caller, CallerState, Outcome
+from firmware.simulator.exchange_line import LineState, SubscriberLine
 from firmware.simulator.hearing import Hearing
 from firmware.simulator.journal import Journal
 from firmware.simulator.phones import Handset
 from firmware.simulator.scenario import Citizen, Phone
 from firmware.simulator.surroundings import BLOCKS_A_SECOND, Timer
 from firmware.simulator.voices import Voices
+from firmware.tones.dtmf import DtmfDetector
 
 BLOCK_US = 10_000
 FIRST_EXTENSION = sim.TRUNKS
@@ -63,9 +65,10 @@ class World:
         remember: bool = True,
         await_gateway: bool = False,
         extensions: int = sim.EXTENSIONS,
+        exchange_lines: int = 0,
     ) -> None:
         """Raises ValueError for a phone at a port that the board does not have."""
-        self.channels = sim.channels(extensions)
+        self.channels = sim.channels(extensions, exchange_lines)
         self.start = start
         self.block = 0
         """The number of the next block; its first sample is 80 times this."""
@@ -92,7 +95,13 @@ class World:
         self._by_contact: dict[int, Caller] = {}
         self._state_number = 0
         plans = {phone.extension: phone for phone in phones}
-        ports = [place.label for place in self.channels[FIRST_EXTENSION:]]
+        first_line = FIRST_EXTENSION + extensions
+        ports = [place.label for place in self.channels[FIRST_EXTENSION:first_line]]
+        self.exchange_lines = {
+            channel: SubscriberLine(channel, self, self._tell_box) for channel in range(first_line, len(self.channels))
+        }
+        """Channel → the exchange's end of the analogue trunk."""
+        self._dialling = DtmfDetector(len(self.channels)) if exchange_lines else None
         if beyond := sorted(set(plans) - set(ports)):
             raise ValueError(f"the board has {extensions} extension ports, there is no {', '.join(beyond)}")
         self.phones = [
@@ -156,9 +165,13 @@ class World:
             samples = block[rows].tobytes()
             for index, journal in enumerate(self._listening.values()):
                 journal.hear(number, samples[index * BLOCK : (index + 1) * BLOCK])
+        if self._dialling is not None and any(line.state is LineState.DIALLED for line in self.exchange_lines.values()):
+            for digit in self._dialling.process(DECODE[block], number * BLOCK):
+                if digit.channel in self.exchange_lines:
+                    self.exchange_lines[digit.channel].dialled(digit.digit)
         if self.hearing.watching:
             for channel in self.hearing.hear(block):
-                if channel < FIRST_EXTENSION:
+                if channel < FIRST_EXTENSION or channel in self.exchange_lines:
                     if channel in self.callers:
                         self.callers[channel].sound_noticed()
                 else:
@@ -167,7 +180,8 @@ class World:
     @property
     def quiet(self) -> bool:
         """True while no citizen with audio has a call: no block needs to be played."""
-        return self._with_audio == 0
+        lines = self.exchange_lines.values()
+        return self._with_audio == 0 and all(line.state is LineState.IDLE for line in lines)
 
     def next_wake(self) -> int | None:
         """Monotonic microseconds at which something is due next, or None when everything is over."""
@@ -186,6 +200,8 @@ class World:
         self.gateway_connected = False
         for caller in list(self.callers.values()):
             caller.line_lost()
+        for line in self.exchange_lines.values():
+            line.reset()
         for phone in self.phones:
             phone.gateway_lost()
         self._signals.clear()
@@ -261,6 +277,13 @@ class World:
         return self.block * BLOCK
 
     def signal(self, signal: FromBoard) -> None:
+        line = None if isinstance(signal, Alarm) else self.exchange_lines.get(signal.channel)
+        if line is None:
+            self._tell_box(signal)
+        elif line.channel in self.callers:
+            line.connect(self.callers[line.channel], signal)
+
+    def _tell_box(self, signal: FromBoard) -> None:
         if self.gateway_connected:
             self._signals.append(signal)
 
@@ -284,10 +307,12 @@ class World:
         if not self.gateway_connected:
             return None
         # The channel that has been idle longest: a channel that is not quite free yet is not hit at once.
-        for offset in range(1, FIRST_EXTENSION + 1):
-            channel = (self._last_seized + offset) % FIRST_EXTENSION
+        by_turns = [(self._last_seized + offset) % FIRST_EXTENSION for offset in range(1, FIRST_EXTENSION + 1)]
+        by_line = [channel for channel, line in self.exchange_lines.items() if line.state is LineState.IDLE]
+        for channel in by_turns if caller.plan.trunk == "e1" else by_line:
             if channel not in self.callers:
-                self._last_seized = channel
+                if caller.plan.trunk == "e1":
+                    self._last_seized = channel
                 self.callers[channel] = caller
                 caller.journal.on_channel(self.channels[channel].label)
                 self._with_audio += caller.plan.audio
@@ -333,11 +358,13 @@ class World:
 
     def _take(self, signal: ToBoard) -> None:
         if isinstance(signal, Ring):
-            if FIRST_EXTENSION <= signal.channel < len(self.channels):
+            if FIRST_EXTENSION <= signal.channel < FIRST_EXTENSION + len(self.phones):
                 self.phones[signal.channel - FIRST_EXTENSION].ring(signal.on)
             return
         caller = self.callers.get(signal.channel)
-        if caller is not None:
+        if signal.channel in self.exchange_lines:
+            self.exchange_lines[signal.channel].take(signal)
+        elif caller is not None:
             caller.take(signal)
         elif isinstance(signal, Setup):
             # Nobody outside can be called yet: the number is not in use.

@@ -16,7 +16,7 @@ from firmware.contacts.effects import Effects
 from firmware.contacts.server import CallServer
 from firmware.core.clock import MICROSECONDS, Stamp, VirtualClock
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import Configuration
+from firmware.core.schemas import BoardEntry, Configuration
 from firmware.ivr.speech import Speech
 from firmware.lines.gateway import Gateway
 from firmware.lines.messages import AnyLineCommand, Attach
@@ -55,7 +55,14 @@ class VirtualBox:
     ) -> None:
         """With `remember`, the people's journals keep what they heard."""
         self._clock = VirtualClock(START_UTC_US)
-        self.world = World(scenario.in_order, scenario.phones, self._clock.now(), remember=remember)
+        board = next((entry for entry in configuration.boards if entry.kind == "sim"), BoardEntry(board="", kind="sim"))
+        self.world = World(
+            scenario.in_order,
+            scenario.phones,
+            self._clock.now(),
+            remember=remember,
+            exchange_lines=board.exchange_lines,
+        )
         self._citizens = len(scenario.citizens)
         sounds = SoundStore.load(load_plan().samples(), language=configuration.box.language)
         self.gateway = Gateway([(BOARD, self.world.channels)], sounds, BOOT, BOOT)

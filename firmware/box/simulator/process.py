@@ -19,7 +19,6 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported: a second t
 
 import msgspec
 
-from boards import sim
 from boards.signals import FromBoard, ToBoard
 from drivers.block_link import VERSION, BlockLink, BlockPacket, Hello, LinkChannel, LinkError, LinkListener
 from firmware.box.real_time import begin_real_time
@@ -28,6 +27,7 @@ from firmware.core.clock import MICROSECONDS, Stamp, SystemClock
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
+from firmware.core.schemas import BoardEntry
 from firmware.simulator.county import demonstration
 from firmware.simulator.report import ClockEntry, ReportWriter
 from firmware.simulator.scenario import Citizen, Phone, ScenarioError, demonstration_phones, read_scenario
@@ -57,6 +57,7 @@ class SimulatorProcess:
         phones: tuple[Phone, ...],
         report: Path | None,
         extensions: int,
+        exchange_lines: int,
     ) -> None:
         """Raises OSError if the socket or the report folder cannot be made."""
         self._report = ReportWriter(report) if report is not None else None
@@ -69,6 +70,7 @@ class SimulatorProcess:
             remember=report is not None,
             await_gateway=True,
             extensions=extensions,
+            exchange_lines=exchange_lines,
         )
         self._selector = selectors.DefaultSelector()
         places = tuple(LinkChannel(place.kind.value, place.label) for place in self._world.channels)
@@ -232,10 +234,15 @@ class SimulatorProcess:
 
 
 def run_simulator(
-    paths: BoxPaths, citizens: Iterable[Citizen], phones: tuple[Phone, ...], report: Path | None, extensions: int
+    paths: BoxPaths,
+    citizens: Iterable[Citizen],
+    phones: tuple[Phone, ...],
+    report: Path | None,
+    extensions: int,
+    exchange_lines: int,
 ) -> None:
     """Run the simulator until SIGTERM or SIGINT. Raises OSError if its socket or its report cannot be made."""
-    process = SimulatorProcess(paths, citizens, phones, report, extensions)
+    process = SimulatorProcess(paths, citizens, phones, report, extensions, exchange_lines)
     begin_real_time(process.stop, PRIORITY)
     try:
         process.run()
@@ -254,16 +261,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     paths = box_paths(options.data)
     start_logging("simulator")
-    citizens: Iterable[Citizen] = demonstration(options.seed, options.quiet)
     try:
         paths.make()
+        citizens: Iterable[Citizen]
         configuration, _ = load_configuration_or_last_good(paths)
-        extensions = next((entry.extensions for entry in configuration.boards if entry.kind == "sim"), sim.EXTENSIONS)
-        phones = demonstration_phones()[:extensions]
+        board = next((entry for entry in configuration.boards if entry.kind == "sim"), BoardEntry(board="", kind="sim"))
+        citizens = demonstration(options.seed, options.quiet, analogue=board.exchange_lines > 0)
+        phones = demonstration_phones()[: board.extensions]
         if options.scenario is not None:
             scenario = read_scenario(options.scenario)
             citizens, phones = scenario.in_order, scenario.phones
-        run_simulator(paths, citizens, phones, options.report, extensions)
+        run_simulator(paths, citizens, phones, options.report, board.extensions, board.exchange_lines)
     except (ScenarioError, ConfigurationError, ValueError, OSError) as error:
         _log.error("%s", error)
         return 1

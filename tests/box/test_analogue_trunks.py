@@ -1,0 +1,152 @@
+"""Calls over simulated analogue trunks through gateway core, callserver and recorder, in virtual time.
+
+The simulated exchange turns no polarity and drops no loop: that the caller has left is only heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from sqlalchemy import Table, select
+
+from firmware.box.commands.virtual_box import VirtualBox
+from firmware.box.demonstration import demonstration_documents
+from firmware.core.configuration import save_subjects
+from firmware.core.paths import BoxPaths
+from firmware.records.database import open_for_reading
+from firmware.records.tables import contacts, legs, recordings
+from firmware.simulator.citizens import Outcome
+from firmware.simulator.pattern import verify_pattern
+from firmware.simulator.scenario import Citizen, HangUp, Phone, Scenario, Talk, Wait
+from firmware.simulator.voices import Cadence
+
+AGENT = 1
+PHONES = (Phone(extension="FXS-1", behaviour="manned", agent="801", seat="1", says="pattern", answer_seconds=2.0),)
+CALL = (Wait(until="answered"), Wait(until="agent"), Talk(pattern=True), Wait(seconds=8.0))
+ODD_BUSY = Cadence(411, 190, 200)
+"""As measured at a site that no box released (FACTS: 167 to 213 ms on, 175 to 225 off, 394 to 446 Hz)."""
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> BoxPaths:
+    paths = BoxPaths(tmp_path / "data", tmp_path / "run")
+    paths.make()
+    return paths
+
+
+def citizen(*steps: object, at: float = 1.0, **fields: Any) -> Citizen:
+    fields = {"calling": "13912345678", **fields}
+    return Citizen(at_seconds=at, audio=True, trunk="exchange_line", steps=steps or (*CALL, HangUp()), **fields)  # type: ignore[arg-type]
+
+
+def play(
+    paths: BoxPaths,
+    *citizens: Citizen,
+    prepare: Callable[[VirtualBox], object] | None = None,
+    phones: tuple[Phone, ...] = PHONES,
+    **line: Any,
+) -> VirtualBox:
+    """The box after these calls on two analogue trunks, one group with the hotline's number."""
+    documents = demonstration_documents("not used here")
+    documents["boards"] = [{"board": "sim", "kind": "sim", "exchange_lines": 2}]
+    documents["trunk_groups"] = [{"group": "town", "lines": ["FXO-1", "FXO-2"], "number": "12345"}]
+    documents["exchange_lines"] = [{"line": "FXO-1", **line}]
+    box = VirtualBox(Scenario(citizens=citizens, phones=phones), save_subjects(paths, documents), paths, remember=True)
+    if prepare:
+        prepare(box)
+    box.run()
+    box.close()
+    return box
+
+
+def rows(paths: BoxPaths, table: Table) -> list[dict[str, Any]]:
+    engine = open_for_reading(paths.calls_database)
+    with engine.connect() as connection:
+        found = [dict(row) for row in connection.execute(select(table).order_by(table.c.number)).mappings()]
+    engine.dispose()
+    return found
+
+
+def test_a_call_with_caller_id_is_queued_answered_and_over_when_busy_tone_is_heard(paths: BoxPaths) -> None:
+    box = play(paths, citizen())
+    (caller,) = box.world.take_finished()
+    (contact,) = rows(paths, contacts)
+    outside, inside = rows(paths, legs)
+    (recording,) = rows(paths, recordings)
+
+    assert (contact["calling"], contact["presentation"], contact["called"]) == ("13912345678", "allowed", "12345")
+    assert (contact["service"], contact["agent"], contact["result"]) == ("12345", "801", "answered")
+    assert (outside["channel_label"], outside["cause"], outside["ended_by"]) == ("FXO-1", "normal", "line")
+    assert (inside["channel_label"], inside["party"]) == ("FXS-1", "agent")
+    assert caller.outcome is Outcome.HUNG_UP and box.world.totals.unconfirmed_releases == 0
+    held_us = outside["ended_mono_us"] - next(e.at.mono_us for e in caller.journal.events if e.event == "clearing")
+    assert 1_500_000 < held_us < 3_000_000, "three cycles of 0.7 s"
+    assert (recording["state"], recording["missing"]) == ("closed", 0)
+    assert recording["samples"] == outside["ended_sample"] - outside["answered_sample"]
+    heard = verify_pattern(np.frombuffer(caller.journal.take(0)[1], np.uint8), AGENT)
+    assert heard.exactly_once and heard.last - heard.first > 7 * 8000
+
+
+def test_each_line_of_the_group_reaches_the_same_service_and_serves_call_after_call(paths: BoxPaths) -> None:
+    calls = [citizen(at=1.0 + 60 * (number // 2) + number % 2, calling=f"1390000000{number}") for number in range(6)]
+    box = play(paths, *calls)
+    found = rows(paths, contacts)
+
+    assert {one["service"] for one in found} == {"12345"}
+    assert sorted(one["calling"] for one in found) == [f"1390000000{number}" for number in range(6)]
+    labels = [leg["channel_label"] for leg in rows(paths, legs) if leg["party"] == "citizen"]
+    assert labels == ["FXO-1", "FXO-2"] * 3
+    assert box.world.totals.unconfirmed_releases == 0 and box.world.totals.by_outcome[Outcome.NO_CHANNEL] == 0
+
+
+def test_a_withheld_number_and_none_at_all(paths: BoxPaths) -> None:
+    play(paths, citizen(presentation="restricted"), citizen(at=90.0, calling="", presentation="unavailable"))
+
+    assert [(one["calling"], one["presentation"]) for one in rows(paths, contacts)] == [
+        ("", "restricted"),
+        ("", "unavailable"),
+    ]
+
+
+def test_a_caller_who_gives_up_while_it_rings_leaves_the_line_free(paths: BoxPaths) -> None:
+    box = play(paths, citizen(Wait(seconds=0.5), HangUp()), citizen(at=20.0), caller_id="fsk")
+    found = rows(paths, contacts)
+
+    assert [one["result"] for one in found] == ["answered"]
+    assert box.world.totals.by_outcome[Outcome.HUNG_UP] == 2
+
+
+def test_the_box_hangs_up_and_the_line_is_free(paths: BoxPaths) -> None:
+    brief = (msgspec.structs.replace(PHONES[0], talk_seconds=5.0),)
+    box = play(paths, citizen(*CALL, Wait(until="cleared")), citizen(at=60.0), phones=brief)
+
+    assert [one["ended_by"] for one in rows(paths, legs) if one["party"] == "citizen"] == ["box", "box"]
+    assert box.world.totals.by_outcome[Outcome.RELEASED] == 2
+    assert [one["result"] for one in rows(paths, contacts)] == ["answered", "answered"]
+
+
+@pytest.mark.parametrize(
+    ("line", "least", "most"),
+    [
+        ({"busy_tones": [{"hz": 411.0, "on_ms": 190.0, "off_ms": 200.0}]}, 0.9, 1.7),
+        ({}, 2.8, 3.8),
+    ],
+)
+def test_an_odd_busy_tone_ends_the_call_sooner_when_it_was_learnt(
+    paths: BoxPaths, line: dict[str, Any], least: float, most: float
+) -> None:
+    def odd(box: VirtualBox) -> None:
+        for end in box.world.exchange_lines.values():
+            end.busy_tone = ODD_BUSY
+
+    box = play(paths, citizen(), prepare=odd, **line)
+    (caller,) = box.world.take_finished()
+    outside = rows(paths, legs)[0]
+    left = next(e.at.mono_us for e in caller.journal.events if e.event == "clearing")
+
+    assert least < (outside["ended_mono_us"] - left) / 1e6 < most
