@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
+import re
+from datetime import UTC, date, datetime, timedelta
 
-CHINA = timezone(timedelta(hours=8))
-"""All of China keeps one time without summer time: what a page shows does not depend on the machine's setting."""
+from firmware.core.clock import CHINA
 
 
 def moment(utc_us: int | None) -> datetime | None:
@@ -58,4 +58,11 @@ def day_from_text(text: str) -> int | None:
         return None
 
 
+def minutes_from_text(text: str) -> int | None:
+    """Microseconds from midnight to the time of day `09:05`; None for other text."""
+    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", text, re.ASCII)
+    return (int(found[1]) * 60 + int(found[2])) * MINUTE_US if found else None
+
+
+MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000

@@ -119,16 +119,21 @@ def wall(page: Page, caller: Caller, words: Words) -> tuple[str, dict[str, Any]]
 
 
 def _filter(caller: Caller, query: dict[str, str]) -> CallFilter:
-    """The filter of the form. Days include the last one. Agents see their own calls only."""
-    until = formats.day_from_text(query.get("until", ""))
+    """The filter of the form. Days and minutes include the last one. Agents see their own calls only."""
+    since, until = (formats.day_from_text(query.get(name, "")) for name in ("since", "until"))
+    since_time, until_time = (formats.minutes_from_text(query.get(f"{name}_time", "")) for name in ("since", "until"))
     agent = query.get("agent", "").strip() if caller.sees_everything else caller.agent
     return CallFilter(
         caller=query.get("caller", "").strip(),
         queue=query.get("queue", ""),
         agent=agent,
         result=query.get("result", ""),
-        since_utc_us=formats.day_from_text(query.get("since", "")),
-        until_utc_us=until + formats.DAY_US if until is not None else None,
+        seat=query.get("seat", "").strip(),
+        trunk=query.get("trunk", "").strip(),
+        since_utc_us=None if since is None else since + (since_time or 0),
+        until_utc_us=None
+        if until is None
+        else until + (formats.DAY_US if until_time is None else until_time + formats.MINUTE_US),
         recorded=True if query.get("recorded") else None,
     )
 
@@ -157,6 +162,7 @@ def call_list(page: Page, caller: Caller, words: Words) -> tuple[str, dict[str, 
         "queues": {one.queue: one.title for one in configuration.queues},
         "services": {one.service: one.title for one in configuration.services},
         "agents": {one.agent: one.name for one in configuration.agents},
+        "seats": [one.seat for one in configuration.seats],
         "results": [code for code in CODES["result"] if code],
         "number_of": lambda row: row.calling if caller.sees_calls_of(row.agent) else formats.masked(row.calling),
     }

@@ -117,6 +117,9 @@ class StateReply(msgspec.Struct, frozen=True, kw_only=True):
     calls: tuple[LiveCallReply, ...]
     channels: tuple[ChannelReply, ...]
     boards: tuple[BoardReply, ...]
+    alarms: tuple[str, ...]
+    """Codes of what is wrong with the box itself: disk_low, recordings_refused, recordings_stopped,
+    records_on_reserve."""
     today: TodayReply | None
 
 
@@ -130,6 +133,8 @@ class CallReply(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     agent: str
     seat: str
+    trunk: str
+    """The citizen's line."""
     started: datetime
     queued: datetime | None
     answered: datetime | None
@@ -167,6 +172,8 @@ class SegmentReply(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     seat: str
     outcome: str
+    not_recorded: str
+    """Why this part of the citizen's line was not recorded; empty if it was, and on other lines."""
 
 
 class CallDetailReply(CallReply, frozen=True, kw_only=True):
@@ -241,6 +248,7 @@ def call_reply(row: CallRow, sees_number: SeesNumber) -> CallReply:
         queue=row.queue,
         agent=row.agent,
         seat=row.seat,
+        trunk=row.trunk,
         started=_must(row.arrived_utc_us),
         queued=moment(row.queued_utc_us),
         answered=moment(row.answered_utc_us),
@@ -280,6 +288,7 @@ def segment_reply(row: SegmentRow) -> SegmentReply:
         agent=row.agent,
         seat=row.seat,
         outcome=row.outcome,
+        not_recorded=row.not_recorded,
     )
 
 
@@ -360,6 +369,7 @@ def state_reply(
             )
             for one in state.boards
         ),
+        alarms=tuple(str(one) for one in state.alarms),
         today=today,
     )
 

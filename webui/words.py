@@ -98,11 +98,22 @@ CODES: dict[str, dict[str, str]] = {
         "failed": N_("Recording failed"),
         "": N_("No recording"),
     },
+    "not_recorded": {"outside_recording_times": N_("Not recorded: outside the recording times")},
+    "alarm": {
+        "disk_low": N_(
+            "The disk is nearly full: old recordings are deleted where that is allowed. Put in a larger disk."
+        ),
+        "recordings_refused": N_(
+            "The disk is full: new calls are not recorded. Delete recordings or put in a larger disk."
+        ),
+        "recordings_stopped": N_("The disk is full: no call is recorded. Delete recordings or put in a larger disk."),
+        "records_on_reserve": N_("The disk is full: records of calls use their last reserve. Make room now."),
+    },
     "role": {"administrator": N_("Administrator"), "supervisor": N_("Supervisor"), "agent": N_("Agent")},
 }
 """Group → code → source text. A code that is not here is shown as it is."""
 
-LIVE_GROUPS = ("agent_state", "not_ready", "contact_state", "channel_state", "result")
+LIVE_GROUPS = ("agent_state", "not_ready", "contact_state", "channel_state", "result", "alarm")
 """The groups that the page's own scripts need."""
 
 SCRIPT_WORDS: dict[str, str] = {

@@ -51,6 +51,8 @@ class EventName(StrEnum):
     BOARD_CHANGED = "BoardChanged"
     RECORDING_CLOSED = "RecordingClosed"
     CONFIGURATION_CHANGED = "ConfigurationChanged"
+    ALARMS_CHANGED = "AlarmsChanged"
+    """`reason` names the alarms of the box that there are now, separated by spaces."""
 
 
 class CallEvent(msgspec.Struct, tag="event", frozen=True, kw_only=True, omit_defaults=True):
@@ -135,6 +137,19 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     """How often this number has called, this call included; None: not known."""
 
 
+class BoxAlarm(StrEnum):
+    """What is wrong with the box itself; boards tell their own."""
+
+    DISK_LOW = "disk_low"
+    """Less than twice the reserve is free: old recordings are deleted where that is allowed."""
+    RECORDINGS_REFUSED = "recordings_refused"
+    """Less than the reserve is free: no new recording begins."""
+    RECORDINGS_STOPPED = "recordings_stopped"
+    """Less than a quarter of the reserve is free: running recordings wait, too."""
+    RECORDS_ON_RESERVE = "records_on_reserve"
+    """The disk was full for the records of calls: they use what was kept for that."""
+
+
 class BoxState(msgspec.Struct, tag="box_state", frozen=True, kw_only=True):
     """Everything live, as of event `number`."""
 
@@ -149,6 +164,7 @@ class BoxState(msgspec.Struct, tag="box_state", frozen=True, kw_only=True):
     contacts: tuple[ContactView, ...] = ()
     channels: tuple[ChannelState, ...] = ()
     boards: tuple[BoardState, ...] = ()
+    alarms: tuple[BoxAlarm, ...] = ()
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------

@@ -51,6 +51,8 @@ class Leg(msgspec.Struct, kw_only=True):
     """Kind of the open segment; empty when none is open."""
     segment_since: Stamp | None = None
     segment_queue: str = ""
+    not_recorded: str = ""
+    """Why this line is not recorded from its answer on; empty if it is."""
 
 
 class Contact(msgspec.Struct, kw_only=True):

@@ -12,6 +12,7 @@ from firmware.contacts.office import Office
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.lines.messages import AnyLineCommand, ClearLeg, Hear, Join, LegAnswered, Play
 from firmware.records.messages import UNKNOWN_END, CloseRecording, OpenRecording
+from firmware.records.windows import OUTSIDE, is_recorded
 
 
 class Keeper:
@@ -122,6 +123,11 @@ class Keeper:
     # ---- recording --------------------------------------------------------------------------------------------------
 
     def open_recording(self, contact: Contact, leg: Leg, event: LegAnswered) -> None:
+        """Record the leg from its answer on, unless the recording times say otherwise: its segments say why."""
+        if not is_recorded(self._office.configuration.box.recordings.windows, event.at.utc_us):
+            leg.not_recorded = OUTSIDE
+            self._office.touch(leg)
+            return
         day = datetime.fromtimestamp(event.at.utc_us // MICROSECONDS, UTC)
         boot = event.leg.split(".", 1)[0]
         number = self._ledger.last("recordings") + 1

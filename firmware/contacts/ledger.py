@@ -99,6 +99,7 @@ class Ledger:
             agent=leg.agent,
             seat=leg.seat,
             outcome=outcome,
+            not_recorded=leg.not_recorded if leg.segment != "ringing" else "",
             **moment("started", leg.segment_since),
             **moment("ended", at),
         )

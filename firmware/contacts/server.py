@@ -6,13 +6,13 @@ simulation carries them out. What the parts do is in the files beside this one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import msgspec
 
 from boards.signals import Cause
 from firmware.calls import messages as cti
-from firmware.calls.messages import EventName, Reply, Request
+from firmware.calls.messages import BoxAlarm, EventName, Reply, Request
 from firmware.calls.model import Contact, ContactState, Party
 from firmware.contacts.agents import Agents, Refused
 from firmware.contacts.arrival import Arrival
@@ -46,8 +46,22 @@ from firmware.lines.messages import (
     Snapshot,
 )
 from firmware.records.chain import LinkKind
-from firmware.records.messages import FromRecorder, OpenRecording, RecordingClosed, ToRecorder
+from firmware.records.messages import (
+    FromRecorder,
+    OpenRecording,
+    RecorderSettings,
+    RecordingClosed,
+    Room,
+    RoomChanged,
+    ToRecorder,
+)
 
+ALARM_OF_ROOM = {
+    Room.LOW: BoxAlarm.DISK_LOW,
+    Room.REFUSING: BoxAlarm.RECORDINGS_REFUSED,
+    Room.STOPPED: BoxAlarm.RECORDINGS_STOPPED,
+}
+ROOM_ALARMS = frozenset(ALARM_OF_ROOM.values())
 CALL_CONTROL = (cti.AnswerCall, cti.HoldCall, cti.RetrieveCall, cti.ReleaseCall)
 
 
@@ -79,6 +93,8 @@ class CallServer:
         """Number of the last event that the gateway still owes us after attaching; timers wait for it."""
         self.gateway_connected = False
         self.recorder_connected = False
+        self.alarms: frozenset[BoxAlarm] = frozenset()
+        """What is wrong with the box itself; whoever finds it tells it anew after a restart."""
         if box.machine_boot != machine_boot:
             self._recovery.end_machine_boot(box.last_seen)
             box.machine_boot = self._ledger.machine_boot = machine_boot
@@ -186,9 +202,13 @@ class CallServer:
     # ---- recorder ---------------------------------------------------------------------------------------------------
 
     def handle_recorder(self, message: FromRecorder, now: Stamp) -> Effects:
-        """A file was closed, or could not be written."""
+        """A file was closed, or could not be written, or the disk has more or less room."""
+        if isinstance(message, RoomChanged):
+            return self.set_alarms(
+                ROOM_ALARMS, {ALARM_OF_ROOM[message.room]} if message.room in ALARM_OF_ROOM else set(), now
+            )
         recording = self.office.recordings.get(message.recording)
-        if recording is None:
+        if recording is None or (isinstance(message, RecordingClosed) and recording.to_sample is None):
             return Effects()
         if isinstance(message, RecordingClosed):
             self._ledger.update(
@@ -205,20 +225,21 @@ class CallServer:
             reason = ""
         else:
             reason = message.reason
-            self._ledger.update("recordings", message.recording, state="failed", reason=reason)
-        if recording.to_sample is not None:
-            if reason:
-                self._ledger.link(LinkKind.FAILED, recording.number, now, "", reason=reason[:200])
-            self.office.remove(recording)
-            self._ledger.emit(
-                EventName.RECORDING_CLOSED, now, recording=recording.number, contact=recording.contact, reason=reason
-            )
+            state = "failed" if message.final or recording.to_sample is None else "closing"
+            self._ledger.update("recordings", message.recording, state=state, reason=reason)
+            if not message.final or recording.to_sample is None:
+                return self._done(now)
+            self._ledger.link(LinkKind.FAILED, recording.number, now, "", reason=reason[:200])
+        self.office.remove(recording)
+        self._ledger.emit(
+            EventName.RECORDING_CLOSED, now, recording=recording.number, contact=recording.contact, reason=reason
+        )
         return self._done(now)
 
     def recorder_orders(self, newest: int) -> list[ToRecorder]:
-        """All that a recorder that has just come has to know, of recordings up to number `newest`: what is open and
-        what waits to be closed."""
-        orders: list[ToRecorder] = []
+        """All that a recorder that has just come has to know: its settings, and of recordings up to number `newest`
+        what is open and what waits to be closed."""
+        orders: list[ToRecorder] = [self._recorder_settings()]
         for number, one in sorted(self.office.recordings.items()):
             if number > newest:
                 continue
@@ -243,6 +264,17 @@ class CallServer:
             self.office.touch(asked)
         return self._done(now)
 
+    def _recorder_settings(self) -> RecorderSettings:
+        return RecorderSettings(self.office.configuration.box.recordings.reserve_mb << 20)
+
+    def set_alarms(self, among: frozenset[BoxAlarm], now_on: Set[BoxAlarm], now: Stamp) -> Effects:
+        """Of the alarms `among`, exactly `now_on` are there."""
+        alarms = self.alarms - among | now_on
+        if alarms != self.alarms:
+            self.alarms = alarms
+            self._ledger.emit(EventName.ALARMS_CHANGED, now, reason=" ".join(sorted(alarms)))
+        return self._done(now)
+
     # ---- requests ---------------------------------------------------------------------------------------------------
 
     def handle_request(self, client: int, request: Request, now: Stamp) -> Effects:
@@ -265,6 +297,7 @@ class CallServer:
                     now,
                     gateway_connected=self.gateway_connected,
                     recorder_connected=self.recorder_connected,
+                    alarms=self.alarms,
                 )
                 self._ledger.effects.replies.append((client, Reply(request.id, state=state)))
                 return
@@ -301,6 +334,7 @@ class CallServer:
         self.office.configure(configuration)
         self._ledger.effects.orders.append(line_settings(configuration))
         self._ledger.emit(EventName.CONFIGURATION_CHANGED, now)
+        self._ledger.effects.recorder.append(self._recorder_settings())
         self._agents.follow_configuration(now)
         self._answer(client, request, now)
         self._match(now)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from firmware.calls.messages import AgentState, AgentView, BoxState, ContactView, QueueView, SeatView
+from collections.abc import Set
+
+from firmware.calls.messages import AgentState, AgentView, BoxAlarm, BoxState, ContactView, QueueView, SeatView
 from firmware.calls.model import Contact, ContactState
 from firmware.contacts.office import Office
 from firmware.core.clock import Stamp
@@ -11,7 +13,13 @@ WAITING = (ContactState.QUEUED, ContactState.OFFERED)
 
 
 def box_state(
-    office: Office, number: int, now: Stamp, *, gateway_connected: bool, recorder_connected: bool
+    office: Office,
+    number: int,
+    now: Stamp,
+    *,
+    gateway_connected: bool,
+    recorder_connected: bool,
+    alarms: Set[BoxAlarm] = frozenset(),
 ) -> BoxState:
     """Everything live, as of event `number`."""
     return BoxState(
@@ -26,6 +34,7 @@ def box_state(
         contacts=tuple(contact_view(office, office.contacts[number]) for number in sorted(office.contacts)),
         channels=tuple(office.channels[channel] for channel in sorted(office.channels)),
         boards=tuple(office.boards[board] for board in sorted(office.boards)),
+        alarms=tuple(sorted(alarms)),
     )
 
 

@@ -7,6 +7,7 @@ Three kinds of time stand side by side in everything that is kept: the sample co
 from __future__ import annotations
 
 import time
+from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,10 @@ import msgspec
 
 MICROSECONDS = 1_000_000
 """Microseconds in a second: all stored times are whole microseconds."""
+
+
+CHINA = timezone(timedelta(hours=8))
+"""All of China keeps one time without summer time: what is meant by a time of day does not depend on the machine."""
 
 
 class Stamp(msgspec.Struct, frozen=True, order=True):

@@ -14,7 +14,7 @@ import msgspec
 from firmware.core.board_checks import check_boards
 from firmware.core.configuration_problems import Problem, nearest_name
 from firmware.core.document_checks import check_document
-from firmware.core.schemas import Configuration
+from firmware.core.schemas import Configuration, Recordings
 from firmware.core.subjects import SUBJECT, SUBJECTS, Documents, Subject, places, texts
 
 
@@ -99,6 +99,25 @@ def _check_groups(documents: Documents | None) -> Iterator[Problem]:
             yield Problem(subject.file, place, "has no trunks", "lines or boards", remedy='add "lines" or "boards"')
 
 
+def _check_recordings(documents: Documents | None) -> Iterator[Problem]:
+    """Recording times that are times, and a retention that does not contradict itself."""
+    for place, document in places(SUBJECT["box"], documents):
+        section = document.get("recordings")
+        if not isinstance(section, Mapping):
+            continue
+        windows = section.get("windows", ())
+        for number, window in enumerate(windows if isinstance(windows, list | tuple) else (), 1):
+            if isinstance(window, Mapping) and window.get("begin", "00:00") == window.get("end", "24:00"):
+                where = f"{place}, field recordings, field windows, item {number}"
+                what = f"begins and ends at {window['begin']}"
+                yield Problem("box.json", where, what, remedy="leave both out for the whole day")
+        keep, least = section.get("keep_days", 0), section.get("least_days", Recordings().least_days)
+        if isinstance(keep, int) and isinstance(least, int) and 0 < keep < least:
+            where = f"{place}, field recordings"
+            what = f"keep_days ({keep}) would delete what least_days ({least}) keeps"
+            yield Problem("box.json", where, what, "keep_days of 0, or not less than least_days")
+
+
 def check(contents: Mapping[str, Documents | None]) -> list[Problem]:
     """All problems of a configuration. `contents` has every subject; None for one whose file could not be read."""
     problems: list[Problem] = []
@@ -115,6 +134,7 @@ def check(contents: Mapping[str, Documents | None]) -> list[Problem]:
     problems += _check_double(SUBJECT["trunk_groups"], contents["trunk_groups"], "boards", "the board")
     problems += _check_groups(contents["trunk_groups"])
     problems += _check_double(SUBJECT["seats"], contents["seats"], "extension", "the extension")
+    problems += _check_recordings(box)
     problems += _check_services(contents["services"])
     problems += check_boards(contents["boards"])
     for name, field, target in REFERENCES:

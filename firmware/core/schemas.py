@@ -32,6 +32,44 @@ Seconds = Annotated[float, Meta(gt=0, le=86400, description="seconds, more than 
 Role = Literal["administrator", "supervisor", "agent"]
 
 
+ClockTime = Annotated[
+    str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$", description="a time of day, 00:00 to 24:00")
+]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Days = Annotated[int, Meta(ge=0, le=36500, description="days, 0 to 36500")]
+
+
+class RecordingWindow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A time of the week, in the time of China, in which calls are recorded."""
+
+    days: Annotated[tuple[Weekday, ...], Meta(min_length=1, description="a list of days that is not empty")] = (
+        *("mon", "tue", "wed", "thu", "fri"),
+        *("sat", "sun"),
+    )
+    begin: ClockTime = "00:00"
+    end: ClockTime = "24:00"
+    """Not included. Before `begin`: the window ends on the next day."""
+
+
+class Recordings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is recorded, and how long it is kept. What is on legal hold is kept whatever stands here."""
+
+    windows: tuple[RecordingWindow, ...] = ()
+    """A call that is answered in one of these is recorded to its end, any other not. Empty: every call."""
+    keep_days: Days = 0
+    """Older recordings are deleted; 0: age alone deletes none."""
+    least_days: Days = 180
+    """Younger recordings are never deleted, whatever room is needed."""
+    quota_gb: Annotated[float, Meta(ge=0, le=1e6, description="gigabytes, 0 to 1000000")] = 0.0
+    """When all recordings take more, the oldest are deleted; 0: when the disk has less than twice the reserve free."""
+    reserve_mb: Annotated[int, Meta(ge=1, le=1_000_000, description="megabytes, 1 to 1000000")] = 256
+    """Kept free for calls and their records: with less no new recording begins, with a quarter of it none goes on."""
+    compress: bool = True
+    """Make a FLAC copy of finished recordings while no call is recorded; it holds the same samples."""
+    raw_days: Days = 30
+    """Days after which a recording with such a copy is kept as that copy alone; 0: both are kept."""
+
+
 class Box(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`box.json`: one document, who this box is."""
 
@@ -46,6 +84,7 @@ class Box(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     number_regions: dict[NumberPrefix, Title] = {}
     """Which place numbers that begin so call from, e.g. `{"1380913": "渭南", "8891": "城关镇"}`; the longest prefix
     wins, also over the country's area codes."""
+    recordings: Recordings = Recordings()
 
 
 SpiDevice = Annotated[

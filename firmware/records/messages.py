@@ -6,6 +6,7 @@ reconnect the callserver sends OpenRecording again for all that are open: a file
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -39,6 +40,12 @@ class CloseRecording(msgspec.Struct, tag="close_recording", frozen=True):
     to_sample: int
 
 
+class RecorderSettings(msgspec.Struct, tag="recorder_settings", frozen=True):
+    """What the configuration says to the recorder: first after its hello, and when it changes."""
+
+    reserve_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 60)]
+
+
 class RecorderHello(msgspec.Struct, tag="recorder_hello", frozen=True):
     """First message of a recorder: a connection that has not said it is not taken for one."""
 
@@ -61,9 +68,38 @@ class RecordingFailed(msgspec.Struct, tag="recording_failed", frozen=True):
 
     recording: int
     reason: str
+    final: bool = False
+    """It will never be: otherwise it is tried again, and RecordingClosed may still come."""
 
 
-ToRecorder = OpenRecording | CloseRecording
-FromRecorder = RecordingClosed | RecordingFailed
+class Room(StrEnum):
+    """How much of the disk is free, by the reserve of the configuration."""
+
+    ENOUGH = "enough"
+    LOW = "low"
+    """Less than twice the reserve: derivatives are no longer made, retention deletes what it may."""
+    REFUSING = "refusing"
+    """Less than the reserve: no new recording begins."""
+    STOPPED = "stopped"
+    """Less than a quarter of it: running recordings wait, too."""
+
+
+def room_of(free_bytes: int, reserve_bytes: int) -> Room:
+    """What so many free bytes mean."""
+    if free_bytes < reserve_bytes // 4:
+        return Room.STOPPED
+    if free_bytes < reserve_bytes:
+        return Room.REFUSING
+    return Room.LOW if free_bytes < 2 * reserve_bytes else Room.ENOUGH
+
+
+class RoomChanged(msgspec.Struct, tag="room_changed", frozen=True):
+    """The disk of the recordings; told after RecorderSettings, and when it changes."""
+
+    room: Room
+
+
+ToRecorder = OpenRecording | CloseRecording | RecorderSettings
+FromRecorder = RecordingClosed | RecordingFailed | RoomChanged
 decode_to_recorder = msgspec.json.Decoder(ToRecorder).decode
 decode_from_recorder = msgspec.json.Decoder(RecorderHello | FromRecorder).decode

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, and_, case, func, select
+from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select
 
 from firmware.records.tables import contacts, events, legs, recordings, segments
 
@@ -19,13 +19,16 @@ MOST_CALLS = 500
 
 
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which calls; empty means all. `caller`: anywhere in the number. Times include `since`, exclude `until`."""
+    """Which calls; empty means all. `caller`: anywhere in the number. `trunk`: the citizen's line (`E1-1/3`), or the
+    part before its slash for all lines of a span. Times include `since`, exclude `until`."""
 
     caller: str = ""
     called: str = ""
     service: str = ""
     queue: str = ""
     agent: str = ""
+    seat: str = ""
+    trunk: str = ""
     result: str = ""
     since_utc_us: int | None = None
     until_utc_us: int | None = None
@@ -42,6 +45,7 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     agent: str
     seat: str
+    trunk: str
     arrived_utc_us: int
     queued_utc_us: int | None
     answered_utc_us: int | None
@@ -79,6 +83,7 @@ class SegmentRow(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     seat: str
     outcome: str
+    not_recorded: str
 
 
 class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +121,13 @@ def _recorded() -> Any:
 
 def _calls() -> tuple[Select[Any], Any]:
     recorded = _recorded()
+    trunk = (
+        select(legs.c.channel_label)
+        .where(legs.c.contact == contacts.c.number, legs.c.party == "citizen")
+        .order_by(legs.c.number)
+        .limit(1)
+        .scalar_subquery()
+    )
     query = (
         select(
             contacts.c.number,
@@ -125,6 +137,7 @@ def _calls() -> tuple[Select[Any], Any]:
             contacts.c.queue,
             contacts.c.agent,
             contacts.c.seat,
+            func.coalesce(trunk, "").label("trunk"),
             contacts.c.arrived_utc_us,
             contacts.c.queued_utc_us,
             contacts.c.answered_utc_us,
@@ -156,11 +169,15 @@ def list_calls(
     query, recorded = _calls()
     conditions = [
         getattr(contacts.c, field) == getattr(wanted, field)
-        for field in ("called", "service", "queue", "agent", "result")
+        for field in ("called", "service", "queue", "agent", "seat", "result")
         if getattr(wanted, field)
     ]
     if wanted.caller:
         conditions.append(contacts.c.calling.contains(wanted.caller, autoescape=True))
+    if wanted.trunk:
+        label = legs.c.channel_label
+        on_trunk = or_(label == wanted.trunk, label.startswith(wanted.trunk + "/", autoescape=True))
+        conditions.append(contacts.c.number.in_(select(legs.c.contact).where(legs.c.party == "citizen", on_trunk)))
     if wanted.since_utc_us is not None:
         conditions.append(contacts.c.arrived_utc_us >= wanted.since_utc_us)
     if wanted.until_utc_us is not None:

@@ -20,14 +20,20 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from boards.base import ALAW_SILENCE
+from firmware.core.schemas import Recordings
 from firmware.media.ring import RingError, RingReader
 from firmware.records.messages import (
     UNKNOWN_END,
     CloseRecording,
     FromRecorder,
+    OpenRecording,
+    RecorderSettings,
     RecordingClosed,
     RecordingFailed,
+    Room,
+    RoomChanged,
     ToRecorder,
+    room_of,
 )
 from firmware.records.recording import HEADER_SIZE, TRACKS, RecordingError, RecordingFile
 
@@ -46,8 +52,10 @@ _PIECE = 10 * 8000
 _PIECES_PER_ADVANCE = 4
 _LONGEST = 24 * 3600 * 8000
 """Samples in the longest recording that is believed."""
-_RESERVE = 64 << 20
-"""Bytes of the disk that recordings leave to call records and configuration."""
+_RESERVE = Recordings().reserve_mb << 20
+"""Bytes of the disk that recordings leave to call records and configuration, until the callserver has said more."""
+_ADVANCES_BETWEEN_ROOMS = 25
+"""A disk at the limit shall not be told of all the time."""
 
 
 class _Trouble(Exception):
@@ -57,7 +65,7 @@ class _Trouble(Exception):
 class _Recording:
     """One recording that was asked for: what was asked, and how far it is."""
 
-    def __init__(self, message: ToRecorder, path: Path) -> None:
+    def __init__(self, message: OpenRecording | CloseRecording, path: Path) -> None:
         self.number = message.recording
         self.path = path
         self.boot = message.gateway_boot
@@ -72,7 +80,7 @@ class _Recording:
         """The trouble that was told last, empty if there is none."""
         self.advances_to_wait = 0
 
-    def is_asked_by(self, message: ToRecorder, path: Path) -> bool:
+    def is_asked_by(self, message: OpenRecording | CloseRecording, path: Path) -> bool:
         source = (message.gateway_boot, message.channel, message.from_sample)
         return path == self.path and source == (self.boot, self.channel, self.from_sample)
 
@@ -105,7 +113,9 @@ class Recorder:
         self._rings: dict[str, RingReader] = {}
         self._latest_boot = ""
         self._refused: list[FromRecorder] = []
-        self._room = True
+        self._room = Room.ENOUGH
+        self._told_room: Room | None = Room.ENOUGH
+        self._advances_since_room = 0
         self.behind = False
         """True if the last `advance` left work undone: call it again at once."""
 
@@ -116,10 +126,13 @@ class Recorder:
 
     def handle(self, message: ToRecorder) -> None:
         """Take note of a wish. The same one again does no harm; what cannot be is answered by the next `advance`."""
+        if isinstance(message, RecorderSettings):
+            self._reserve_bytes, self._told_room = message.reserve_bytes, None
+            return
         path = self._path(message.file)
         to_sample = message.to_sample if isinstance(message, CloseRecording) else UNKNOWN_END
         if path is None or not _believable(message.from_sample, to_sample):
-            self._refused.append(RecordingFailed(message.recording, f"refused: {message}"[:300]))
+            self._refused.append(RecordingFailed(message.recording, f"refused: {message}"[:300], final=True))
             return
         recording = self._recordings.get(message.recording)
         if recording is not None and not recording.is_asked_by(message, path):
@@ -135,7 +148,7 @@ class Recorder:
     def advance(self) -> list[FromRecorder]:
         """Take from the ring what has come since, end what can be ended, make the longest unsaved durable."""
         answers, self._refused = self._refused, []
-        self._room = self._has_room()
+        answers += self._look_for_room()
         self.behind = False
         for recording in list(self._recordings.values()):
             if recording.advances_to_wait:
@@ -206,7 +219,7 @@ class Recorder:
             position = recording.position
             if position >= last:
                 return
-            if not self._room:
+            if self._room is Room.STOPPED:
                 raise OSError(errno.ENOSPC, "disk full")
             upto = min(last, position + _PIECE)
             if ring is None:
@@ -220,7 +233,7 @@ class Recorder:
         try:
             return RecordingFile.continued(path)
         except FileNotFoundError:
-            if not self._room:
+            if self._room in (Room.REFUSING, Room.STOPPED):
                 raise OSError(errno.ENOSPC, "disk full") from None
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return RecordingFile.create(path)
@@ -270,12 +283,19 @@ class Recorder:
                     break
             recording.name_is_durable = True
 
-    def _has_room(self) -> bool:
+    def _look_for_room(self) -> list[FromRecorder]:
         try:
             disk = os.statvfs(self._folder)
         except OSError:
-            return True  # writing will tell what is wrong
-        return disk.f_bavail * disk.f_frsize >= self._reserve_bytes
+            return []  # writing will tell what is wrong
+        self._room = room_of(disk.f_bavail * disk.f_frsize, self._reserve_bytes)
+        self._advances_since_room += 1
+        if self._room is self._told_room:
+            return []
+        if self._told_room is not None and self._advances_since_room < _ADVANCES_BETWEEN_ROOMS:
+            return []
+        self._told_room, self._advances_since_room = self._room, 0
+        return [RoomChanged(self._room)]
 
     # ---- rings and names
 

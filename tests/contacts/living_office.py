@@ -22,7 +22,7 @@ from firmware.lines.gateway import Gateway
 from firmware.lines.messages import AnyLineCommand, AnyLineEvent, BlockChannel, Resume, Snapshot
 from firmware.media.sounds import SoundStore
 from firmware.records.chain import MADE_AT_COMMIT
-from firmware.records.messages import CloseRecording, RecordingClosed, RecordingFailed, ToRecorder
+from firmware.records.messages import CloseRecording, RecorderSettings, RecordingClosed, RecordingFailed, ToRecorder
 from firmware.records.tables import SEQUENCED
 
 TRUNKS = range(3)
@@ -307,11 +307,13 @@ class LivingOffice:
         """The recorder closes the recording that waits longest, or says why it cannot."""
         told, self.recorder = self.recorder, []
         for place, message in enumerate(told):
+            if isinstance(message, RecorderSettings):
+                continue
             if isinstance(message, CloseRecording) or fails:
                 self.recorder = told[place + 1 :]
                 samples = max(0, getattr(message, "to_sample", 0) - message.from_sample)
                 answer = RecordingClosed(message.recording, samples, 0, "0" * 64)
-                failed = RecordingFailed(message.recording, "disk full")
+                failed = RecordingFailed(message.recording, "disk full", final=isinstance(message, CloseRecording))
                 if self.server is not None:
                     self._take(self.server.handle_recorder(failed if fails else answer, self.now))
                 return

@@ -426,3 +426,21 @@ def test_a_login_is_added_by_reading_changing_and_saving(paths: BoxPaths) -> Non
 def test_an_unknown_subject_is_refused(paths: BoxPaths) -> None:
     with pytest.raises(ValueError, match="queus"):
         save_documents(paths, "queus", [])
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"kep_days": 5}, 'unknown key "kep_days"; did you mean "keep_days"?'),
+        ({"keep_days": -1}, "the value is -1; expected days, 0 to 36500"),
+        ({"keep_days": 30}, "keep_days (30) would delete what least_days (180) keeps"),
+        ({"windows": [{"days": ["mo"]}]}, 'the value is "mo"; expected one of mon, tue'),
+        ({"windows": [{"begin": "8:00"}]}, 'the value is "8:00"; expected a time of day, 00:00 to 24:00'),
+        ({"windows": [{"begin": "08:00", "end": "08:00"}]}, "begins and ends at 08:00"),
+    ],
+)
+def test_what_is_wrong_with_recording_times_and_retention_is_named(
+    paths: BoxPaths, section: dict[str, Any], said: str
+) -> None:
+    edit(paths, "box", lambda documents: documents[0].update(recordings=section))
+    assert said in str(only_problem(paths))

@@ -31,7 +31,7 @@ from firmware.records.messages import (
     RecordingClosed,
     decode_from_recorder,
 )
-from firmware.records.recording import HEADER_SIZE, samples_in
+from firmware.records.recording import HEADER_SIZE, TRACKS, samples_in
 
 CHANNELS = 6
 BOOT = "boot-1"
@@ -276,7 +276,7 @@ def test_told_to_end_it_leaves_files_that_are_whole_and_go_on(box: Box) -> None:
 
     assert box.end_recorder(signal.SIGTERM) == 0
 
-    assert (box.file(wish.file).stat().st_size - HEADER_SIZE) % 160 == 0
+    assert (box.file(wish.file).stat().st_size - HEADER_SIZE) % TRACKS == 0
     box.start_recorder()
     box.say(wish)
     assert_closed_exactly(box, [wish], box.gateway.sample)

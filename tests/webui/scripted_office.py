@@ -332,7 +332,7 @@ def add_call(
             contact=number,
             gateway_leg=f"boot.0.{number}",
             channel=0,
-            channel_label="E1-1/1",
+            channel_label=f"E1-1/{number}",
             party="citizen",
             party_number=calling,
             started_sample=0,

@@ -116,6 +116,19 @@ def test_the_last_day_of_the_filter_is_included(site: Site, admin: str) -> None:
         assert len(re.findall("data-call=", page)) == expected
 
 
+def test_times_of_day_line_and_seat_narrow_the_list(site: Site, admin: str) -> None:
+    day = "since=2026-11-22&until=2026-11-22"
+    for query, expected in (
+        (f"{day}&since_time=08:49", ["5"]),
+        (f"{day}&until_time=08:48", ["4", "3", "2", "1"]),
+        ("trunk=E1-1/3", ["3"]),
+        ("seat=1", ["5", "4", "3", "1"]),
+        (f"{day}&since_time=nonsense", ["5", "4", "3", "2", "1"]),
+    ):
+        page = site.get(f"/calls?{query}", session=admin).text
+        assert re.findall(r'data-call="(\d+)"', page) == expected, query
+
+
 def test_nothing_found_and_nothing_there_are_told_apart(site: Site, admin: str, tmp_path: Path) -> None:
     assert "没有符合条件的通话" in site.get("/calls?caller=000000", session=admin).text
 

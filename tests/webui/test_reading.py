@@ -49,6 +49,12 @@ def test_a_call_that_goes_on_has_no_end_yet(site: Site) -> None:
         ("?recorded=false", [2]),
         ("?recorded=true", [5, 4, 3, 1]),
         ("?queue=general&service=12345&called=12345&agent=801", [5, 4, 1]),
+        ("?seat=1", [5, 4, 3, 1]),
+        ("?seat=2", []),
+        ("?trunk=E1-1/4", [4]),
+        ("?trunk=E1-1", [5, 4, 3, 2, 1]),
+        ("?trunk=E1", []),
+        ("?trunk=E1-1/4&seat=1&agent=801&caller=138&since=2026-11-22T00:48:20Z", [4]),
         ("?since=2026-11-22T00:48:20Z", [5, 4]),
         ("?until=2026-11-22T00:48:20Z", [3, 2, 1]),
         ("?since=2026-11-22T08:48:20%2B08:00", [5, 4]),
@@ -95,7 +101,7 @@ def test_one_call_comes_with_legs_and_segments(site: Site) -> None:
     call = site.get("/api/v1/calls/4", token="token-admin").json
 
     assert call["id"] == 4
-    assert [(leg["party"], leg["number"], leg["channel"]) for leg in call["legs"]] == [("citizen", CITIZEN, "E1-1/1")]
+    assert [(leg["party"], leg["number"], leg["channel"]) for leg in call["legs"]] == [("citizen", CITIZEN, "E1-1/4")]
     assert [segment["kind"] for segment in call["segments"]] == ["queued", "talking"]
     assert site.get("/api/v1/calls/4/segments", token="token-admin").json["segments"] == call["segments"]
 

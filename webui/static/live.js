@@ -115,6 +115,7 @@ export function alarms(of) {
   const found = [];
   if (!of.gateway) found.push(text("gateway_away"));
   if (!of.recorder) found.push(text("recorder_away"));
+  for (const alarm of of.alarms ?? []) found.push(code("alarm", alarm));
   for (const board of of.boards) {
     if (!board.working) found.push(text("board_failed", { board: board.board, problem: board.problem }) + " " + board.remedy);
     for (const alarm of board.alarms) found.push(`${board.board}: ${alarm}`);

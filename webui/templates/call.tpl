@@ -1,4 +1,5 @@
 % rebase("layout.tpl", title=_("Call {number}", number=call.number))
+% not_recorded = next((words.code("not_recorded", one.not_recorded) for one in segments if one.not_recorded), "")
 % call_start = call.queued_utc_us or call.arrived_utc_us
 <div class="detail-page">
   <p class="back"><a href="/calls">‹ {{_("Calls")}}</a></p>
@@ -16,7 +17,7 @@
     <div><dt>{{_("Agent")}}</dt><dd>{{(call.agent + " " + agents.get(call.agent, "")).strip() or "—"}}</dd></div>
     <div><dt>{{_("Waited")}}</dt><dd>{{formats.duration((call.answered_utc_us or call.ended_utc_us) - call_start if (call.answered_utc_us or call.ended_utc_us) else None)}}</dd></div>
     <div><dt>{{_("Talked")}}</dt><dd>{{formats.duration(call.ended_utc_us - call.answered_utc_us if call.answered_utc_us and call.ended_utc_us else None)}}</dd></div>
-    <div><dt>{{_("Recording")}}</dt><dd>{{words.code("recording", "" if recording is None or recording.deleted else recording.state)}}</dd></div>
+    <div><dt>{{_("Recording")}}</dt><dd>{{not_recorded or words.code("recording", "" if recording is None or recording.deleted else recording.state)}}</dd></div>
   </dl>
   % if recording is not None and recording.state == "closed" and not recording.deleted:
   <p class="detail-player"><audio controls preload="metadata" src="/api/v1/calls/{{call.number}}/recording"></audio>

@@ -8,7 +8,13 @@
       <option value="{{number}}" {{!"selected" if query.get("agent") == number else ""}}>{{number}} {{name}}</option>
       % end
     </select></label>
+    <label>{{_("Seat")}} <select name="seat"><option value="">{{_("All")}}</option>
+      % for seat in seats:
+      <option {{!"selected" if query.get("seat") == seat else ""}}>{{seat}}</option>
+      % end
+    </select></label>
     % end
+    <label>{{_("Line")}} <input name="trunk" value="{{query.get("trunk", "")}}" size="7" placeholder="E1-1/3"></label>
     <label>{{_("Queue")}} <select name="queue"><option value="">{{_("All")}}</option>
       % for queue, name in queues.items():
       <option value="{{queue}}" {{!"selected" if query.get("queue") == queue else ""}}>{{name}}</option>
@@ -19,8 +25,8 @@
       <option value="{{code}}" {{!"selected" if query.get("result") == code else ""}}>{{words.code("result", code)}}</option>
       % end
     </select></label>
-    <label>{{_("From")}} <input type="date" name="since" value="{{query.get("since", "")}}"></label>
-    <label>{{_("To")}} <input type="date" name="until" value="{{query.get("until", "")}}"></label>
+    <label>{{_("From")}} <span><input type="date" name="since" value="{{query.get("since", "")}}"> <input type="time" name="since_time" value="{{query.get("since_time", "")}}" aria-label="{{_("From")}}"></span></label>
+    <label>{{_("To")}} <span><input type="date" name="until" value="{{query.get("until", "")}}"> <input type="time" name="until_time" value="{{query.get("until_time", "")}}" aria-label="{{_("To")}}"></span></label>
     <label class="check"><input type="checkbox" name="recorded" value="1" {{!"checked" if query.get("recorded") else ""}}> {{_("Recorded only")}}</label>
     <button class="primary">{{_("Search")}}</button>
     % if filtered:

@@ -39,7 +39,7 @@ from firmware.ivr.speech import Speech
 from firmware.lines.messages import AnyLineCommand, Resume, Snapshot, decode_from_gateway
 from firmware.media.sounds import prompt_texts
 from firmware.records.journal import Journal
-from firmware.records.messages import ToRecorder
+from firmware.records.messages import OpenRecording, ToRecorder
 
 RECONNECT_US = 200_000
 LIFE_SIGN_US = 1_000_000
@@ -267,7 +267,8 @@ class CallServerProcess:
     def _tell(self, effects: Effects) -> None:
         """What was promised is on disk: the recorder may start, replies and events go out."""
         for message in effects.recorder:
-            self._stored_recording = max(self._stored_recording, message.recording)
+            if isinstance(message, OpenRecording):
+                self._stored_recording = max(self._stored_recording, message.recording)
         self._tell_recorder(effects.recorder)
         self._clients.tell(effects, self._selector)
         stored = effects.live.get(("box", ""))

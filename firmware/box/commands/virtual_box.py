@@ -25,7 +25,7 @@ from firmware.media.ring import RingReader, RingWriter
 from firmware.media.sounds import SoundStore, prompt_texts
 from firmware.records.database import open_for_reading
 from firmware.records.journal import Journal
-from firmware.records.messages import CloseRecording, RecordingFailed, ToRecorder
+from firmware.records.messages import CloseRecording, RecorderSettings, RecordingFailed, ToRecorder
 from firmware.records.queries import earlier_contacts
 from firmware.records.recorder import Recorder
 from firmware.simulator.scenario import Scenario
@@ -218,10 +218,12 @@ class VirtualBox:
             return None
 
     def _tell_recorder(self, message: ToRecorder) -> None:
+        if isinstance(message, RecorderSettings):
+            return
         if isinstance(message, CloseRecording):
             if message.recording in self._silent:
                 self._silent.discard(message.recording)
-                failed = RecordingFailed(message.recording, NO_AUDIO)
+                failed = RecordingFailed(message.recording, NO_AUDIO, final=True)
                 self._carry(self.server.handle_recorder(failed, self._now()))
                 return
         else:

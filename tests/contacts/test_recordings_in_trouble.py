@@ -1,0 +1,66 @@
+"""A disk that is full while calls go on: alarms come and go, and what was late is kept after all."""
+
+from __future__ import annotations
+
+import pytest
+
+from firmware.calls.messages import BoxAlarm, EventName
+from firmware.records import tables
+from firmware.records.messages import RecorderSettings, RecordingClosed, RecordingFailed, Room, RoomChanged
+from tests.contacts.scripted_lines import ScriptedLines
+
+
+def told(exchange: ScriptedLines, message: RecordingClosed | RecordingFailed | RoomChanged) -> None:
+    exchange.carry(exchange.server.handle_recorder(message, exchange.now))
+
+
+@pytest.mark.parametrize(
+    ("room", "alarm"),
+    [
+        (Room.LOW, BoxAlarm.DISK_LOW),
+        (Room.REFUSING, BoxAlarm.RECORDINGS_REFUSED),
+        (Room.STOPPED, BoxAlarm.RECORDINGS_STOPPED),
+    ],
+)
+def test_the_room_of_the_disk_is_an_alarm_until_there_is_enough(
+    exchange: ScriptedLines, room: Room, alarm: BoxAlarm
+) -> None:
+    told(exchange, RoomChanged(Room.LOW))
+    told(exchange, RoomChanged(room))
+    assert exchange.state().alarms == (alarm,)
+
+    told(exchange, RoomChanged(Room.ENOUGH))
+
+    assert exchange.state().alarms == ()
+    assert exchange.told(EventName.ALARMS_CHANGED)[-1].reason == ""
+
+
+def test_a_recorder_that_comes_is_told_the_reserve_first(exchange: ScriptedLines) -> None:
+    assert exchange.server.recorder_orders(0) == [RecorderSettings(256 << 20)]
+
+
+def test_a_recording_that_cannot_be_closed_yet_is_closed_later(exchange: ScriptedLines) -> None:
+    citizen = exchange.caller_in_queue()
+    exchange.clears(citizen)
+
+    told(exchange, RecordingFailed(1, "disk full"))
+    (row,) = exchange.rows(tables.recordings)
+    assert (row["state"], row["reason"]) == ("closing", "disk full")
+    exchange.restart()
+    told(exchange, RecordingClosed(1, 8000, 80, "1" * 64))
+
+    (row,) = exchange.rows(tables.recordings)
+    assert (row["state"], row["samples"], row["missing"]) == ("closed", 8000, 80)
+    assert [link["kind"] for link in exchange.rows(tables.recording_chain)] == ["closed"]
+
+
+def test_what_will_never_be_recorded_is_a_link_too(exchange: ScriptedLines) -> None:
+    citizen = exchange.caller_in_queue()
+    told(exchange, RecordingFailed(1, "refused", final=True))
+    exchange.clears(citizen)
+    told(exchange, RecordingFailed(1, "refused", final=True))
+
+    (row,) = exchange.rows(tables.recordings)
+    assert (row["state"], row["reason"]) == ("failed", "refused")
+    assert [link["kind"] for link in exchange.rows(tables.recording_chain)] == ["failed"]
+    assert exchange.told(EventName.RECORDING_CLOSED)[-1].reason == "refused"
