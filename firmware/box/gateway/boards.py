@@ -47,7 +47,7 @@ class BoardSlot:
         self.report_us = 0
         """Before this moment changed counters are not told again."""
         self.last_block_us = 0
-        self.elastic = ElasticBuffer()
+        self.elastic = ElasticBuffer(board.has_clock)
         self.descriptor = -1
         self.outward: deque[Block] = deque()
         """Blocks made in this turn of the loop, not yet given to the board."""
@@ -63,7 +63,7 @@ class BoardSlot:
         """What was lost since the board was opened, in its own buffer too: the blocks that no tick has seen."""
         own = self.board.counters
         return BoardCounters(
-            lost_inward=own.lost_inward + self.elastic.overruns + self.elastic.slips,
+            lost_inward=own.lost_inward + self.elastic.overruns,
             lost_outward=own.lost_outward,
             slips=own.slips + self.elastic.slips,
             crc_errors=own.crc_errors,
@@ -106,7 +106,7 @@ class BoardSlots:
             slot.is_open = True
             slot.problem = ("", "")
             slot.last_block_us = now_us
-            slot.elastic = ElasticBuffer()
+            slot.elastic = ElasticBuffer(slot.board.has_clock)
             slot.outward.clear()
             slot.descriptor = descriptor
             self._watcher.register(descriptor, EPOLLIN)

@@ -143,9 +143,10 @@ class GatewayProcess:
                 for block in blocks:
                     if slot is clock:
                         self._last_clocked_us = now.mono_us
+                        slot.elastic.restart()
                         self._tick(slot.name, block)
                     else:
-                        slot.elastic.put(block)
+                        slot.elastic.put(block, now.mono_us)
                 for line_signal in signals:
                     self._gateway.handle_signal(slot.name, line_signal, now)
                 taken += len(blocks) + len(signals)
@@ -185,7 +186,7 @@ class GatewayProcess:
             self._worst_gap_us = max(self._worst_gap_us, now.mono_us - self._last_tick_us)
         self._last_tick_us = now.mono_us
         inward: dict[str, Block | None] = {
-            slot.name: block if slot.name == clock else slot.elastic.take() for slot in self._boards.slots
+            slot.name: block if slot.name == clock else slot.elastic.take(now.mono_us) for slot in self._boards.slots
         }
         begin = self._gateway.sample
         outward = self._gateway.tick(inward, now)
