@@ -216,8 +216,9 @@ def test_a_block_that_came_too_late_costs_one_tick_and_its_delay_is_given_back()
     board = Drifting(0.0, late_block=2000)
     board.run(tone_line(60))
     buffer = board.buffer
-    assert (buffer.underruns, buffer.overruns, buffer.repeated) == (1, 0, 0)
-    assert buffer.dropped == pytest.approx(BLOCK, abs=2 * BAND)
+    assert (buffer.underruns, buffer.overruns) == (1, 0)
+    assert buffer.repeated <= 2 * BAND
+    assert buffer.dropped - buffer.repeated == pytest.approx(BLOCK, abs=2 * BAND)
 
 
 def test_equal_clocks_never_slip() -> None:
