@@ -36,6 +36,7 @@ from firmware.lines.messages import (
     TellPhone,
 )
 from firmware.lines.r2.line import R2Line
+from firmware.lines.trunk import TrunkLine
 
 REQUESTS_REMEMBERED = 4096
 """Ring requests that are known when they come again."""
@@ -114,6 +115,8 @@ class LineCommands:
         line = self._bank.at(command.channel)
         if isinstance(line, ExtensionLine) and isinstance(command, RingExtension):
             self._bank.perform(line, line.ring(command, now), now)
+        elif isinstance(line, TrunkLine) and isinstance(command, PlaceCall):
+            self._bank.perform(line, line.place(command, now), now)
         elif isinstance(line, R2Line | ExchangeLine) and isinstance(command, PlaceCall):
             self._bank.perform(line, line.handle(command, now), now)
         else:

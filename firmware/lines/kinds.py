@@ -55,7 +55,7 @@ def take_signal(line: AnyLine, signal: FromBoard, now: Stamp) -> list[Effect]:
         case Blocked(), TrunkLine():
             return line.block_far(signal.blocked)
         case ((Proceeding() | Alerting() | Connect()), TrunkLine()):
-            return line.unexpected()
+            return line.progress(signal, now)
         case HookChange(), ExtensionLine():
             return line.hook(signal.off_hook, now)
         case Flash(), ExtensionLine():

@@ -7,7 +7,6 @@ from firmware.lines.extension import ExtensionLine
 from firmware.lines.hearing import Hearing
 from firmware.lines.kinds import AnyLine
 from firmware.lines.messages import ChannelState, LegState
-from firmware.lines.trunk import TrunkLine
 
 
 def leg_state(leg: str, line: AnyLine, hearing: Hearing) -> LegState:
@@ -18,7 +17,7 @@ def leg_state(leg: str, line: AnyLine, hearing: Hearing) -> LegState:
         state=line.leg_state(),
         calling=line.calling,
         called="" if isinstance(line, ExtensionLine) else line.called,
-        request="" if isinstance(line, TrunkLine) else line.request,
+        request=line.request,
         hearing=hearing.heard_by(leg),
         play=hearing.playing_to(leg),
     )

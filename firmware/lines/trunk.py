@@ -1,7 +1,8 @@
-"""The machine of a message-signalled trunk channel: SIP line, ISDN B channel, the simulator's E1. Incoming calls.
+"""The machine of a message-signalled trunk channel: SIP line, ISDN B channel, the simulator's E1. Calls of either side.
 
 Setup → Proceeding at once → (Alerting) → Connect → … → Release from both sides. Whatever the far end does, the channel
-comes back to idle: a Release that is not confirmed is given up after `RELEASE_US`. Not here: what the caller hears.
+comes back to idle: a Release that is not confirmed is given up after `RELEASE_US`. How long a call that is placed may
+take is known to whoever signals it (ISDN: T303, T310, T301). Not here: what the caller hears.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from enum import StrEnum
 from boards.signals import Alerting, Blocked, Cause, Connect, Proceeding, Release, Setup
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.lines.line import UNATTENDED_US, Effect, Line, Report, Send, Side, Unattended
-from firmware.lines.messages import IncomingCall, LegAnswered, LegCleared
+from firmware.lines.messages import (
+    CallPlaced,
+    IncomingCall,
+    LegAlerting,
+    LegAnswered,
+    LegCleared,
+    PlaceCall,
+    RingFailed,
+)
 
 RELEASE_US = 4 * MICROSECONDS
 """How long the far end may take to confirm a Release (Q.931 T308: 4 s)."""
@@ -22,6 +31,10 @@ class TrunkState(StrEnum):
     INCOMING = "incoming"
     """Seized and told that the call is proceeding."""
     ALERTING = "alerting"
+    PLACED = "placed"
+    """Our Setup is on its way; the far end has not taken the call, so one of its own may cross it."""
+    DIALLING = "dialling"
+    """The far end works on our call; its phone may ring."""
     UP = "up"
     RELEASING = "releasing"
     """We sent Release; the far end has still to confirm. Without a leg if the Setup was refused."""
@@ -35,6 +48,10 @@ class TrunkLine(Line, kw_only=True):
     """Taken out of service by the far end."""
     calling: str = ""
     called: str = ""
+    request: str = ""
+    """The wish that the call placed by the box came from; empty for one that came in."""
+    rings: bool = False
+    """The far phone of a call placed by the box rings."""
     digits: str = "inband"
     clear_cause: Cause = Cause.NORMAL
     """Why the box gave up the leg; kept while releasing."""
@@ -45,28 +62,34 @@ class TrunkLine(Line, kw_only=True):
             case TrunkState.IDLE:
                 resting = self.resting_state()
                 return "blocked" if resting == "idle" and self.blocked_far else resting
-            case TrunkState.INCOMING:
+            case TrunkState.INCOMING | TrunkState.PLACED:
                 return "seized"
+            case TrunkState.DIALLING:
+                return "ringing" if self.rings else "seized"
             case TrunkState.ALERTING:
                 return "ringing"
             case _:
                 return self.state.value
 
     def leg_state(self) -> str:
-        return self.state.value
+        return "dialling" if self.state is TrunkState.PLACED else self.state.value
 
     def _set_state(self, state: TrunkState) -> None:
         self.state = state
         self.stop_timer("release", "unattended")
         if state is TrunkState.IDLE:
-            self.leg = self.calling = self.called = ""
+            self.leg = self.calling = self.called = self.request = ""
+            self.rings = False
 
     # ---- from the line -----------------------------------------------------------------------------------------------
 
     def setup(self, signal: Setup, now: Stamp) -> list[Effect]:
-        """A call arrives. On a busy channel the far end has lost the old call: that ends, the new one counts."""
+        """A call arrives. On a busy channel the far end has lost the old call: that ends, the new one counts. So it
+        does if it crossed our own Setup, which the far end then passes over."""
         effects: list[Effect] = []
-        if self.state is not TrunkState.IDLE:
+        if self.state is TrunkState.PLACED:
+            effects += self._cleared(Cause.CONGESTION, "line", now)
+        elif self.state is not TrunkState.IDLE:
             self.protocol_errors += 1
             if self.state is TrunkState.RELEASING:
                 effects += self._cleared(self.clear_cause, "box", now)
@@ -116,12 +139,40 @@ class TrunkLine(Line, kw_only=True):
         self.blocked_far = blocked
         return []
 
-    def unexpected(self) -> list[Effect]:
-        """A signal that belongs to calls that the box places: there are none."""
-        self.protocol_errors += 1
-        return []
+    def progress(self, signal: Proceeding | Alerting | Connect, now: Stamp) -> list[Effect]:
+        """How far a call is that the box placed. Of any other call it makes no sense."""
+        if self.state not in (TrunkState.PLACED, TrunkState.DIALLING):
+            self.protocol_errors += self.state is not TrunkState.RELEASING  # there it crossed our Release
+            return []
+        if isinstance(signal, Connect):
+            self._set_state(TrunkState.UP)
+            return [Report(LegAnswered(number=0, leg=self.leg, sample=0, at=now))]
+        self._set_state(TrunkState.DIALLING)
+        if isinstance(signal, Proceeding) or self.rings:
+            return []
+        self.rings = True
+        alerting = LegAlerting(number=0, leg=self.leg, sample=0, at=now, channel=self.channel, request=self.request)
+        return [Report(alerting)]
 
     # ---- from the callserver -----------------------------------------------------------------------------------------
+
+    def place(self, command: PlaceCall, now: Stamp) -> list[Effect]:
+        """Call a number. The gateway has seen to it that a request which comes twice arrives here once."""
+        if (cause := self._not_placed_because(command)) is not None:
+            return [Report(RingFailed(number=0, leg="", sample=0, at=now, request=command.request, cause=cause))]
+        leg = self.new_leg()
+        self._set_state(TrunkState.PLACED)
+        self.called, self.calling, self.request = command.called, command.calling, command.request
+        setup = Setup(self.channel, command.called, command.calling, presentation=command.presentation)
+        placed = CallPlaced(number=0, leg=leg, sample=0, at=now, channel=self.channel, request=command.request)
+        return [Report(placed), Send(setup)]
+
+    def _not_placed_because(self, command: PlaceCall) -> Cause | None:
+        if self.state is not TrunkState.IDLE:
+            return Cause.BUSY
+        if self.resting_state() != "idle" or self.blocked_far:
+            return Cause.FAILURE
+        return None if command.called else Cause.UNALLOCATED
 
     def answer(self, now: Stamp) -> list[Effect]:
         if self.state not in (TrunkState.INCOMING, TrunkState.ALERTING):

@@ -15,6 +15,7 @@ from boards.signals import (
     Flash,
     FromBoard,
     HookChange,
+    Proceeding,
     Release,
     Ring,
     Setup,
@@ -26,6 +27,7 @@ from firmware.lines.messages import (
     AnyLineEvent,
     Attach,
     BlockChannel,
+    CallPlaced,
     ClearLeg,
     DigitReceived,
     Hear,
@@ -37,6 +39,7 @@ from firmware.lines.messages import (
     LegCleared,
     LegReleasing,
     PhoneLifted,
+    PlaceCall,
     Play,
     PlayEnded,
     RingExtension,
@@ -51,6 +54,7 @@ SIGNALS: list[FromBoard] = [
     Release(TRUNK),
     Release(TRUNK, Cause.BUSY),
     Connect(TRUNK),
+    Proceeding(TRUNK),
     Alerting(TRUNK),
     Digit(TRUNK, "1", 80),
     Blocked(TRUNK, True),
@@ -62,7 +66,8 @@ SIGNALS: list[FromBoard] = [
     Alarm("LOS", False),
     Alarm("RAI", True, (TRUNK,)),
 ]
-COMMANDS = ["answer", "alert", "clear", "ring", "ring again", "block", "free", "join", "play", "stop"]
+COMMANDS = ["answer", "alert", "clear", "place", "ring", "ring again", "block", "free", "join", "play", "stop"]
+BEGINNINGS = (IncomingCall, CallPlaced, PhoneLifted, LegAlerting)
 TIMES = [0.01, 0.5, 1.0, 4.5, 12.0]
 OTHERS = ["fail", "open", "attach", "detach", "tick"]
 
@@ -100,6 +105,9 @@ class Course:
                 bench.command(AlertLeg(leg))
             case "clear":
                 bench.command(ClearLeg(leg, Cause.NORMAL))
+            case "place":
+                self.requests += 1
+                bench.command(PlaceCall(str(self.requests), TRUNK, "110"))
             case "ring":
                 self.requests += 1
                 bench.command(RingExtension(str(self.requests), PHONE))
@@ -143,7 +151,7 @@ class Course:
     def follow(self) -> None:
         """Note new legs, feel the ringing current, and check what must hold at every moment."""
         for event in self.bench.events:
-            if isinstance(event, IncomingCall | PhoneLifted | LegAlerting) and event.leg not in self.legs:
+            if isinstance(event, BEGINNINGS) and event.leg not in self.legs:
                 self.legs.append(event.leg)
         said = self.bench.said()
         assert self.open or not said, "a signal to a board that is not there"
@@ -160,7 +168,7 @@ class Course:
 
     def begun_and_not_cleared(self) -> set[str]:
         events = self.bench.events
-        begun = {event.leg for event in events if isinstance(event, IncomingCall | PhoneLifted | LegAlerting)}
+        begun = {event.leg for event in events if isinstance(event, BEGINNINGS)}
         return begun - {event.leg for event in events if isinstance(event, LegCleared)}
 
     def finish(self) -> None:
@@ -179,15 +187,16 @@ class Course:
 def check_events(events: list[AnyLineEvent]) -> None:
     """Each leg: one beginning, at most one answer, one clearing that is its last word; numbers without a gap."""
     assert [event.number for event in events] == list(range(1, len(events) + 1))
-    told = (LegAnswered, LegCleared, LegReleasing, DigitReceived, HookFlashed, PlayEnded)
+    told = (LegAlerting, LegAnswered, LegCleared, LegReleasing, DigitReceived, HookFlashed, PlayEnded)
     legs: dict[str, list[AnyLineEvent]] = {}
     for event in events:
         if event.leg:
             legs.setdefault(event.leg, []).append(event)
     for course in legs.values():
-        assert isinstance(course[0], IncomingCall | PhoneLifted | LegAlerting)
+        assert isinstance(course[0], BEGINNINGS)
         assert all(isinstance(event, told) for event in course[1:])
         assert sum(isinstance(event, LegAnswered) for event in course) <= 1
+        assert sum(isinstance(event, LegAlerting) for event in course) <= 1
         assert sum(isinstance(event, LegReleasing) for event in course) <= 1
         assert [isinstance(event, LegCleared) for event in course] == [False] * (len(course) - 1) + [True]
         moments = [(event.at.mono_us, event.sample) for event in course]
