@@ -1,7 +1,8 @@
 """The D channel of a span as the PRI worker has it: whole LAPD frames without check sequence. Not HDLC, not Q.921.
 
-Two kinds: `dahdi:NUMBER`, an HDLC channel of the DAHDI driver; `unix:PATH`, a far end that is a process and listens
-there (SOCK_SEQPACKET, a packet a frame): a simulated exchange, a test.
+Three kinds: `span:NUMBER`, time slot 16 of a span of the DAHDI driver, whatever channel number that has now;
+`dahdi:NUMBER`, an HDLC channel by its own number; `unix:PATH`, a far end that is a process and listens there
+(SOCK_SEQPACKET, a packet a frame): a simulated exchange, a test.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ import socket
 from typing import Protocol
 
 from drivers.dahdi import DahdiError, DataChannel, EventWaits
+from drivers.dahdi_control import Control
 
 LONGEST_FRAME = 1024
+TIME_SLOT = 16
+"""Where an E1 with ISDN has its D channel (ITU-T I.431)."""
 EVENTS_AT_ONCE = 100
 """More than a card keeps: one that has more is looked at again later."""
 
@@ -40,13 +44,29 @@ class DChannel(Protocol):
 
 
 def open_d_channel(place: str) -> DChannel:
-    """The D channel at `dahdi:NUMBER` or `unix:PATH`. Raises DChannelError, also for a place that makes no sense."""
+    """The D channel at `span:NUMBER`, `dahdi:NUMBER` or `unix:PATH`. Raises DChannelError, also for a place that makes
+    no sense."""
     kind, _, where = place.partition(":")
     if kind == "unix" and where:
         return SocketDChannel(where)
     if kind == "dahdi" and where.isdecimal():
         return DahdiDChannel(int(where))
-    raise DChannelError(f"there is no D channel {place}. Name it dahdi:16 (a channel number) or unix:/a/socket")
+    if kind == "span" and where.isdecimal():
+        return DahdiDChannel(_number_in_span(int(where)))
+    raise DChannelError(f"there is no D channel {place}. Name it span:1, dahdi:16 (a channel number) or unix:/a/socket")
+
+
+def _number_in_span(span: int) -> int:
+    """The driver's number of a span's D channel. Cards before it may have any number of channels, and one that is
+    pulled and put back may get others, so that it is asked for at each opening. Raises DChannelError."""
+    try:
+        with Control() as control:
+            number = next((c.number for c in control.channels_of(span) if c.position == TIME_SLOT), None)
+    except DahdiError as error:
+        raise DChannelError(str(error)) from error
+    if number is None:
+        raise DChannelError(f"span {span} has no time slot {TIME_SLOT}, it is no E1. linebox boards lists the spans")
+    return number
 
 
 class SocketDChannel:

@@ -1,4 +1,4 @@
-"""D channels of both kinds: frames whole, ends that go away, events that stand before frames."""
+"""D channels of all kinds: frames whole, ends that go away, events that stand before frames."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from drivers import d_channel
 from drivers.d_channel import DahdiDChannel, DChannelError, SocketDChannel, open_d_channel
-from drivers.dahdi import DahdiError, EventWaits
+from drivers.dahdi import ChannelState, DahdiError, EventWaits
+from drivers.dahdi_numbers import LAW_ALAW, Signalling
 
 
 @pytest.fixture
@@ -49,7 +50,9 @@ def test_a_far_end_that_does_not_read_loses_frames_and_holds_up_nothing(far: soc
     near.close()
 
 
-@pytest.mark.parametrize("place", ["", "unix:", "dahdi:", "dahdi:x", "tty:1", "unix:/nobody/listens"])
+@pytest.mark.parametrize(
+    "place", ["", "unix:", "dahdi:", "dahdi:x", "span:", "span:x", "tty:1", "unix:/nobody/listens"]
+)
 def test_a_place_that_is_none_is_refused_with_a_remedy(place: str) -> None:
     with pytest.raises(DChannelError, match=r"\. (Name|Start) "):
         open_d_channel(place)
@@ -116,3 +119,36 @@ def test_a_card_that_is_not_there_is_told_with_its_remedy(monkeypatch: pytest.Mo
 
     with pytest.raises(DChannelError, match="Load the driver"):
         open_d_channel("dahdi:99")
+
+
+class Cards:
+    """The driver with an analogue card of 8 ports before an E1, so that the E1's time slot 16 is channel 24."""
+
+    def __enter__(self) -> Cards:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def channels_of(self, span: int) -> list[ChannelState]:
+        if span > 2:
+            raise DahdiError("there is no such span", f"span {span}", "linebox boards lists the spans")
+        first, count = ((1, 8), (9, 31))[span - 1]
+        return [
+            ChannelState(first + index, span, 1 + index, Signalling.CLEAR, 0, False, LAW_ALAW, "")
+            for index in range(count)
+        ]
+
+
+def test_the_d_channel_of_a_span_is_its_time_slot_16_whatever_stands_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[int] = []
+    monkeypatch.setattr(d_channel, "Control", Cards)
+    monkeypatch.setattr(d_channel, "DataChannel", lambda number, place: opened.append(number))
+
+    open_d_channel("span:2")
+
+    assert opened == [24]
+    with pytest.raises(DChannelError, match="it is no E1"):
+        open_d_channel("span:1")
+    with pytest.raises(DChannelError, match="no such span"):
+        open_d_channel("span:3")

@@ -38,8 +38,6 @@ GOODBYE_US = MICROSECONDS // 2
 """How long the far end may take to confirm that calls end because the worker does."""
 REPORT_US = 60 * MICROSECONDS
 FRAMES_AT_ONCE = 64
-CHANNELS_A_SPAN = 31
-D_CHANNEL_SLOT = 16
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -263,14 +261,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="data folder")
     parser.add_argument("--span", type=int, required=True, help="number of the span, from 1")
     parser.add_argument("--side", choices=("user", "network"), default="user", help="what this end of the line is")
-    parser.add_argument("--d-channel", help="dahdi:NUMBER or unix:PATH; without it the span's time slot 16")
+    parser.add_argument("--d-channel", help="dahdi:NUMBER or unix:PATH; without it time slot 16 of the span")
     parser.add_argument("--overlap", action="store_true", help="called numbers come digit by digit")
     options = parser.parse_args(arguments)
     if options.span < 1:
         parser.error("spans are counted from 1")
     paths = box_paths(options.data)
     start_logging(f"pri-{options.span}")
-    place = options.d_channel or f"dahdi:{(options.span - 1) * CHANNELS_A_SPAN + D_CHANNEL_SLOT}"
+    place = options.d_channel or f"span:{options.span}"
     is_network = options.side == "network"
     lines = PriLines(is_network, options.overlap, called_numbers(paths) if options.overlap else ())
     try:
