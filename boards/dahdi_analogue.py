@@ -25,7 +25,7 @@ from boards.signals import (
     ToBoard,
 )
 from drivers.dahdi import ChannelState
-from drivers.dahdi_control import ChannelSetting
+from drivers.dahdi_control import ChannelSetting, Control
 from drivers.dahdi_numbers import FLUSH_WRITE, PULSEDIGIT, Event, Hook, Signalling
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry, DahdiPorts
@@ -69,9 +69,10 @@ class DahdiAnalogueBoard(DahdiCard):
         ]
         return settings, ours
 
+    def _before_opening(self, control: Control) -> None:
+        control.load_ringing_zone()  # a channel that was opened before there was a zone never rings
+
     def _opened(self) -> None:
-        assert self._control is not None
-        self._control.load_ringing_zone()
         self._to_ring.clear()
         self._closed.clear()
         self._reversed.clear()

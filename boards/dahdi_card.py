@@ -70,6 +70,9 @@ class DahdiCard:
         """What all channels of the span shall be, and those that are the board's channels, in their order."""
         raise NotImplementedError
 
+    def _before_opening(self, control: Control) -> None:
+        """Something that the driver's channels take up when they are opened."""
+
     def _opened(self) -> None:
         """The channels are open: prepare them, say how they are."""
 
@@ -97,6 +100,7 @@ class DahdiCard:
             control.configure_span(self._span, self.line_config, self.clock_from)
             settings, states = self._settings(control.channels_of(self._span))
             control.configure_channels(settings)
+            self._before_opening(control)
             for place, state in zip(self.channels, states, strict=True):
                 self._lines.append(Channel(state.number, f"span {self._span} {place.label}"))
             self._stream = ChannelStream(self._lines, CUSHION)
