@@ -19,7 +19,9 @@ modprobe dahdi auto_assign_spans=1  # Debian's own default, 0, makes every span 
 modprobe dahdi_dynamic
 modprobe dahdi_dynamic_loc
 modprobe dahdi_echocan_mg2
-export PYTHONPATH=/job/packages PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1
+[ ! -d compiled ] || cp -r compiled /results/
+export XDG_CACHE_HOME=/results/compiled PYTHONPYCACHEPREFIX=/results/compiled/bytecode
+export PYTHONPATH=/job/packages OPENBLAS_NUM_THREADS=1
 code=0
 python3 -m pytest -p no:cacheprovider -q -rs --durations=8 --junitxml=/results/report.xml {files} || code=$?
 dmesg >/results/kernel.log

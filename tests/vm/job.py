@@ -24,6 +24,8 @@ MEMORY_MIB = 768
 RESULTS_MIB = 64
 PURE_PYTHON = ("periphery", "tinydb")
 """Packages that Debian has too old or not here: taken from the checkout's environment, as they are only Python."""
+COMPILED = "compiled"
+"""Folder of job, results and cached guest: what the guest compiled (bindings, byte code), kept from run to run."""
 CHECKOUT_PARTS = ("firmware", "drivers", "boards", "tests", "pyproject.toml")
 
 
@@ -37,8 +39,8 @@ class JobResult:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def checkout_tar(script: str) -> bytes:
-    """The checkout's Python and `script` as `run-job`, as a tar."""
+def checkout_tar(script: str, compiled: Path) -> bytes:
+    """The checkout's Python, what is `compiled` already, and `script` as `run-job`, as a tar."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for part in CHECKOUT_PARTS:
@@ -47,6 +49,8 @@ def checkout_tar(script: str) -> bytes:
             module = __import__(package)
             assert module.__file__ is not None
             archive.add(Path(module.__file__).parent, f"packages/{package}", filter=_wanted)
+        if compiled.is_dir():
+            archive.add(compiled, COMPILED)
         information = tarfile.TarInfo("run-job")
         content = script.encode()
         information.size = len(content)
@@ -68,7 +72,7 @@ def run_job(guest: Guest, script: str, seconds: float, log: Path | None = None) 
     with tempfile.TemporaryDirectory(prefix="linebox-vm-") as name:
         folder = Path(name)
         job, results = folder / "job.tar", folder / "results.tar"
-        content = checkout_tar(script)
+        content = checkout_tar(script, guest.folder / COMPILED)
         job.write_bytes(content + b"\0" * (-len(content) % 512))
         with open(results, "wb") as file:
             file.truncate(RESULTS_MIB << 20)
@@ -102,7 +106,24 @@ def run_job(guest: Guest, script: str, seconds: float, log: Path | None = None) 
                     file = archive.extractfile(member)
                     if file is not None:
                         result.files[member.name.removeprefix("./")] = file.read()
+            _keep_compiled(guest, result.files)
         return result
+
+
+def _keep_compiled(guest: Guest, files: dict[str, bytes]) -> None:
+    """Take what the job compiled out of its results and put it beside the guest. Two runs at once: the later counts."""
+    made = {name: files.pop(name) for name in list(files) if name.startswith(f"{COMPILED}/")}
+    if not made:
+        return
+    with tempfile.TemporaryDirectory(prefix="compiled-", dir=guest.folder) as name:
+        for path, content in made.items():
+            target = Path(name, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        kept = guest.folder / COMPILED
+        if kept.exists():
+            os.rename(kept, Path(name, "before"))
+        os.rename(Path(name, COMPILED), kept)
 
 
 def _command(guest: Guest, job: Path, results: Path, nonce: str) -> list[str]:
