@@ -9,7 +9,7 @@ import logging
 
 from boards.signals import Cause
 from firmware.core.clock import Stamp
-from firmware.lines.exchange_line import ExchangeLine
+from firmware.lines.exchange_line import ExchangeLine, learn_failed
 from firmware.lines.extension import ExtensionLine, ring_failed
 from firmware.lines.hearing import SwitchCommand
 from firmware.lines.kinds import AnyLine
@@ -25,6 +25,7 @@ from firmware.lines.messages import (
     ConfigureLines,
     GiveDialTone,
     Join,
+    LearnTone,
     Leave,
     PlaceCall,
     Play,
@@ -56,7 +57,7 @@ class LineCommands:
         match command:
             case AnswerLeg() | AlertLeg() | ClearLeg():
                 self._leg(command, now)
-            case RingExtension() | PlaceCall():
+            case RingExtension() | PlaceCall() | LearnTone():
                 self._ring(command, now)
             case TellPhone():
                 line = self._bank.at(command.channel)
@@ -106,7 +107,7 @@ class LineCommands:
             effects = line.answer(now) if isinstance(command, AnswerLeg) else line.alert(now)
         self._bank.perform(line, effects, now)
 
-    def _ring(self, command: RingExtension | PlaceCall, now: Stamp) -> None:
+    def _ring(self, command: RingExtension | PlaceCall | LearnTone, now: Stamp) -> None:
         if command.request in self._requests:
             return
         self._requests[command.request] = None
@@ -119,6 +120,10 @@ class LineCommands:
             self._bank.perform(line, line.place(command, now), now)
         elif isinstance(line, R2Line | ExchangeLine) and isinstance(command, PlaceCall):
             self._bank.perform(line, line.handle(command, now), now)
+        elif isinstance(line, ExchangeLine) and isinstance(command, LearnTone):
+            self._bank.perform(line, line.learn(command, now), now)
+        elif isinstance(command, LearnTone):
+            self._bank.report(learn_failed(command, "no_such_line", now))
         else:
             self._bank.report(ring_failed(command.request, Cause.UNALLOCATED, now))
 

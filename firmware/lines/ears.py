@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from firmware.lines.exchange_ear import ExchangeEar, country_busy_tones
-from firmware.lines.exchange_line import ExchangeLine, HeardCaller, HeardProgress
+from firmware.lines.exchange_line import ExchangeLine, HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.kinds import AnyLine
 from firmware.lines.line import ListenTo, RegisterListen
 from firmware.lines.r2.states import HeardTone
@@ -11,7 +11,7 @@ from firmware.media.codec import Linear
 from firmware.tones.dtmf import DetectedDigit, DtmfDetector
 from firmware.tones.mfc import MfcDetector
 
-Heard = HeardTone | DetectedDigit | HeardCaller | HeardProgress
+Heard = HeardTone | DetectedDigit | HeardCaller | HeardLesson | HeardProgress
 
 
 class Ears:
@@ -25,8 +25,8 @@ class Ears:
 
     @property
     def awaited(self) -> bool:
-        """True while audio matters, although nobody may be there to hear it: register tones, caller ID."""
-        return self._registers.listening or self._exchange.waits_for_caller
+        """True while audio matters, although nobody may hear it: register tones, caller ID, a tone to learn."""
+        return self._registers.listening or self._exchange.awaited
 
     def begin(self, channel: int) -> None:
         """A leg begins on the channel: what sounded before is not its."""

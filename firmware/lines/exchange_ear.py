@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.core.schemas import ExchangeLineSettings
-from firmware.lines.exchange_line import HeardCaller, HeardProgress
+from firmware.lines.exchange_line import HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.line import Listening
 from firmware.media.codec import SAMPLE_RATE, Linear
 from firmware.media.plane import NEVER
-from firmware.tones.call_progress import Cadence, CadenceCount, CallProgressDetector, cadence_of
+from firmware.tones.call_progress import Cadence, CadenceCount, CallProgressDetector, ToneLesson, cadence_of
 from firmware.tones.caller_id import read_message
 from firmware.tones.fsk import FskDetector
 from firmware.tones.plan import load_plan
@@ -48,20 +48,22 @@ class ExchangeEar:
         self._ringing: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self._up: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self._counts: dict[int, CadenceCount] = {}
+        self._lessons: dict[int, ToneLesson] = {}
         self._silence_limit: NDArray[np.int64] = np.full(channels, NEVER, dtype=np.int64)
         """Samples of silence after which a channel counts as left."""
         self._tone_limit: NDArray[np.int64] = np.full(channels, NEVER, dtype=np.int64)
 
     @property
-    def waits_for_caller(self) -> bool:
-        """True while audio matters that says who calls."""
-        return bool(self._ringing.size)
+    def awaited(self) -> bool:
+        """True while audio matters that nobody may be there to hear: who calls, a tone to learn."""
+        return bool(self._ringing.size or self._lessons)
 
     def listen(self, channel: int, listening: Listening, settings: ExchangeLineSettings) -> None:
         """From now on listen on the channel for who calls, dial tone, the end of the call, or nothing."""
         self._ringing = self._ringing[self._ringing != channel]
         self._up = self._up[self._up != channel]
         self._counts.pop(channel, None)
+        self._lessons.pop(channel, None)
         if listening == "caller":
             self._fsk = self._fsk or FskDetector(self._channels)
             self._fsk.reset(channel)
@@ -70,6 +72,10 @@ class ExchangeEar:
             self._progress = self._progress or CallProgressDetector(self._channels)
             self._progress.reset(channel)
             self._up = np.append(self._up, channel)
+            if listening == "lesson":
+                self._lessons[channel] = ToneLesson()
+                self._tone_limit[channel] = self._silence_limit[channel] = NEVER
+                return
             learnt = [Cadence(tone.hz, tone.on_ms, tone.off_ms) for tone in settings.busy_tones]
             tones = [*learnt, *(self._busy_tones if settings.country_tones else ())]
             self._counts[channel] = CadenceCount(tones, regular=settings.any_regular_tone)
@@ -77,9 +83,9 @@ class ExchangeEar:
             limit = round(settings.silence_seconds * SAMPLE_RATE)
             self._silence_limit[channel] = limit or NEVER
 
-    def process(self, linear: Linear, sample: int) -> list[tuple[int, HeardCaller | HeardProgress]]:
+    def process(self, linear: Linear, sample: int) -> list[tuple[int, HeardCaller | HeardLesson | HeardProgress]]:
         """One tick: `linear` [channels, 80], whose first sample has the count `sample`. What was heard, by channel."""
-        heard: list[tuple[int, HeardCaller | HeardProgress]] = []
+        heard: list[tuple[int, HeardCaller | HeardLesson | HeardProgress]] = []
         if self._fsk is not None and self._ringing.size:
             for message in self._fsk.process(linear, self._ringing):
                 try:
@@ -90,7 +96,11 @@ class ExchangeEar:
                     _log.warning("channel %d: a caller ID could not be read: %s", message.channel, error)
         if self._progress is not None and self._up.size:
             for burst in self._progress.process(linear, sample, self._up):
-                if self._counts[burst.channel].heard(burst):
+                lesson = self._lessons.get(burst.channel)
+                if lesson is not None:
+                    tone = lesson.heard(burst)
+                    heard += [(burst.channel, HeardLesson(tone))] if tone is not None else []
+                elif self._counts[burst.channel].heard(burst):
                     heard.append((burst.channel, HeardProgress("busy_tone")))
             left = self._progress.silent(self._up) >= self._silence_limit[self._up]
             heard += [(channel, HeardProgress("silence")) for channel in self._up[left].tolist()]

@@ -17,7 +17,18 @@ from boards.signals import Cause, DialPulses, Loop, LoopCurrent, Polarity, RingD
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.core.schemas import ExchangeLineSettings
 from firmware.lines.line import DialTones, Effect, Line, Listening, ListenTo, Report, Send, Side
-from firmware.lines.messages import CallPlaced, IncomingCall, LegAnswered, LegCleared, PlaceCall, RingFailed
+from firmware.lines.messages import (
+    CallPlaced,
+    IncomingCall,
+    LearnFailed,
+    LearnTone,
+    LegAnswered,
+    LegCleared,
+    PlaceCall,
+    RingFailed,
+    ToneLearnt,
+)
+from firmware.tones.call_progress import LearnedTone
 from firmware.tones.caller_id import CallerId, read_dtmf
 
 RINGS_OVER_US = 6_000_000
@@ -36,10 +47,20 @@ GUARD_US = 1_500_000
 1.25 s)."""
 
 
+ENOUGH_CYCLES = 10
+"""Bursts after which a busy tone is learnt without waiting for more."""
+
+
 class HeardCaller(msgspec.Struct, frozen=True):
     """The line said by FSK who calls."""
 
     caller: CallerId
+
+
+class HeardLesson(msgspec.Struct, frozen=True):
+    """A tone that has repeated often enough to be learnt; more of it follow while it goes on."""
+
+    tone: LearnedTone
 
 
 class HeardProgress(msgspec.Struct, frozen=True):
@@ -61,6 +82,8 @@ class ExchangeLineState(StrEnum):
     CALLING = "calling"
     """Dialled; the exchange will tell the answer by polarity."""
     UP = "up"
+    LEARNING = "learning"
+    """The loop is closed for a busy tone to be learnt."""
     GUARD = "guard"
     """The loop is open again; the exchange still needs to see it."""
 
@@ -80,10 +103,13 @@ class ExchangeLine(Line, kw_only=True):
     reversed: bool = False
     closed_at_us: int = 0
     ring_on: bool = False
+    learning: str = ""
+    """Request by which this line's busy tone is learnt; empty: none."""
+    learnt: LearnedTone | None = None
 
     def display_state(self) -> str:
         match self.state:
-            case ExchangeLineState.IDLE:
+            case ExchangeLineState.IDLE if not self.learning:
                 return self.resting_state()
             case ExchangeLineState.RINGING | ExchangeLineState.INCOMING | ExchangeLineState.REFUSED:
                 return "ringing"
@@ -137,6 +163,8 @@ class ExchangeLine(Line, kw_only=True):
         if not self.in_service or self.alarmed:
             return []
         effects: list[Effect] = []
+        if on and self.learning and self.state is ExchangeLineState.IDLE:
+            return [Send(Loop(self.channel, True)), *self._set_state(ExchangeLineState.LEARNING)]
         if on and self.state in (ExchangeLineState.IDLE, ExchangeLineState.GUARD):
             effects = self._first_ring(now)
         elif on and self.state is ExchangeLineState.RINGING:
@@ -175,13 +203,16 @@ class ExchangeLine(Line, kw_only=True):
         )
         return [*effects, Report(event)]
 
-    def heard(self, heard: HeardCaller | HeardProgress, now: Stamp) -> list[Effect]:
+    def heard(self, heard: HeardCaller | HeardLesson | HeardProgress, now: Stamp) -> list[Effect]:
         """Something was heard on the line."""
         if isinstance(heard, HeardCaller) and self.state is ExchangeLineState.RINGING:
             if self.settings.caller_id == "dtmf":
                 return []
             self.caller = heard.caller
             return self._report(now)
+        if isinstance(heard, HeardLesson) and self.state is ExchangeLineState.LEARNING:
+            self.learnt = heard.tone
+            return self._learnt("", now) if heard.tone.cycles >= ENOUGH_CYCLES else []
         if not isinstance(heard, HeardProgress):
             return []
         match self.state, heard.what:
@@ -214,7 +245,7 @@ class ExchangeLine(Line, kw_only=True):
     def _loop_current(self, flows: bool, now: Stamp) -> list[Effect]:
         if flows:
             self.stop_timer("loop_drop")
-        elif self.state in (ExchangeLineState.UP, ExchangeLineState.CALLING) and self.settings.loop_drop_ms:
+        elif self.state in _LOOP_COUNTS and self.settings.loop_drop_ms:
             self.start_timer("loop_drop", self.settings.loop_drop_ms * 1000, now)
         return []
 
@@ -241,7 +272,7 @@ class ExchangeLine(Line, kw_only=True):
     def _place(self, command: PlaceCall, now: Stamp) -> list[Effect]:
         """Call a number. The gateway has seen to it that a request which comes twice arrives here once."""
         cause = Cause.FAILURE if not self.in_service or self.alarmed or self.blocked else Cause.BUSY
-        if cause is Cause.FAILURE or self.state is not ExchangeLineState.IDLE:
+        if cause is Cause.FAILURE or self.state is not ExchangeLineState.IDLE or self.learning:
             return [Report(RingFailed(number=0, leg="", sample=0, at=now, request=command.request, cause=cause))]
         leg = self.new_leg()
         effects = self._set_state(ExchangeLineState.SEIZED)
@@ -250,6 +281,35 @@ class ExchangeLine(Line, kw_only=True):
         self.start_timer("dial_tone", round(self.settings.dial_tone_seconds * MICROSECONDS), now)
         placed = CallPlaced(number=0, leg=leg, sample=0, at=now, channel=self.channel, request=command.request)
         return [Send(Loop(self.channel, True)), *effects, Report(placed)]
+
+    def learn(self, command: LearnTone, now: Stamp) -> list[Effect]:
+        """Learn the line's busy tone: from the next call that comes, or by calling a number."""
+        reason = "out_of_service" if not self.in_service or self.alarmed or self.blocked else "busy"
+        if reason == "out_of_service" or self.state is not ExchangeLineState.IDLE or self.learning:
+            return [Report(learn_failed(command, reason, now))]
+        self.learning, self.learnt = command.request, None
+        self.start_timer("learning", round(command.seconds * MICROSECONDS), now)
+        if not command.called:
+            return []
+        effects = self._set_state(ExchangeLineState.SEIZED)
+        self.called = command.called
+        self.start_timer("dial_tone", round(self.settings.dial_tone_seconds * MICROSECONDS), now)
+        return [Send(Loop(self.channel, True)), *effects]
+
+    def _learnt(self, reason: str, now: Stamp) -> list[Effect]:
+        """The lesson is over: what was measured, or why nothing was."""
+        request, self.learning = self.learning, ""
+        self.stop_timer("learning")
+        event: ToneLearnt | LearnFailed = LearnFailed(
+            number=0, leg="", sample=0, at=now, channel=self.channel, request=request, reason=reason
+        )
+        if self.learnt is not None:
+            event = ToneLearnt(
+                number=0, leg="", sample=0, at=now, channel=self.channel, request=request, tone=self.learnt
+            )
+        if self.state is ExchangeLineState.IDLE:
+            return [Report(event)]
+        return [*self._open_loop(now), Report(event)]
 
     def _dial(self, now: Stamp) -> list[Effect]:
         effects = self._set_state(ExchangeLineState.DIALLING)
@@ -304,6 +364,10 @@ class ExchangeLine(Line, kw_only=True):
                 return self._dial(now)
             case "dial_tone":
                 return self._give_up(Cause.CONGESTION, "line", now)
+            case "learning":
+                return self._learnt("no_call" if self.state is ExchangeLineState.IDLE else "no_tone", now)
+            case "dialled" if self.learning:
+                return self._set_state(ExchangeLineState.LEARNING)
             case "dialled" if self.settings.answer_by == "polarity":
                 return self._set_state(ExchangeLineState.CALLING)
             case "dialled":
@@ -315,30 +379,48 @@ class ExchangeLine(Line, kw_only=True):
                 return self._set_state(ExchangeLineState.IDLE)
 
     def fail(self, cause: Cause, now: Stamp) -> list[Effect]:
-        if self.state in (*_WE_CALL, ExchangeLineState.UP) and self.in_service:
+        if self.state in (*_WE_CALL, ExchangeLineState.UP, ExchangeLineState.LEARNING) and self.in_service:
             return self._give_up(cause, "line", now)
         cleared = self._cleared(cause, "line", now) if self.leg else []
+        if self.learning:
+            cleared += self._learnt("line_failed", now)
         if not self.in_service:
             self.ring_on = self.reversed = False
         return [*cleared, *self._set_state(ExchangeLineState.IDLE)]
 
     def _give_up(self, cause: Cause, by: Side, now: Stamp) -> list[Effect]:
-        """Open the loop; the line may be used again after the guard time."""
+        """End the call, or the lesson."""
+        if self.learning:
+            return self._learnt(_WHY_NOT_LEARNT.get(cause, "no_tone"), now)
         cleared = self._cleared(cause, by, now)
+        return [*self._open_loop(now), *cleared]
+
+    def _open_loop(self, now: Stamp) -> list[Effect]:
+        """The line may be used again after the guard time."""
         effects = self._set_state(ExchangeLineState.GUARD)
         self.start_timer("guard", GUARD_US, now)
-        return [Send(Loop(self.channel, False)), *effects, *cleared]
+        return [Send(Loop(self.channel, False)), *effects]
 
     def _cleared(self, cause: Cause, by: Side, now: Stamp) -> list[Effect]:
         event = LegCleared(number=0, leg=self.leg, sample=0, at=now, channel=self.channel, cause=cause, by=by)
         return [Report(event)]
 
 
+def learn_failed(command: LearnTone, reason: str, now: Stamp) -> LearnFailed:
+    """The answer to a LearnTone that cannot be done."""
+    return LearnFailed(
+        number=0, leg="", sample=0, at=now, channel=command.channel, request=command.request, reason=reason
+    )
+
+
 _RINGS = (ExchangeLineState.RINGING, ExchangeLineState.INCOMING, ExchangeLineState.REFUSED)
 _WE_CALL = (ExchangeLineState.SEIZED, ExchangeLineState.DIALLING, ExchangeLineState.CALLING)
+_LOOP_COUNTS = (ExchangeLineState.UP, ExchangeLineState.CALLING, ExchangeLineState.LEARNING)
+_WHY_NOT_LEARNT = {Cause.CONGESTION: "no_dial_tone", Cause.NORMAL: "loop_drop", Cause.FAILURE: "line_failed"}
 _LISTENS: dict[ExchangeLineState, Listening] = {
     ExchangeLineState.RINGING: "caller",
     ExchangeLineState.SEIZED: "dial_tone",
     ExchangeLineState.CALLING: "end",
     ExchangeLineState.UP: "end",
+    ExchangeLineState.LEARNING: "lesson",
 }

@@ -19,7 +19,7 @@ from firmware.lines.board_row import BoardRow
 from firmware.lines.digits import inband_digit
 from firmware.lines.ears import Ears, Heard
 from firmware.lines.event_store import EventStore
-from firmware.lines.exchange_line import ExchangeLine, HeardCaller, HeardProgress
+from firmware.lines.exchange_line import ExchangeLine, HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.extension import ExtensionLine
 from firmware.lines.hearing import Hearing
 from firmware.lines.kinds import AnyLine, new_line
@@ -148,7 +148,7 @@ class LineBank:
         match heard, line:
             case HeardTone(), R2Line():
                 self.perform(line, line.handle(heard, now), now)
-            case ((HeardCaller() | HeardProgress()), ExchangeLine()):
+            case ((HeardCaller() | HeardLesson() | HeardProgress()), ExchangeLine()):
                 self.perform(line, line.heard(heard, now), now)
             case DetectedDigit(), ExchangeLine(talking=False):
                 self.perform(line, line.digit(heard.digit, now), now)

@@ -15,6 +15,7 @@ import msgspec
 from boards.signals import Cause, ChannelKind
 from firmware.core.clock import Stamp
 from firmware.core.schemas import ExchangeLineEntry, R2Settings
+from firmware.tones.call_progress import LearnedTone
 
 # ---- line events -----------------------------------------------------------------------------------------------------
 
@@ -145,6 +146,24 @@ class BoardChanged(LineEvent, tag="board_changed", frozen=True, kw_only=True):
     state: BoardState
 
 
+class ToneLearnt(LineEvent, tag="tone_learnt", frozen=True, kw_only=True):
+    """The busy tone of an analogue trunk was measured (LearnTone). The line is being given up."""
+
+    channel: int
+    request: str
+    tone: LearnedTone
+
+
+class LearnFailed(LineEvent, tag="learn_failed", frozen=True, kw_only=True):
+    """LearnTone came to nothing. `reason`: `no_such_line`, `busy`, `out_of_service`; `no_call` (nobody called in),
+    `no_dial_tone`, `no_tone` (none repeated often enough), `loop_drop` (the exchange ended the call by that: no tone is
+    needed), `line_failed`."""
+
+    channel: int
+    request: str
+    reason: str
+
+
 AnyLineEvent = (
     IncomingCall
     | PhoneLifted
@@ -156,6 +175,8 @@ AnyLineEvent = (
     | RingFailed
     | DigitReceived
     | HookFlashed
+    | ToneLearnt
+    | LearnFailed
     | PlayEnded
     | ChannelChanged
     | BoardChanged
@@ -314,6 +335,19 @@ class BlockChannel(msgspec.Struct, tag="block_channel", frozen=True):
     blocked: bool
 
 
+class LearnTone(msgspec.Struct, tag="learn_tone", frozen=True, kw_only=True):
+    """Learn the busy tone of an idle analogue trunk: answer the next call there, or call a number, and measure what
+    sounds when the far end hangs up. It is nobody's leg. `request` names the wish. Answer: ToneLearnt or LearnFailed.
+    """
+
+    request: str
+    channel: int
+    called: str = ""
+    """Empty: somebody calls in."""
+    seconds: float = 120.0
+    """How long at most."""
+
+
 class ConfigureLines(msgspec.Struct, tag="configure_lines", frozen=True, kw_only=True):
     """How lines are set from now on: those that are not named are as usual. Calls that are up go on."""
 
@@ -355,6 +389,7 @@ AnyLineCommand = (
     | SetLevel
     | BlockChannel
     | ConfigureLines
+    | LearnTone
     | Attach
     | Resume
 )

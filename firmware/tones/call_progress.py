@@ -263,6 +263,18 @@ class LearnedTone:
         return Cadence(self.hz, self.on_ms, self.off_ms)
 
 
+class ToneLesson:
+    """Listens to the bursts of one line for its repeating tone; speech before it does no harm."""
+
+    def __init__(self) -> None:
+        self._run: list[ToneBurst] = []
+
+    def heard(self, burst: ToneBurst) -> LearnedTone | None:
+        """The tone that goes on with this burst, measured over all of them, when it has come often enough."""
+        self._run = [*self._run, burst] if _goes_on(self._run, burst) else [burst]
+        return _measured(self._run)
+
+
 def learn(audio: Alaw) -> LearnedTone:
     """The repeating tone in a recording of one line (A-law, any length; speech before it does no harm).
 
@@ -276,21 +288,29 @@ def learn(audio: Alaw) -> LearnedTone:
         else:
             runs.append([burst])
     best = max(runs, key=len, default=[])
-    on = sorted(burst.duration / 8 for burst in best)
-    off = sorted(burst.pause / 8 for burst in best[1:])
-    if len(best) < LEARN_CYCLES or not REGULAR_ON_MS[0] <= on[0] <= REGULAR_ON_MS[1]:
+    tone = _measured(best)
+    if tone is None:
         seconds = audio.size / SAMPLE_RATE
         longest = max((burst.duration for burst in bursts), default=0) / SAMPLE_RATE
         raise LearnError(
             f"In {seconds:.0f} s no tone repeated {LEARN_CYCLES} times: the best came {len(best)} times, the longest "
             f"tone lasted {longest:.1f} s. Let the far end hang up first, and listen for at least ten seconds more"
         )
+    return tone
+
+
+def _measured(run: Sequence[ToneBurst]) -> LearnedTone | None:
+    """What a run of like bursts measures; None for one that is too short or whose bursts are no busy tone's."""
+    on = sorted(burst.duration / 8 for burst in run)
+    off = sorted(burst.pause / 8 for burst in run[1:])
+    if len(run) < LEARN_CYCLES or not REGULAR_ON_MS[0] <= on[0] <= REGULAR_ON_MS[1]:
+        return None
     return LearnedTone(
-        hz=round(float(np.median([burst.hz for burst in best])), 1),
+        hz=round(float(np.median([burst.hz for burst in run])), 1),
         on_ms=round(float(np.median(on)), 1),
         off_ms=round(float(np.median(off)), 1),
-        level_dbm0=round(float(np.median([burst.level_dbm0 for burst in best])), 1),
-        cycles=len(best),
+        level_dbm0=round(float(np.median([burst.level_dbm0 for burst in run])), 1),
+        cycles=len(run),
         on_range_ms=(round(on[0], 1), round(on[-1], 1)),
         off_range_ms=(round(off[0], 1), round(off[-1], 1)),
     )
