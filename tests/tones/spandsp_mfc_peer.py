@@ -1,24 +1,14 @@
-"""libspandsp's MFC-R2 detector and generator (C) as a peer for tests, through cffi in API mode. Never part of the box.
-
-Bound like spandsp_peer.py: compiled at first use into the user's cache folder.
-"""
+"""libspandsp's MFC-R2 detector and generator (C) as a peer for tests, through cffi. Never part of the box."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import os
-import sys
-import sysconfig
-import tempfile
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware.tones.mfc import Direction
-from tests.tones.spandsp_peer import PeerMissing
+from tests.tones.spandsp_peer import library
 
 SIGNALS = "1234567890BCDEF"
 """Signal `n` as spandsp names it is `SIGNALS[n - 1]`."""
@@ -43,27 +33,7 @@ _SOURCE = """
 
 
 def _library() -> ModuleType:
-    import cffi
-
-    key = hashlib.sha256((_DECLARATIONS + _SOURCE + sys.version).encode()).hexdigest()[:16]
-    name = f"linebox_spandsp_mfc_{key}"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "linebox" / "spandsp"
-    target = cache / (name + str(sysconfig.get_config_var("EXT_SUFFIX")))
-    if not target.exists():
-        builder = cffi.FFI()
-        builder.cdef(_DECLARATIONS)
-        builder.set_source(name, _SOURCE, libraries=["spandsp"], extra_compile_args=["-O2"])
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            try:
-                os.replace(builder.compile(tmpdir=folder), target)
-            except Exception as error:
-                raise PeerMissing(f"libspandsp could not be bound: {error}") from error
-    specification = importlib.util.spec_from_file_location(name, target)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return library("mfc", _DECLARATIONS, _SOURCE)
 
 
 def generate(direction: Direction, signal: int, samples: int) -> NDArray[np.int16]:
