@@ -55,7 +55,6 @@ class PresenceDetector:
             return []
         since = sample + BLOCK - self._against[changed] * BLOCK
         self.voice[changed] ^= True
-        self._against[changed] = 0
         return [
             PresenceChange(channel, voice, start)
             for channel, voice, start in zip(

@@ -36,6 +36,8 @@ class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chinese: str = ""
     gap_ms: float = 0.0
     """Silence that may be between them."""
+    modulated: str = ""
+    """Its name if its amplitude is modulated. If there is one, it is told as well whether its phase was reversed."""
 
 
 class PresencePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -149,7 +149,8 @@ class SignalDetector:
         sounds = tone != 0
         goes_on = sounds & (code == tone)
         begins = (code != 0) & ~goes_on & (~sounds | (code == before[rows]))
-        ends = sounds & (begins | (hop - self._last[rows] > GAP) | (hop - self._start[rows] >= LONGEST))
+        lost = ~goes_on & (hop - self._last[rows] > GAP)
+        ends = sounds & (begins | lost | (hop - self._start[rows] >= LONGEST))
         found = self._ended(rows[ends]) if ends.any() else []
         self._tone[rows[ends]] = 0
         self._go_on(rows[goes_on & ~ends], best, hop)
@@ -208,7 +209,6 @@ class SignalDetector:
         for channel in rows[long_enough].tolist():
             run = self._run(channel)
             if run is None:
-                self._runs.pop(channel, None)
                 continue
             runs = [*self._runs.get(channel, []), run][-3:]
             self._runs[channel] = runs
@@ -249,8 +249,8 @@ class SignalDetector:
         value = name
         if len(runs) > 1:
             value = "/".join(f"{run.hz:.0f}" for run in runs)
-        elif runs[0].reversed or runs[0].modulated:
-            value = ("ansam" if runs[0].modulated else name) + ("-pr" if runs[0].reversed else "")
+        elif signal.modulated:
+            value = (signal.modulated if runs[0].modulated else name) + ("-pr" if runs[0].reversed else "")
         start, end = runs[0].start * BLOCK, runs[-1].end * BLOCK
         level = max(run.level_dbm0 for run in runs)
         return DetectedSignal(channel, signal.kind, value, self._origin + start, end - start, level)

@@ -55,9 +55,12 @@ def test_each_channel_is_told_for_itself_and_a_reset_one_is_silent() -> None:
     presence = PresenceDetector(1)
     loud = np.full(1, 1e9, dtype=np.float32)
     changes = [change for tick in range(5) for change in presence.process(loud, tick * BLOCK)]
-    presence.reset(0)
     assert [change.voice for change in changes] == [True]
+    for tick in range(5, 20):
+        assert presence.process(np.zeros(1, dtype=np.float32), tick * BLOCK) == []
+    presence.reset(0)
     assert not presence.voice[0]
+    assert presence.process(loud, 20 * BLOCK) == []
 
 
 def test_a_prompt_is_voice_for_most_of_its_time() -> None:
