@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -51,6 +51,8 @@ class RtpPhone:
     """A-law, repeated for ever."""
     digits: Sequence[tuple[float, str]] = ()
     """(seconds after the first packet that it heard, digit): pressed as RFC 4733 events."""
+    drops: Callable[[int], bool] = lambda number: False
+    """Which of its packets, counted from 0, get lost on the way."""
     packets: list[Packet] = field(default_factory=list)
     _socket: socket.socket | None = None
     _peer: tuple[str, int] | None = None
@@ -112,6 +114,8 @@ class RtpPhone:
         while self._began + self._sent * 0.02 <= now:
             number = self._sent
             self._sent += 1
+            if self.drops(number):
+                continue
             for payload_type, marker, timestamp, payload in self._packets_at(number):
                 head = struct.pack(
                     "!BBHII", 0x80, payload_type | marker << 7, number & 0xFFFF, timestamp, self.port << 16 | 1
