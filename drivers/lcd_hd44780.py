@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from drivers.seat_display import DisplayError
+
 ADDRESS = 0x27
 """PCF8574 with its three address pins open; 0x3F for the PCF8574A."""
 
@@ -24,10 +26,6 @@ _CLEAR_SECONDS = 0.002
 UNKNOWN = "?"
 _REPLACED = str.maketrans("\\~", "/-")
 """The display has a yen sign and an arrow in these places."""
-
-
-class LcdError(Exception):
-    """The display does not answer. Says where and what to do; it is set up anew with the next `show`."""
 
 
 class I2cBus(Protocol):
@@ -74,7 +72,7 @@ class CharacterLcd:
         self._shown: list[str] | None = None
 
     def show(self, lines: Sequence[str]) -> None:
-        """Show these rows; only rows that changed are sent. What is too long is cut. Raises LcdError."""
+        """Show these rows; only rows that changed are sent. What is too long is cut. Raises DisplayError."""
         wanted = [_shown(line, self.columns) for line in [*lines, *[""] * self.rows][: self.rows]]
         try:
             if self._shown is None:
@@ -87,19 +85,23 @@ class CharacterLcd:
                     self._shown[row] = text
         except OSError as error:
             self._shown = None
-            raise LcdError(
-                f"{self._place}: no answer at I²C address {self._address:#04x} ({error}). "
-                "See that the display is plugged in; it is tried again"
+            raise DisplayError(
+                f"{self._place}: no answer at I²C address {self._address:#04x} ({error})",
+                "see that the display is plugged in and that this is its address; it is tried again",
             ) from error
 
+    def renew(self) -> None:
+        """The display may have lost power since: the next `show` sets it up anew."""
+        self._shown = None
+
     def light(self, on: bool) -> None:
-        """Back light on or off. Raises LcdError."""
+        """Back light on or off. Raises DisplayError."""
         self._light = _BACK_LIGHT if on else 0
         try:
             self._write([self._light])
         except OSError as error:
             self._shown = None
-            raise LcdError(f"{self._place}: no answer ({error}). See that the display is plugged in") from error
+            raise DisplayError(f"{self._place}: no answer ({error})", "see that the display is plugged in") from error
 
     def close(self) -> None:
         self._bus.close()
@@ -140,11 +142,12 @@ def _shown(text: str, columns: int) -> str:
 
 
 def open_lcd(path: str, *, columns: int = 16, rows: int = 2, address: int = ADDRESS) -> CharacterLcd:
-    """The display on the I²C bus `path`, e.g. `/dev/i2c-1`. Raises LcdError if there is no such bus."""
+    """The display on the I²C bus `path`, e.g. `/dev/i2c-1`. Raises DisplayError if there is no such bus."""
     from periphery import I2C, I2CError
 
     try:
         bus = I2C(path)
     except I2CError as error:
-        raise LcdError(f"{path}: no I²C bus ({error}). Switch the bus on, and let the user be in group i2c") from error
+        remedy = "switch the bus on, and let the user that runs Linebox be in group i2c"
+        raise DisplayError(f"{path}: no I²C bus ({error})", remedy) from error
     return CharacterLcd(bus, columns=columns, rows=rows, address=address, place=f"display at {path}")

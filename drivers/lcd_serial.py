@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from drivers.seat_display import DisplayError
 from firmware.core import gb2312
 
 INITIALISE = b"\x1b@"
@@ -18,10 +19,6 @@ MOVE = b"\x1f$"
 BAUD_RATE = 9600
 WRITE_SECONDS = 0.5
 """A display that holds the line for so long is taken for dead."""
-
-
-class DisplayError(Exception):
-    """The display cannot be reached. Says where and what to do; it is set up anew with the next `show`."""
 
 
 class SerialDisplay:
@@ -47,8 +44,10 @@ class SerialDisplay:
         try:
             if self._port is None:
                 self._port = serial.Serial(self._path, self._baud_rate, write_timeout=WRITE_SECONDS)
-                self._port.write(INITIALISE + CHINESE_ON)
-                self._shown = [""] * self.rows
+                self._port.write(INITIALISE)
+                self.renew()
+            if not any(self._shown):
+                self._port.write(CHINESE_ON)
             for row, text in enumerate(wanted):
                 if text != self._shown[row]:
                     self._port.write(MOVE + bytes((1, row + 1)) + gb2312.encode(text))
@@ -56,9 +55,13 @@ class SerialDisplay:
         except (serial.SerialException, OSError) as error:
             self.close()
             raise DisplayError(
-                f"display at {self._path}: {error}. See that it is plugged in and its user is in group dialout; "
-                "it is tried again"
+                f"display at {self._path}: {error}",
+                "see that it is plugged in, and that the user that runs Linebox is in group dialout; it is tried again",
             ) from error
+
+    def renew(self) -> None:
+        """The display may have lost power since: the next `show` sends every row. Nothing flickers."""
+        self._shown = [""] * self.rows
 
     def close(self) -> None:
         port, self._port = self._port, None

@@ -48,6 +48,9 @@ class SeatReply(msgspec.Struct, frozen=True, kw_only=True):
     extension: str
     headset: bool
     agent: str
+    display_problem: str
+    """Why the display at the seat shows nothing; empty while it works, or if there is none."""
+    display_remedy: str
 
 
 class QueueReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -340,7 +343,14 @@ def state_reply(
             for one in state.agents
         ),
         seats=tuple(
-            SeatReply(seat=one.seat, extension=one.extension, headset=one.headset, agent=one.agent)
+            SeatReply(
+                seat=one.seat,
+                extension=one.extension,
+                headset=one.headset,
+                agent=one.agent,
+                display_problem=one.display_problem,
+                display_remedy=one.display_remedy,
+            )
             for one in state.seats
         ),
         queues=tuple(

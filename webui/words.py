@@ -139,6 +139,7 @@ SCRIPT_WORDS: dict[str, str] = {
     "recorder_away": N_("Calls are not being recorded: the recorder is restarting."),
     "board_failed": N_("Board {board}: {problem}"),
     "no_seats": N_("No seats are configured."),
+    "display_failed": N_("Display failed"),
     "new_calls": N_("New calls have come in. Show them"),
     "playing": N_("Recording of call {number}"),
     "play_failed": N_("The recording cannot be played."),

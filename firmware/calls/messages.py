@@ -53,6 +53,8 @@ class EventName(StrEnum):
     CONFIGURATION_CHANGED = "ConfigurationChanged"
     ALARMS_CHANGED = "AlarmsChanged"
     """`reason` names the alarms of the box that there are now, separated by spaces."""
+    DISPLAY_CHANGED = "DisplayChanged"
+    """The display at a seat failed (`reason`), or works again."""
 
 
 class CallEvent(msgspec.Struct, tag="event", frozen=True, kw_only=True, omit_defaults=True):
@@ -102,6 +104,9 @@ class SeatView(msgspec.Struct, frozen=True, kw_only=True):
     """Channel label, e.g. FXS-3."""
     headset: bool = False
     agent: str = ""
+    display_problem: str = ""
+    """Why the display at the seat shows nothing; empty while it works, or if there is none."""
+    display_remedy: str = ""
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,6 +233,14 @@ class ReloadConfiguration(msgspec.Struct, tag="reload_configuration", frozen=Tru
     """Read the configuration files again. Refused as a whole, with all errors, if any is wrong."""
 
 
+class ReportDisplay(msgspec.Struct, tag="report_display", frozen=True):
+    """The display process says how the display at a seat is; `problem` is empty while it works."""
+
+    seat: str
+    problem: str = ""
+    remedy: str = ""
+
+
 AnyRequestBody = (
     SignIn
     | SignOut
@@ -240,6 +253,7 @@ AnyRequestBody = (
     | GetBoxState
     | Subscribe
     | ReloadConfiguration
+    | ReportDisplay
 )
 
 
@@ -253,6 +267,8 @@ class Request(msgspec.Struct, tag="request", frozen=True):
 
 LONGEST_TEXT = 64
 """Characters in the longest name or reason of a request; `schemas.Name` allows as many."""
+LONGEST_SENTENCE = 400
+_SENTENCES = ("problem", "remedy")
 
 
 def unreasonable(request: Request) -> str:
@@ -265,8 +281,9 @@ def unreasonable(request: Request) -> str:
             text = getattr(where, name)
             if not isinstance(text, str):
                 continue
-            if len(text) > LONGEST_TEXT or any(ord(one) < 32 or one == "\x7f" for one in text):
-                return f"{name}: at most {LONGEST_TEXT} characters are expected, and no control characters"
+            most = LONGEST_SENTENCE if name in _SENTENCES else LONGEST_TEXT
+            if len(text) > most or any(ord(one) < 32 or one == "\x7f" for one in text):
+                return f"{name}: at most {most} characters are expected, and no control characters"
     return ""
 
 

@@ -36,6 +36,8 @@ class Office:
         self.recordings: dict[int, Recording] = {}
         self.channels: dict[int, ChannelState] = {}
         self.boards: dict[str, BoardState] = {}
+        self.displays: dict[str, tuple[str, str]] = {}
+        """Seat → (problem, remedy) of a display that does not work. Not stored: the display process says it again."""
         self._leg_of: dict[str, int] = {}
         self._touched: dict[tuple[str, str], msgspec.Struct] = {}
         self._gone: set[tuple[str, str]] = set()
@@ -51,6 +53,7 @@ class Office:
         self.agent_entries = {entry.agent: entry for entry in configuration.agents}
         for number in self.agent_entries:
             self.agents.setdefault(number, Agent(agent=number))
+        self.displays = {seat: state for seat, state in self.displays.items() if seat in self.seats}
         self.fit_phones()
 
     # ---- finding ----------------------------------------------------------------------------------------------------

@@ -325,9 +325,23 @@ class CallServer:
                 if contact.state not in CONNECTED:
                     raise Refused("not_possible_now")
                 self._conversation.agent_left(contact, now, now, "box")
+            case cti.ReportDisplay():  # nobody's doing, so nothing for the audit
+                self._take_display(request.body, now)
+                self._ledger.effects.replies.append((client, Reply(request.id)))
+                return
             case cti.ReloadConfiguration():
                 raise Refused("not_possible_now")  # the shell reads the files and calls `configure`
         self._answer(client, request, now)
+
+    def _take_display(self, said: cti.ReportDisplay, now: Stamp) -> None:
+        if said.seat not in self.office.seats:
+            raise Refused("unknown_seat")
+        state = (said.problem, said.remedy)
+        if self.office.displays.get(said.seat, ("", "")) != state:
+            self._ledger.emit(EventName.DISPLAY_CHANGED, now, seat=said.seat, reason=said.problem)
+        self.office.displays.pop(said.seat, None)
+        if said.problem:
+            self.office.displays[said.seat] = state
 
     def configure(self, client: int, request: Request, configuration: Configuration, now: Stamp) -> Effects:
         """A checked configuration comes into force."""

@@ -60,7 +60,14 @@ def _agents(office: Office) -> tuple[AgentView, ...]:
 def _seats(office: Office) -> tuple[SeatView, ...]:
     holder = {agent.seat: agent.agent for agent in office.agents.values() if agent.state is not AgentState.LOGGED_OUT}
     return tuple(
-        SeatView(seat=seat.seat, extension=seat.extension, headset=seat.headset, agent=holder.get(seat.seat, ""))
+        SeatView(
+            seat=seat.seat,
+            extension=seat.extension,
+            headset=seat.headset,
+            agent=holder.get(seat.seat, ""),
+            display_problem=office.displays.get(seat.seat, ("", ""))[0],
+            display_remedy=office.displays.get(seat.seat, ("", ""))[1],
+        )
         for seat in office.seats.values()
     )
 

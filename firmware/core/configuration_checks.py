@@ -118,6 +118,31 @@ def _check_recordings(documents: Documents | None) -> Iterator[Problem]:
             yield Problem("box.json", where, what, "keep_days of 0, or not less than least_days")
 
 
+def _check_displays(documents: Documents | None) -> Iterator[Problem]:
+    """Each display hangs on a place of its own, and is one that there is."""
+    subject = SUBJECT["seats"]
+    taken: dict[tuple[object, object], str] = {}
+    for place, document in places(subject, documents):
+        display = document.get("display")
+        if not isinstance(display, Mapping):
+            continue
+        inside = f"{place}, field display"
+        is_character = display.get("kind") == "hd44780"
+        address = display.get("address", 0x27) if is_character else None
+        at = (str(display.get("device")), str(address))
+        where = f"{at[0]}, address {address}" if is_character else at[0]
+        if at in taken:
+            what = f"the display at {where} is used twice, first in {taken[at]}"
+            yield Problem(subject.file, inside, what, remedy="give each its own device or address")
+        taken.setdefault(at, inside)
+        columns, rows = display.get("columns", 20), display.get("rows", 2)
+        if not is_character or not isinstance(columns, int) or not isinstance(rows, int):
+            continue
+        if columns > 20 or rows not in (1, 2, 4):
+            what = f"an HD44780 has no {rows} rows of {columns} characters"
+            yield Problem(subject.file, inside, what, "1, 2 or 4 rows of at most 20 characters")
+
+
 def check(contents: Mapping[str, Documents | None]) -> list[Problem]:
     """All problems of a configuration. `contents` has every subject; None for one whose file could not be read."""
     problems: list[Problem] = []
@@ -135,6 +160,7 @@ def check(contents: Mapping[str, Documents | None]) -> list[Problem]:
     problems += _check_groups(contents["trunk_groups"])
     problems += _check_double(SUBJECT["seats"], contents["seats"], "extension", "the extension")
     problems += _check_recordings(box)
+    problems += _check_displays(contents["seats"])
     problems += _check_services(contents["services"])
     problems += check_boards(contents["boards"])
     for name, field, target in REFERENCES:

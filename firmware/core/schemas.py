@@ -352,6 +352,20 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     queues: tuple[str, ...]
 
 
+class Display(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A display that stands at a seat."""
+
+    kind: Literal["hd44780", "serial"]
+    """`hd44780`: characters (ASCII) by a PCF8574 on an I²C bus; `serial`: Chinese (GB 2312) on a serial line."""
+    device: Annotated[str, Meta(pattern="^/dev/.+$", description="a device such as /dev/i2c-1 or /dev/ttyUSB0")]
+    address: Annotated[int, Meta(ge=8, le=119, description="an I²C address, 8 to 119")] = 0x27
+    """On the I²C bus: 39 (0x27) for a PCF8574, 63 (0x3f) for a PCF8574A, with its address pins open."""
+    columns: Annotated[int, Meta(ge=12, le=40, description="12 to 40 columns: a number of 11 digits must fit")] = 20
+    rows: Annotated[int, Meta(ge=1, le=4, description="1 to 4 rows")] = 2
+    baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200] = 9600
+    """Of the serial line."""
+
+
 class Seat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`seats.json`: a place with an attached phone."""
 
@@ -363,6 +377,8 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     phone_display: bool = False
     """The phone's display takes texts while it lies on its hook (FSK without ringing): state and queue. Many phones do
     not, or take each for a missed call. Who calls is shown by every phone that has caller ID."""
+    display: Display | None = None
+    """The display beside the phone, if there is one."""
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ import pytest
 
 from boards.signals import Alarm, ChannelKind
 from firmware.calls import messages as cti
-from firmware.calls.messages import AgentState
+from firmware.calls.messages import AgentState, EventName, unreasonable
 from firmware.calls.model import ContactState
 from firmware.core import schemas
 from firmware.lines.extension import ExtensionState
@@ -268,3 +268,31 @@ def test_a_call_that_a_gateway_with_a_short_memory_still_holds_is_taken_and_no_e
     exchange.carry(exchange.server.handle_snapshot(snapshot, exchange.now))
     (contact,) = exchange.state().contacts
     assert (contact.trunk, contact.calling) == ("E1-1/1", "")
+
+
+# ---- displays at the seats -------------------------------------------------------------------------------------------
+
+
+def test_a_display_that_fails_is_shown_until_it_works_and_told_once(exchange: ScriptedLines) -> None:
+    failed = cti.ReportDisplay("1", "display at /dev/ttyUSB0: gone", "see that it is plugged in")
+    for report in (failed, failed):
+        assert exchange.ask(report).error == ""
+    seat = exchange.state().seats[0]
+    assert (seat.display_problem, seat.display_remedy) == (failed.problem, failed.remedy)
+    assert exchange.state().seats[1].display_problem == ""
+    for report in (cti.ReportDisplay("1"), cti.ReportDisplay("1")):
+        assert exchange.ask(report).error == ""
+
+    assert exchange.state().seats[0].display_problem == ""
+    told = [(event.seat, event.reason) for event in exchange.told(EventName.DISPLAY_CHANGED)]
+    assert told == [("1", failed.problem), ("1", "")]
+
+
+def test_a_report_of_a_seat_that_there_is_not_is_refused(exchange: ScriptedLines) -> None:
+    assert exchange.ask(cti.ReportDisplay("99", "gone")).error == "unknown_seat"
+
+
+def test_a_report_may_be_a_sentence_but_not_a_book() -> None:
+    assert unreasonable(cti.Request(1, cti.ReportDisplay("1", "x" * 400))) == ""
+    assert "problem" in unreasonable(cti.Request(1, cti.ReportDisplay("1", "x" * 401)))
+    assert "seat" in unreasonable(cti.Request(1, cti.ReportDisplay("x" * 65)))

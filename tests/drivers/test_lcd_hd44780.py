@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.lcd_hd44780 import CharacterLcd, LcdError, open_lcd
+from drivers.lcd_hd44780 import CharacterLcd, open_lcd
+from drivers.seat_display import DisplayError
 from tests.drivers.simulated_lcd import SimulatedLcd
 
 
@@ -68,7 +69,7 @@ def test_a_display_pulled_is_told_and_one_put_back_is_set_up_anew() -> None:
     lcd.show(["Ready"])
     chip.plugged = False
     for _ in range(2):
-        with pytest.raises(LcdError, match=r"no answer at I²C address 0x27.*plugged in"):
+        with pytest.raises(DisplayError, match=r"(?s)no answer at I²C address 0x27.*plugged in"):
             lcd.show(["Talking"])
     chip.replug()
     assert chip.text(16, 2) == ["", ""]
@@ -80,7 +81,20 @@ def test_a_display_pulled_is_told_and_one_put_back_is_set_up_anew() -> None:
 
 
 def test_a_bus_that_is_not_there_says_what_to_do() -> None:
-    with pytest.raises(LcdError, match=r"/dev/i2c-none: no I²C bus.*group i2c"):
+    with pytest.raises(DisplayError, match=r"(?s)/dev/i2c-none: no I²C bus.*group i2c"):
         open_lcd("/dev/i2c-none")
     with pytest.raises(ValueError, match="no 3 rows"):
         CharacterLcd(SimulatedLcd(), rows=3)
+
+
+def test_a_display_that_lost_its_power_unseen_is_whole_again_after_it_was_renewed() -> None:
+    chip = SimulatedLcd()
+    lcd = display(chip)
+    lcd.show(["Ready"])
+    chip.replug()
+    lcd.show(["Ready"])
+    assert chip.text(16, 2) == ["", ""]
+    lcd.renew()
+    lcd.show(["Ready"])
+
+    assert chip.text(16, 2)[0] == "Ready".ljust(16)

@@ -51,7 +51,7 @@ function renderSeats(state) {
   const agents = new Map(state.agents.map((agent) => [agent.agent, agent]));
   const calls = new Map(state.calls.map((call) => [call.agent, call]));
   each(grid, state.seats, (seat) => seat.seat, (seat) => make("div", { className: "seat-cell" },
-    make("p", { className: "seat-head" }, make("b", { textContent: seat.seat }), make("span")),
+    make("p", { className: "seat-head" }, make("b", { textContent: seat.seat }), make("span"), make("em")),
     make("p", { className: "seat-state" }, make("span"), make("time", { className: "timer" })),
     make("p", { className: "seat-caller" })),
   (cell, seat) => {
@@ -60,6 +60,9 @@ function renderSeats(state) {
     const shown = call?.state === "held" ? "held" : agent?.state ?? "empty";
     mark(cell, "state", shown);
     write(cell.querySelector(".seat-head span"), agent ? agent.name : "");
+    write(cell.querySelector(".seat-head em"), seat.display_problem ? text("display_failed") : "");
+    const title = [seat.display_problem, seat.display_remedy].filter(Boolean).join("\n");
+    if (cell.title !== title) cell.title = title;
     const words = call?.state === "held" ? code("contact_state", "held") : agent ? code("agent_state", agent.state) : text("free");
     write(cell.querySelector(".seat-state span"), words);
     count(cell.querySelector("time"), agent ? (call?.state === "held" ? call.since : agent.since) : null);

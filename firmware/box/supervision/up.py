@@ -115,6 +115,8 @@ def plans(options: argparse.Namespace, paths: BoxPaths, configuration: Configura
         chosen.append(plan("simulator", *arguments))
     if "sip" in kinds:
         chosen.append(plan("sip", "--port", str(sip), requires="pjsua2", port=sip))
+    if any(seat.display for seat in configuration.seats):
+        chosen.append(plan("displays"))
     for board in configuration.boards:
         if board.enabled and board.e1 is not None and board.e1.signalling == "pri":
             arguments = ["--span", str(board.e1.span), "--side", board.e1.side]

@@ -1,0 +1,31 @@
+"""What every display at a seat can do, whatever it hangs on; and its error. The displays: `lcd_*.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from firmware.core.hints import ClearError
+
+
+class DisplayError(ClearError):
+    """The display does not answer: where, why, and what to do. The next `show` sets it up anew."""
+
+
+class SeatDisplay(Protocol):
+    """One display. Every call may block for a moment and raises DisplayError."""
+
+    chinese: bool
+    """It has Chinese characters; otherwise only ASCII."""
+    columns: int
+    rows: int
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Show these rows; only rows that changed are sent."""
+        ...
+
+    def renew(self) -> None:
+        """The display may have lost power since: the next `show` sends everything."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""The display process: what the displays at the seats show."""

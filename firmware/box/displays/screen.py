@@ -1,0 +1,127 @@
+"""One display at a seat, in a thread of its own, so that one that is slow, dead or missing holds up no other.
+
+It is given rows and sees to it that they are shown: again after a failure, and from time to time, in case the display
+lost its power meanwhile. Which rows is not known here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from drivers.lcd_hd44780 import open_lcd
+from drivers.lcd_serial import SerialDisplay
+from drivers.seat_display import DisplayError, SeatDisplay
+from firmware.core.schemas import Display
+
+RETRY_SECONDS = 2.0
+"""A display that failed is tried again so often."""
+RENEW_SECONDS = 60.0
+"""A display that lost its power and got it back is right again after this at the latest."""
+STOP_SECONDS = 3.0
+
+_log = logging.getLogger("linebox.displays")
+
+
+def open_display(entry: Display) -> SeatDisplay:
+    """The driver of a display. Raises DisplayError."""
+    if entry.kind == "hd44780":
+        return open_lcd(entry.device, columns=entry.columns, rows=entry.rows, address=entry.address)
+    return SerialDisplay(entry.device, columns=entry.columns, rows=entry.rows, baud_rate=entry.baud)
+
+
+class Screen:
+    """The thread and what it shall show."""
+
+    def __init__(
+        self,
+        seat: str,
+        entry: Display,
+        changed: Callable[[], None],
+        open_it: Callable[[Display], SeatDisplay] = open_display,
+    ) -> None:
+        """`changed` is called in the thread when `problem` is another one."""
+        self.seat = seat
+        self.entry = entry
+        self.problem = ("", "")
+        """(problem, remedy), empty while the display works."""
+        self._changed = changed
+        self._open_it = open_it
+        self._display: SeatDisplay | None = None
+        self._wanted: tuple[str, ...] = ()
+        self._shown: tuple[str, ...] = ()
+        self._next = 0.0
+        """Monotonic seconds of the next try or renewal."""
+        self._stopping = False
+        self._wake = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name=f"display of seat {seat}", daemon=True)
+        self._thread.start()
+
+    @property
+    def chinese(self) -> bool:
+        return self.entry.kind == "serial"
+
+    def show(self, rows: Sequence[str]) -> None:
+        """From now on these rows; does not wait until they are seen."""
+        with self._wake:
+            self._wanted = tuple(rows)
+            self._wake.notify()
+
+    def stop(self) -> None:
+        """Show what was given last, then end."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while self._may_rest():
+                    self._wake.wait(max(0.0, self._next - time.monotonic()))
+                wanted, is_last = self._wanted, self._stopping
+            self._show(wanted)
+            if is_last:
+                self._close()
+                return
+
+    def _may_rest(self) -> bool:
+        if self._stopping or time.monotonic() >= self._next:
+            return False
+        return bool(self.problem[0]) or self._wanted == self._shown
+
+    def _show(self, rows: tuple[str, ...]) -> None:
+        try:
+            if self._display is None:
+                self._display = self._open_it(self.entry)
+            elif time.monotonic() >= self._next:
+                self._display.renew()
+            if rows:
+                self._display.show(rows)
+        except DisplayError as error:
+            self._fail(error.what, error.remedy)
+        except Exception as error:  # a defect of ours: this display is dark, the others are not
+            _log.exception("the display of seat %s", self.seat)
+            self._fail(f"display at {self.entry.device}: {error!r}", "report it with the log of the process displays")
+        else:
+            self._shown = rows
+            self._next = time.monotonic() + RENEW_SECONDS
+            self._tell("", "")
+
+    def _fail(self, problem: str, remedy: str) -> None:
+        self._close()
+        self._shown = ()
+        self._next = time.monotonic() + RETRY_SECONDS
+        self._tell(problem, remedy)
+
+    def _tell(self, problem: str, remedy: str) -> None:
+        if (problem, remedy) != self.problem:
+            self.problem = (problem, remedy)
+            self._changed()
+
+    def _close(self) -> None:
+        display, self._display = self._display, None
+        if display is not None:
+            display.close()
