@@ -135,9 +135,11 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser(
         "tones",
-        help="list the digits, tones and caller IDs in recordings of a line",
+        help="list the digits, tones, caller IDs and fax tones in recordings of a line",
         description="Prints one line an event: start_s end_s kind value level_dbm0 twist_db. Kinds: dtmf; tone, with "
-        "its frequency in Hz; caller_id; mfc, with --mfc. What a kind does not have is a dash (null in JSON).",
+        "its frequency in Hz; caller_id (FSK, or DTMF from A or D to C or #); fax: cng, ced, ced-pr (phase reversed), "
+        "ansam, ansam-pr; sit, with its three frequencies; mfc, with --mfc; presence: voice, silence, with --presence. "
+        "What a kind does not have is a dash (null in JSON).",
     )
     one.add_argument("files", nargs="+", metavar="FILE", help="WAV, 8000 samples a second; - for standard input")
     one.add_argument("--raw", choices=("alaw",), help="the files are bare samples without a head")
@@ -145,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--mfc", choices=("forward", "backward"), help="listen for register tones of this direction as well"
     )
+    one.add_argument("--presence", action="store_true", help="list voice and silence by turns as well")
     one.set_defaults(run=_tones)
 
     one = commands.add_parser(

@@ -113,13 +113,20 @@ def dtmf_digits(caller: CallerId, start: Literal["A", "D"] = "D", stop: Literal[
 
 def read_dtmf(digits: str) -> CallerId | None:
     """The caller in what was dialled to us so far; None while there is no whole caller ID in it."""
-    found: CallerId | None = None
-    for match in _DTMF.finditer(digits):
-        number = match["a"] or match["d"] or ""
-        if number:
-            found = CallerId(number)
-        else:
-            # D1# and B00C: withheld; D2#, D3# and B10C: not known.
-            withheld = match["reason"] == "1" or (match["absent"] or match["b"]) == "00"
-            found = CallerId(presentation="restricted" if withheld else "unavailable")
-    return found
+    found = list(_DTMF.finditer(digits))
+    return _dtmf_caller(found[-1]) if found else None
+
+
+def read_dtmf_alone(digits: str) -> CallerId | None:
+    """The same of digits that are one caller ID and nothing else; None if they are not."""
+    found = _DTMF.fullmatch(digits)
+    return _dtmf_caller(found) if found else None
+
+
+def _dtmf_caller(match: re.Match[str]) -> CallerId:
+    number = match["a"] or match["d"] or ""
+    if number:
+        return CallerId(number)
+    # D1# and B00C: withheld; D2#, D3# and B10C: not known.
+    withheld = match["reason"] == "1" or (match["absent"] or match["b"]) == "00"
+    return CallerId(presentation="restricted" if withheld else "unavailable")

@@ -20,6 +20,7 @@ from firmware.tones.caller_id import CallerId, multiple_data
 from firmware.tones.fsk import modulate
 from firmware.tones.generate import DIGITS, dtmf, pause, sine
 from firmware.tones.mfc import register_tone
+from firmware.tones.plan import load_plan
 
 NUMBER = "12345*0#"
 
@@ -97,6 +98,63 @@ def test_tones_of_an_exchange_caller_id_and_register_tones(tmp_path: Path, capsy
     path = wav(tmp_path / "register.wav", np.concatenate([pause(200), register, pause(200)]), "ALAW")
     assert main(["tones", "--mfc", "forward", path]) == 0
     assert [event[2:4] for event in lines(capsys)] == [["mfc", "7"]]
+
+
+def test_fax_tones_and_information_tones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = load_plan().samples()
+    answer = codec.encode(sine(2100, -15, 24_000))
+    codes = np.concatenate([pause(200), plan["cng"], answer, pause(300), plan["special_information"]])
+    assert main(["tones", wav(tmp_path / "fax.wav", codes, "ALAW")]) == 0
+    events = lines(capsys)
+    assert [event[2:4] for event in events] == [["fax", "cng"], ["fax", "ced"], ["sit", "950/1400/1800"]]
+    starts = [float(event[0]) for event in events]
+    assert starts == pytest.approx([0.2, 3.7, 7.0], abs=0.006)
+    assert [float(event[1]) for event in events] == pytest.approx([0.7, 6.7, 7.99], abs=0.011)
+    assert [float(event[4]) for event in events] == pytest.approx([-12.0, -15.0, -10.0], abs=0.3)
+    assert {event[5] for event in events} == {"-"}
+
+
+def test_caller_id_by_dtmf_beside_its_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for said, heard in {"D13800138000C": "13800138000", "A12345#": "12345", "D1#": "restricted", "13800": None}.items():
+        codes = np.concatenate([pause(300), *(part for digit in said for part in (dtmf(digit, 70), pause(70)))])
+        assert main(["tones", "--json", wav(tmp_path / "ring.wav", codes, "ALAW")]) == 0
+        events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert "".join(event["value"] for event in events if event["kind"] == "dtmf") == said
+        callers = [event for event in events if event["kind"] == "caller_id"]
+        assert [event["value"] for event in callers] == ([] if heard is None else [heard])
+        for event in callers:
+            assert event["start_s"] == pytest.approx(0.3, abs=0.005)
+            assert event["end_s"] == pytest.approx(0.3 + 0.14 * len(said) - 0.07, abs=0.005)
+            assert event["twist_db"] is None
+    # Digits that a person pressed far apart are not of one message.
+    apart = np.concatenate([part for digit in "D12C" for part in (dtmf(digit, 70), pause(700))])
+    assert main(["tones", wav(tmp_path / "apart.wav", apart, "ALAW")]) == 0
+    assert {event[2] for event in lines(capsys)} == {"dtmf"}
+
+
+def test_voice_and_silence_by_turns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    codes = np.concatenate([pause(500), codec.encode(sine(1000, -20, 8000)), pause(700)])
+    path = wav(tmp_path / "turns.wav", codes, "ALAW")
+    assert main(["tones", path]) == 0
+    assert lines(capsys) == []
+    assert main(["tones", "--presence", path]) == 0
+    events = lines(capsys)
+    assert [event[:4] for event in events] == [
+        ["0.000", "0.500", "presence", "silence"],
+        ["0.500", "1.500", "presence", "voice"],
+        ["1.500", "2.200", "presence", "silence"],
+    ]
+    assert float(events[1][4]) == pytest.approx(-20.0, abs=0.1)
+
+
+def test_a_file_that_cannot_be_used_does_not_stop_those_behind_it(
+    tmp_path: Path, dialled: Alaw, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.wav").write_text("no sound")
+    assert main(["tones", str(tmp_path / "text.wav"), wav(tmp_path / "call.wav", dialled, "ALAW")]) == 1
+    said = capsys.readouterr()
+    assert "".join(line.split()[3] for line in said.out.splitlines() if not line.startswith("#")) == NUMBER
+    assert "not a sound file" in said.err and "remedy:" in said.err
 
 
 def test_what_cannot_be_used_is_said_with_a_remedy(

@@ -21,19 +21,23 @@ from firmware.core.hints import ClearError
 from firmware.media import codec
 from firmware.media.codec import BLOCK, SAMPLE_RATE, SILENCE, Alaw, Linear
 from firmware.tones.call_progress import CallProgressDetector
-from firmware.tones.caller_id import read_message
+from firmware.tones.caller_id import CallerId, read_dtmf_alone, read_message
 from firmware.tones.dtmf import DtmfDetector
 from firmware.tones.fsk import BIT_RATE, FskDetector
 from firmware.tones.mfc import Direction, MfcDetector
+from firmware.tones.presence import PresenceDetector
+from firmware.tones.signals import SignalDetector
 
 MINIMUM_TONE = 480
 """Samples (60 ms): a shorter single tone is a vowel, not one of an exchange."""
 AFTER = 50 * BLOCK
 """Silence laid behind a recording, so that what ends with it is told."""
 BITS_OF_BYTE = 10
+DTMF_CALLER_ID_PAUSE = 0.5
+"""Seconds: digits further apart are not of one caller ID."""
 SUBTYPES = {"PCM_16": "16-bit", "ALAW": "A-law", "ULAW": "µ-law"}
 
-Kind = Literal["dtmf", "tone", "caller_id", "mfc"]
+Kind = Literal["dtmf", "tone", "caller_id", "mfc", "fax", "sit", "presence"]
 
 
 class ToneEvent(NamedTuple):
@@ -54,22 +58,30 @@ class ToneEvent(NamedTuple):
 
 
 def tones(options: argparse.Namespace) -> int:
-    """Run the command. Raises ClearError for a file that cannot be used, after what was found in those before it."""
+    """Run the command. Raises ClearError for a file that cannot be used; of several it is only said."""
     named = len(options.files) > 1
+    unused = 0
     for name in options.files:
-        channels = _read(name, options.raw is not None)
+        try:
+            channels = _read(name, options.raw is not None)
+        except ClearError as error:
+            if not named:
+                raise
+            print(f"linebox: {error}", file=sys.stderr)
+            unused += 1
+            continue
         for channel, codes in enumerate(channels):
             where: dict[str, str | int] = {"file": name} if named else {}
             if len(channels) > 1:
                 where["channel"] = channel
             if where and not options.json:
                 print("#", *(f"{key} {value}" for key, value in where.items()))
-            for event in events_of(codes, options.mfc):
+            for event in events_of(codes, options.mfc, presence=options.presence):
                 if options.json:
                     print(json.dumps({**where, **_rounded(event)}, ensure_ascii=False))
                 else:
                     print(event.text())
-    return 0
+    return int(unused > 0)
 
 
 def _rounded(event: ToneEvent) -> dict[str, object]:
@@ -79,12 +91,15 @@ def _rounded(event: ToneEvent) -> dict[str, object]:
     }
 
 
-def events_of(codes: Alaw, register_tones: Direction | None = None) -> list[ToneEvent]:
+def events_of(codes: Alaw, register_tones: Direction | None = None, *, presence: bool = False) -> list[ToneEvent]:
     """All that the detectors find in one channel of A-law samples, by the time at which it began."""
     whole = -(-codes.size // BLOCK) * BLOCK + AFTER
     linear = codec.decode(np.concatenate([codes, np.full(whole - codes.size, SILENCE, dtype=np.uint8)]))
     blocks = linear.reshape(-1, 1, BLOCK)
-    found = [*_digits(blocks), *_tones(blocks), *_messages(blocks)]
+    digits = list(_digits(blocks))
+    found = [*digits, *_dtmf_caller_ids(digits), *_tones(blocks), *_messages(blocks), *_signals(blocks)]
+    if presence:
+        found += _presence(blocks, codes)
     if register_tones is not None:
         found += _register_tones(blocks, register_tones)
     return sorted(found, key=lambda event: event.start_s)
@@ -95,6 +110,43 @@ def _digits(blocks: Linear) -> Iterator[ToneEvent]:
     for number, block in enumerate(blocks):
         for digit in detector.process(block, number * BLOCK):
             yield _event(digit.start, digit.duration, "dtmf", digit.digit, digit.level_dbm0, digit.twist_db)
+
+
+def _dtmf_caller_ids(digits: list[ToneEvent]) -> Iterator[ToneEvent]:
+    group: list[ToneEvent] = []
+    for place, digit in enumerate(digits, 1):
+        group.append(digit)
+        if place < len(digits) and digits[place].start_s - digit.end_s <= DTMF_CALLER_ID_PAUSE:
+            continue
+        caller = read_dtmf_alone("".join(each.value for each in group))
+        if caller is not None:
+            level = max(each.level_dbm0 for each in group if each.level_dbm0 is not None)
+            yield ToneEvent(group[0].start_s, digit.end_s, "caller_id", _words(caller), level, None)
+        group = []
+
+
+def _words(caller: CallerId) -> str:
+    return " ".join(filter(None, (caller.number or caller.presentation, caller.name)))
+
+
+def _signals(blocks: Linear) -> Iterator[ToneEvent]:
+    detector = SignalDetector(1)
+    for number, block in enumerate(blocks):
+        for signal in detector.process(block, number * BLOCK):
+            yield _event(signal.start, signal.duration, signal.kind, signal.value, signal.level_dbm0)
+
+
+def _presence(blocks: Linear, codes: Alaw) -> Iterator[ToneEvent]:
+    """Voice and silence by turns, from the beginning to the end, each with its mean level."""
+    detector = PresenceDetector(1)
+    energies = np.einsum("tij,tij->ti", blocks, blocks)
+    changes = [change for number, energy in enumerate(energies) for change in detector.process(energy, number * BLOCK)]
+    turns = [(0, "silence"), *((change.sample, "voice" if change.voice else "silence") for change in changes)]
+    ends = [start for start, _ in turns[1:]] + [codes.size]
+    for (start, value), end in zip(turns, (min(end, codes.size) for end in ends), strict=True):
+        if end > start:
+            level = codec.level_of(codec.decode(codes[start:end]))
+            yield _event(start, end - start, "presence", value, level)
 
 
 def _tones(blocks: Linear) -> Iterator[ToneEvent]:
@@ -113,8 +165,7 @@ def _messages(blocks: Linear) -> Iterator[ToneEvent]:
             value = "damaged"
             if message.intact:
                 try:
-                    caller = read_message(message.kind, message.content)
-                    value = " ".join(filter(None, (caller.number or caller.presentation, caller.name)))
+                    value = _words(read_message(message.kind, message.content))
                 except ValueError:
                     value = f"{message.kind:02x}:{message.content.hex()}"
             yield _event((number + 1) * BLOCK - samples, samples, "caller_id", value, message.level_dbm0)
