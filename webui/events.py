@@ -35,6 +35,7 @@ _FOR_ALL = frozenset(
         EventName.CHANNEL_CHANGED,
         EventName.BOARD_CHANGED,
         EventName.CONFIGURATION_CHANGED,
+        EventName.LINE_LEARNT,
     }
 )
 _decode = msgspec.json.Decoder(CallEvent).decode

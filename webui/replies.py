@@ -13,6 +13,7 @@ import msgspec
 from firmware.calls.messages import BoxState, CallEvent, ContactView
 from firmware.core.clock import Stamp
 from firmware.records.queries import CallRow, LegRow, SegmentRow
+from firmware.tones.call_progress import LearnedTone
 from webui.formats import masked, moment
 
 
@@ -224,6 +225,8 @@ class EventReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     recording: int = 0
     channel: ChannelReply | None = None
     board: BoardReply | None = None
+    line: str = ""
+    tone: LearnedTone | None = None
 
 
 class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -418,4 +421,6 @@ def event_reply(event: CallEvent, sees_number: SeesNumber) -> EventReply:
             channels=board.channels,
             alarms=board.alarms,
         ),
+        line=event.line,
+        tone=event.tone,
     )

@@ -109,6 +109,13 @@ def _reload(options: argparse.Namespace) -> int:
     return 0
 
 
+def _learn_line(options: argparse.Namespace) -> int:
+    from firmware.box.commands.learn_line import learn_line
+    from firmware.core.paths import box_paths
+
+    return learn_line(box_paths(options.data), options.line, options.number, options.seconds)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="linebox", description="Linebox 线匣: one box that is a whole 12345 hotline centre."
@@ -191,6 +198,18 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("reload", parents=[data], help="have the running box read its configuration files again")
     one.set_defaults(run=_reload)
+
+    one = commands.add_parser(
+        "learn-line",
+        parents=[data],
+        help="learn the busy tone of an analogue trunk, so that its calls end when the caller hangs up",
+        description="Call the line from another phone and hang up when the box has answered; or let the box call a "
+        "number (--number). What it measured is shown, stored for the line and in force at once.",
+    )
+    one.add_argument("line", metavar="N", help="the line: 1 is FXO-1; or its label")
+    one.add_argument("--number", default="", metavar="DIGITS", help="the box calls this number and hears its end")
+    one.add_argument("--seconds", type=float, default=120.0, help="how long it listens at most (default: 120)")
+    one.set_defaults(run=_learn_line)
 
     for name, text in HANDED_ON.items():
         commands.add_parser(name, help=text, add_help=False)

@@ -14,6 +14,7 @@ import msgspec
 
 from firmware.core.clock import Stamp
 from firmware.lines.messages import BoardState, ChannelState
+from firmware.tones.call_progress import LearnedTone
 
 
 class AgentState(StrEnum):
@@ -51,6 +52,8 @@ class EventName(StrEnum):
     BOARD_CHANGED = "BoardChanged"
     RECORDING_CLOSED = "RecordingClosed"
     CONFIGURATION_CHANGED = "ConfigurationChanged"
+    LINE_LEARNT = "LineLearnt"
+    """A lesson asked for by LearnLine is over: `tone` is what was measured; without one, `reason` says why not."""
     ALARMS_CHANGED = "AlarmsChanged"
     """`reason` names the alarms of the box that there are now, separated by spaces."""
     DISPLAY_CHANGED = "DisplayChanged"
@@ -79,6 +82,9 @@ class CallEvent(msgspec.Struct, tag="event", frozen=True, kw_only=True, omit_def
     recording: int = 0
     channel: ChannelState | None = None
     board: BoardState | None = None
+    line: str = ""
+    """Channel label of an analogue trunk."""
+    tone: LearnedTone | None = None
 
 
 # ---- what pages show -------------------------------------------------------------------------------------------------
@@ -229,6 +235,16 @@ class Subscribe(msgspec.Struct, tag="subscribe", frozen=True):
     after: Annotated[int, msgspec.Meta(ge=-1, le=1 << 62)] = -1
 
 
+class LearnLine(msgspec.Struct, tag="learn_line", frozen=True):
+    """Learn the busy tone of an analogue trunk: from the next call that comes there, or of a number that the box calls.
+    Done when listening begins; the event LineLearnt tells the end."""
+
+    line: str
+    """Channel label, e.g. FXO-1."""
+    number: Annotated[str, msgspec.Meta(pattern="^[0-9*#]{0,24}$")] = ""
+    seconds: Annotated[float, msgspec.Meta(ge=5, le=600)] = 120.0
+
+
 class ReloadConfiguration(msgspec.Struct, tag="reload_configuration", frozen=True):
     """Read the configuration files again. Refused as a whole, with all errors, if any is wrong."""
 
@@ -252,6 +268,7 @@ AnyRequestBody = (
     | ReleaseCall
     | GetBoxState
     | Subscribe
+    | LearnLine
     | ReloadConfiguration
     | ReportDisplay
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from firmware.calls.messages import CallEvent, Reply
 from firmware.lines.messages import AnyLineCommand
 from firmware.records.messages import ToRecorder
+from firmware.tones.call_progress import LearnedTone
 
 Value = str | int | float | bool | None
 
@@ -41,6 +42,15 @@ class CallerLookup:
     calling: str
 
 
+@dataclass(frozen=True)
+class ToneToStore:
+    """The busy tone of an analogue trunk (by its label) belongs into the configuration; `CallServer.tone_stored` is
+    told how that went."""
+
+    line: str
+    tone: LearnedTone
+
+
 @dataclass
 class Effects:
     """Collected while one input, or several in a batch, are handled."""
@@ -56,6 +66,7 @@ class Effects:
     """(client, after number): send stored events after that number, then all."""
     recorder: list[ToRecorder] = field(default_factory=list)
     lookups: list[CallerLookup] = field(default_factory=list)
+    tones: list[ToneToStore] = field(default_factory=list)
 
     def take(self, other: Effects) -> None:
         """Append what another one wants, in order."""
@@ -67,6 +78,7 @@ class Effects:
         self.subscriptions += other.subscriptions
         self.recorder += other.recorder
         self.lookups += other.lookups
+        self.tones += other.tones
 
     @property
     def must_be_stored(self) -> bool:

@@ -20,6 +20,7 @@ from firmware.contacts.conversation import CONNECTED, Conversation
 from firmware.contacts.effects import CallerLookup, Effects
 from firmware.contacts.keeper import Keeper, close_message
 from firmware.contacts.ledger import Ledger, moment
+from firmware.contacts.lessons import Lessons
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
 from firmware.contacts.phones import Phones
@@ -36,6 +37,7 @@ from firmware.lines.messages import (
     ChannelChanged,
     DigitReceived,
     IncomingCall,
+    LearnFailed,
     LegAlerting,
     LegAnswered,
     LegCleared,
@@ -44,6 +46,7 @@ from firmware.lines.messages import (
     PlayEnded,
     RingFailed,
     Snapshot,
+    ToneLearnt,
 )
 from firmware.records.chain import LinkKind
 from firmware.records.messages import (
@@ -55,6 +58,7 @@ from firmware.records.messages import (
     RoomChanged,
     ToRecorder,
 )
+from firmware.tones.call_progress import LearnedTone
 
 ALARM_OF_ROOM = {
     Room.LOW: BoxAlarm.DISK_LOW,
@@ -62,7 +66,8 @@ ALARM_OF_ROOM = {
     Room.STOPPED: BoxAlarm.RECORDINGS_STOPPED,
 }
 ROOM_ALARMS = frozenset(ALARM_OF_ROOM.values())
-CALL_CONTROL = (cti.AnswerCall, cti.HoldCall, cti.RetrieveCall, cti.ReleaseCall)
+CALL_CONTROL = (cti.AnswerCall, cti.HoldCall, cti.RetrieveCall, cti.ReleaseCall, cti.LearnLine)
+"""Requests that need the lines."""
 
 
 class CallServer:
@@ -86,6 +91,7 @@ class CallServer:
         self._arrival = Arrival(self.office, self._ledger, keeper, self._offering)
         self._conversation = Conversation(self.office, self._ledger, keeper, self._agents, self._offering)
         self._phones = Phones(self.office, self._ledger, self._agents, self._offering)
+        self._lessons = Lessons(self.office, self._ledger)
         self._recovery = Recovery(
             self.office, self._ledger, self._agents, self._arrival, self._offering, self._conversation
         )
@@ -190,6 +196,8 @@ class CallServer:
                 self._phones.ring_failed(event)
             case LegReleasing():
                 pass  # the phone's port is told idle by LegCleared, when it has been put down
+            case ToneLearnt() | LearnFailed():
+                self._lessons.ended(event)
             case ChannelChanged():
                 self.office.channels[event.state.channel] = event.state
                 if event.state.state != "idle":
@@ -329,6 +337,8 @@ class CallServer:
                 self._take_display(request.body, now)
                 self._ledger.effects.replies.append((client, Reply(request.id)))
                 return
+            case cti.LearnLine():
+                self._lessons.begin(request.body, now)
             case cti.ReloadConfiguration():
                 raise Refused("not_possible_now")  # the shell reads the files and calls `configure`
         self._answer(client, request, now)
@@ -354,9 +364,14 @@ class CallServer:
         self._match(now)
         return self._done(now)
 
+    def tone_stored(self, line: str, tone: LearnedTone, problem: str, now: Stamp) -> Effects:
+        """A tone that was learnt is in the configuration files, or not (a code)."""
+        self._lessons.stored(line, tone, problem, now)
+        return self._done(now)
+
     def _answer(self, client: int, request: Request, now: Stamp, error: str = "") -> None:
         body = request.body
-        subject = getattr(body, "agent", "")
+        subject = getattr(body, "agent", "") or getattr(body, "line", "")
         self._ledger.audit(now, request.by or "unknown", type(body).__name__, subject, error or "done")
         self._ledger.effects.replies.append((client, Reply(request.id, error)))
 

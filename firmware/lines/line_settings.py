@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from firmware.core.schemas import Configuration, ExchangeLineEntry, R2Settings
+from firmware.core.schemas import BusyTone, Configuration, ExchangeLineEntry, R2Settings
 from firmware.lines.messages import ConfigureLines
+from firmware.tones.call_progress import Cadence, LearnedTone
 
 
 def line_settings(configuration: Configuration) -> ConfigureLines:
@@ -24,3 +27,14 @@ def line_settings(configuration: Configuration) -> ConfigureLines:
         numbers={board: group.number for group in groups for board in group.boards if group.number},
         r2={board: settings for board, settings in r2.items() if settings != R2Settings()},
     )
+
+
+MOST_TONES = 4
+"""Learnt tones that a line keeps: an exchange has one, perhaps another after a work on it."""
+
+
+def with_tone(known: Sequence[BusyTone], tone: LearnedTone) -> tuple[BusyTone, ...]:
+    """A line's busy tones with one that was learnt now, which takes the place of those that are like it."""
+    new = BusyTone(hz=tone.hz, on_ms=tone.on_ms, off_ms=tone.off_ms, level_dbm0=tone.level_dbm0)
+    others = [one for one in known if not Cadence(one.hz, one.on_ms, one.off_ms).like(tone)]
+    return (new, *others)[:MOST_TONES]

@@ -175,6 +175,14 @@ class Cadence:
             and (first or self._near(burst.pause / 8, self.off_ms))
         )
 
+    def like(self, tone: LearnedTone) -> bool:
+        """What was learnt is this cadence."""
+        return (
+            abs(tone.hz - self.hz) <= self.hz_tolerance
+            and self._near(tone.on_ms, self.on_ms)
+            and self._near(tone.off_ms, self.off_ms)
+        )
+
     def _near(self, measured: float, wanted: float) -> bool:
         return abs(measured - wanted) <= max(20.0, self.tolerance * wanted)
 

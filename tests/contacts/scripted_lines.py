@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Table, select
 
 from boards.signals import Cause, ChannelKind
@@ -25,6 +26,8 @@ MORNING = 1_795_000_000 * MICROSECONDS
 TRUNKS = range(4)
 PHONES = range(30, 33)
 HEADSET_PHONE = 32
+EXCHANGE_LINES = range(40, 43)
+EXCHANGE_LINE = EXCHANGE_LINES[0]
 
 
 def office_configuration() -> schemas.Configuration:
@@ -129,6 +132,8 @@ class ScriptedLines:
             yield ChannelState(channel, "sim", f"E1-1/{channel + 1}", ChannelKind.TRUNK, "idle")
         for channel in PHONES:
             yield ChannelState(channel, "sim", f"FXS-{channel - 29}", ChannelKind.EXTENSION, "idle")
+        for channel in EXCHANGE_LINES:
+            yield ChannelState(channel, "sim", f"FXO-{channel - 39}", ChannelKind.EXCHANGE_LINE, "idle")
 
     def carry(self, effects: Effects) -> Effects:
         self.journal.commit(effects.rows, effects.live)
@@ -165,11 +170,18 @@ class ScriptedLines:
 
     # ---- line events ------------------------------------------------------------------------------------------------
 
-    def event(self, kind: type[Any], leg: str, *, heard: bool = True, **fields: Any) -> None:
+    def event(self, kind: type[Any], leg: str, *, heard: bool = True, **fields: Any) -> Effects:
         event = kind(number=len(self.sent) + 1, leg=leg, sample=self.sample, at=self.now, **fields)
         self.sent.append(event)
-        if heard:
-            self.carry(self.server.handle_line(event, self.now))
+        return self.carry(self.server.handle_line(event, self.now)) if heard else Effects()
+
+    def happens(self, kind: type[Any], **fields: Any) -> Effects:
+        """An event that is no leg's."""
+        return self.event(kind, "", **fields)
+
+    def channel_is(self, channel: int, state: str) -> None:
+        known = next(one for one in self._channels() if one.channel == channel)
+        self.happens(lines.ChannelChanged, state=msgspec.structs.replace(known, state=state))
 
     def arrives(
         self,

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from boards.signals import Alarm, Cause, Loop, LoopCurrent, Polarity, RingDetected
-from firmware.lines.exchange_line import HeardCaller, HeardProgress
+from firmware.lines.exchange_line import HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.messages import (
     AlertLeg,
     AnswerLeg,
@@ -15,12 +15,18 @@ from firmware.lines.messages import (
     CallPlaced,
     ClearLeg,
     IncomingCall,
+    LearnFailed,
+    LearnTone,
     LegAnswered,
     LegCleared,
     PlaceCall,
+    ToneLearnt,
 )
+from firmware.tones.call_progress import LearnedTone
 from firmware.tones.caller_id import CallerId
 from tests.lines.exchange_bench import FIRST, ExchangeBench
+
+TONE = LearnedTone(411, 190, 200, -18, 10, (188, 192), (198, 202))
 
 
 class Chance:
@@ -36,6 +42,9 @@ class Chance:
     def leg(self) -> str:
         begun = [*self.bench.all(IncomingCall), *self.bench.all(CallPlaced)]
         return self.random.choice(begun).leg if begun else "b00t.0.1"
+
+    def lesson(self, calls: bool) -> LearnTone:
+        return LearnTone(request=f"lesson-{self.requests}", channel=FIRST, called="10" if calls else "", seconds=5.0)
 
     def step(self) -> None:
         bench, now, flip = self.bench, self.bench.clock.now(), self.random.random() < 0.5
@@ -56,6 +65,9 @@ class Chance:
                 lambda: bench.command(ClearLeg(self.leg(), Cause.BUSY)),
                 lambda: bench.command(BlockChannel(FIRST, flip)),
                 lambda: bench.command(PlaceCall(f"out-{self.requests}", FIRST, "110")),
+                lambda: bench.command(self.lesson(flip)),
+                lambda: bench.configure(any_regular_tone=flip),
+                lambda: gateway._bank.heard(line, HeardLesson(TONE), now),
                 lambda: gateway._bank.heard(line, HeardCaller(CallerId("138")), now),
                 lambda: gateway._bank.heard(line, HeardProgress("dial_tone"), now),
                 lambda: gateway._bank.heard(line, HeardProgress(self.random.choice(["busy_tone", "silence"])), now),
@@ -84,7 +96,9 @@ class Chance:
         assert set(begun) - set(cleared) == ({line.leg} if line.leg else set())
         answered = [event.leg for event in self.bench.all(LegAnswered)]
         assert len(set(answered)) == len(answered)
-        assert self.closed == (line.state.value in ("seized", "dialling", "calling", "up"))
+        assert self.closed == (line.state.value in ("seized", "dialling", "calling", "up", "learning"))
+        lessons = [event.request for event in (*self.bench.all(ToneLearnt), *self.bench.all(LearnFailed))]
+        assert len(set(lessons)) == len(lessons)
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -49,10 +49,11 @@ def until(true: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
         time.sleep(0.05)
 
 
-def prepare(paths: BoxPaths, greeting: list[str] | None = None, **queue_fields: Any) -> None:
-    """Configure a box with SEATS desk phones, another greeting, and every queue with `queue_fields` changed."""
+def prepare(paths: BoxPaths, greeting: list[str] | None = None, analogue_trunks: int = 0, **queue_fields: Any) -> None:
+    """Configure a box with SEATS desk phones, another greeting, so many analogue trunks, and every queue with
+    `queue_fields` changed."""
     paths.make()
-    documents = demonstration_documents("not used in tests")
+    documents = demonstration_documents("not used in tests", analogue_trunks)
     for board in documents["boards"]:
         if board["kind"] == "sim":
             board["extensions"] = SEATS

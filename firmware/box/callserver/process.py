@@ -19,6 +19,7 @@ import msgspec
 from firmware.box.callserver.callers import Callers
 from firmware.box.callserver.clients import Clients
 from firmware.box.callserver.committer import Committer
+from firmware.box.callserver.lessons import store_tone
 from firmware.box.callserver.recorder_door import RecorderDoor
 from firmware.box.callserver.speaker import Speaker
 from firmware.calls.messages import ReloadConfiguration, Reply, Request, unreasonable
@@ -259,10 +260,14 @@ class CallServerProcess:
         effects.orders = []
         self._callers.ask(effects.lookups)
         effects.lookups = []
+        tones, effects.tones = effects.tones, []
         if effects.must_be_stored or self._committer.busy:
             self._committer.add(effects, self._clock.now().mono_us)
         else:
             self._tell(effects)
+        for learnt in tones:
+            problem = store_tone(self._paths, learnt.line, learnt.tone, self._server.office.configuration)
+            self._carry(self._server.tone_stored(learnt.line, learnt.tone, problem, self._clock.now()))
 
     def _tell(self, effects: Effects) -> None:
         """What was promised is on disk: the recorder may start, replies and events go out."""

@@ -1,0 +1,103 @@
+"""`linebox learn-line N`: has the running box learn the busy tone of an analogue trunk, and shows what it measured."""
+
+from __future__ import annotations
+
+import select
+import time
+
+from firmware.calls.messages import CallEvent, EventName, LearnLine, Reply, Request, Subscribe, decode_to_client
+from firmware.core.hints import ClearError
+from firmware.core.messages import Peer, connect
+from firmware.core.paths import BoxPaths
+from firmware.tones.call_progress import LearnedTone
+
+BY = "linebox learn-line"
+GRACE_SECONDS = 10.0
+"""How much longer than the box listens its answer is waited for."""
+
+WHY: dict[str, tuple[str, str]] = {
+    "unknown_line": ("there is no such exchange line", "the page 班长 shows the lines, e.g. FXO-1"),
+    "no_such_line": ("there is no such exchange line", "the page 班长 shows the lines, e.g. FXO-1"),
+    "line_busy": ("the line is busy or out of service", "try again when it is idle"),
+    "busy": ("the line was taken by a call in that moment", "try again when it is idle"),
+    "out_of_service": ("the line is out of service", "look at its board and its alarms"),
+    "not_possible_now": ("the gateway does not answer", "`linebox doctor` shows its state"),
+    "no_call": ("nobody called the line", "call it from another phone while the box listens"),
+    "no_dial_tone": ("the line gave no dial tone", "see that it is plugged in; or call it from another phone instead"),
+    "no_tone": (
+        "no tone repeated often enough",
+        "hang up the other phone as soon as the box has answered, and let the box listen longer: --seconds 180",
+    ),
+    "loop_drop": (
+        "the exchange ended the call by a break of the loop current",
+        "nothing: the box releases this line by that, and needs no busy tone",
+    ),
+    "line_failed": ("the line or its board failed meanwhile", "look at its board and its alarms"),
+}
+"""Reason → what happened, what to do."""
+
+
+def label_of(line: str) -> str:
+    """A number is that of a simulated or DAHDI line; everything else is a label."""
+    return f"FXO-{line}" if line.isascii() and line.isdigit() else line
+
+
+def learn_line(paths: BoxPaths, line: str, number: str, seconds: float) -> int:
+    """Ask, wait, show. Raises ClearError when nothing was learnt, PeerGone when the callserver does not run."""
+    label = label_of(line)
+    peer = connect(paths.cti_socket, decode_to_client)
+    try:
+        peer.send(Request(1, Subscribe(), BY))
+        peer.send(Request(2, LearnLine(label, number, seconds), BY))
+        print(_begun(label, number, seconds), flush=True)
+        tone, stored = _wait(peer, label, seconds + GRACE_SECONDS)
+    finally:
+        peer.close()
+    print("\n".join(shown(label, tone)))
+    if stored:
+        raise ClearError(
+            f"the tone is in force, but could not be stored ({stored})", "`linebox config check`; look at the disk"
+        )
+    print("Stored for this line, and in force from now on.")
+    return 0
+
+
+def shown(label: str, tone: LearnedTone) -> list[str]:
+    """What was measured, for a person."""
+    on, off = tone.on_range_ms, tone.off_range_ms
+    return [
+        f"{label}: busy tone of {tone.hz:.0f} Hz, {tone.on_ms:.0f} ms on and {tone.off_ms:.0f} ms off, "
+        f"{tone.level_dbm0:.0f} dBm0",
+        f"  measured {tone.cycles} times: {on[0]:.0f} to {on[1]:.0f} ms on, {off[0]:.0f} to {off[1]:.0f} ms off",
+    ]
+
+
+def _begun(label: str, number: str, seconds: float) -> str:
+    if number:
+        return f"{label}: the box calls {number} and listens to the end of that call, {seconds:.0f} s at most."
+    return (
+        f"{label}: call this line from another phone within {seconds:.0f} s. When the ringing stops the box has "
+        f"answered: hang up, and wait."
+    )
+
+
+def _wait(peer: Peer, label: str, seconds: float) -> tuple[LearnedTone, str]:
+    """The tone, and why it could not be stored if so."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        readable, writable, _ = select.select([peer], [peer] if peer.wants_to_write else [], [], left)
+        if writable:
+            peer.flush()
+        for message in peer.receive() if readable else []:
+            if isinstance(message, Reply) and message.error:
+                raise _not_learnt(message.error)
+            if isinstance(message, CallEvent) and message.name is EventName.LINE_LEARNT and message.line == label:
+                if message.tone is None:
+                    raise _not_learnt(message.reason)
+                return message.tone, message.reason
+    raise ClearError("the box has not answered in time", "`linebox doctor` shows its state; its logs are in logs/")
+
+
+def _not_learnt(reason: str) -> ClearError:
+    what, remedy = WHY.get(reason, (f"nothing was learnt ({reason})", "try again"))
+    return ClearError(what, remedy)

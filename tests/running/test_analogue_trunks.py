@@ -1,0 +1,82 @@
+"""The whole box with simulated analogue trunks: a call from ring to record, and a busy tone that is learnt."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from firmware.calls.messages import EventName
+from firmware.core.configuration import load_configuration, load_configuration_or_last_good
+from firmware.records import tables
+from tests.running.running_box import LINEBOX, RunningBox, until
+
+SCENARIO: dict[str, Any] = {
+    "citizens": [
+        {
+            "at_seconds": 1.0,
+            "calling": "13912345678",
+            "trunk": "exchange_line",
+            "audio": True,
+            "steps": [
+                {"do": "wait", "until": "answered"},
+                {"do": "wait", "until": "agent"},
+                {"do": "talk"},
+                {"do": "wait", "seconds": 3.0},
+                {"do": "hang_up"},
+            ],
+        }
+    ],
+    "phones": [{"extension": "FXS-1", "behaviour": "manned", "agent": "801", "seat": "1", "answer_seconds": 1.0}],
+}
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
+    folder = tmp_path_factory.mktemp("box")
+    scenario = folder / "scenario.json"
+    scenario.write_text(json.dumps(SCENARIO))
+    box = RunningBox(folder, "--scenario", str(scenario), greeting=["tone:zip"], analogue_trunks=2)
+    box.start()
+    yield box
+    box.stop()
+
+
+def test_a_call_arrives_with_its_number_is_answered_and_is_recorded_when_busy_tone_ends_it(box: RunningBox) -> None:
+    until(lambda: any(row["state"] == "closed" for row in box.rows(tables.recordings)), "the call is recorded", 60)
+    (contact,) = box.rows(tables.contacts)
+    outside = box.rows(tables.legs)[0]
+    (recording,) = box.rows(tables.recordings)
+
+    assert (contact["calling"], contact["called"], contact["result"]) == ("13912345678", "12345", "answered")
+    assert (contact["agent"], outside["channel_label"], outside["ended_by"]) == ("801", "FXO-1", "line")
+    assert recording["samples"] == outside["ended_sample"] - outside["answered_sample"]
+    until(lambda: all(one.state == "idle" for one in box.state().channels if one.kind == "fxo"), "the line is free")
+
+
+def test_a_lines_busy_tone_is_learnt_stored_and_in_force_while_the_box_runs(box: RunningBox) -> None:
+    command = [*LINEBOX, "learn-line", "2", "--number", "10", "--seconds", "40", "--data", str(box.paths.data)]
+    learnt = subprocess.run(command, check=False, capture_output=True, text=True, timeout=90)
+
+    assert learnt.returncode == 0, learnt.stderr
+    assert "FXO-2: busy tone of 450 Hz, 350 ms on and 350 ms off, -10 dBm0" in learnt.stdout
+    assert "in force" in learnt.stdout
+    (line,) = load_configuration(box.paths).exchange_lines
+    assert (line.line, round(line.busy_tones[0].hz)) == ("FXO-2", 450)
+    assert load_configuration_or_last_good(box.paths)[0] == load_configuration(box.paths)
+    (reply,) = [one for one in box.json("/api/v1/lines")["lines"] if one["line"] == "FXO-2"]
+    assert round(reply["busy_tones"][0]["hz"]) == 450
+    assert (box.paths.last_good_configuration / "exchange_lines.json").exists()
+    names = [row["name"] for row in box.rows(tables.events)]
+    assert EventName.LINE_LEARNT in names and EventName.CONFIGURATION_CHANGED in names
+
+
+def test_what_cannot_be_learnt_is_said_with_a_remedy(box: RunningBox) -> None:
+    command = [*LINEBOX, "learn-line", "9", "--data", str(box.paths.data)]
+    refused = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+
+    assert refused.returncode == 1
+    assert "there is no such exchange line" in refused.stderr

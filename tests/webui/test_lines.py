@@ -1,0 +1,68 @@
+"""Analogue trunks over REST: administrators see what was learnt, and have a line's busy tone learnt."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from boards.signals import ChannelKind
+from firmware.calls import messages as cti
+from firmware.core.schemas import BusyTone, ExchangeLineEntry
+from firmware.lines.messages import ChannelState
+from tests.webui.scripted_office import Site
+
+TONE = BusyTone(hz=411, on_ms=190, off_ms=200, level_dbm0=-21.5)
+
+
+@pytest.fixture
+def lines(site: Site) -> Site:
+    line = ChannelState(40, "sim", "FXO-1", ChannelKind.EXCHANGE_LINE, "idle")
+    assert site.callserver.state is not None
+    site.live.connect(msgspec.structs.replace(site.callserver.state, channels=(line,)))
+    entries = (ExchangeLineEntry(line="FXO-1", number="12345", busy_tones=(TONE,)),)
+    site.configuration = msgspec.structs.replace(site.configuration, exchange_lines=entries)
+    return site
+
+
+def test_administrators_see_the_lines_and_what_was_learnt(lines: Site) -> None:
+    answer = lines.ask("GET", "/api/v1/lines", session=lines.sign_in("admin"))
+
+    assert answer.status == 200
+    (line,) = answer.json["lines"]
+    assert (line["line"], line["state"], line["number"]) == ("FXO-1", "idle", "12345")
+    assert line["busy_tones"] == [{"hz": 411.0, "on_ms": 190.0, "off_ms": 200.0, "level_dbm0": -21.5}]
+
+
+def test_learning_is_asked_of_the_callserver_and_audited(lines: Site) -> None:
+    session = lines.sign_in("admin")
+    answer = lines.post("/api/v1/lines/FXO-1/learn", {"seconds": 60}, session=session)
+
+    assert answer.status == 200 and answer.json["line"] == "FXO-1"
+    assert lines.callserver.asked[0] == (cti.LearnLine("FXO-1", "", 60.0), "admin")
+    assert lines.audit()[-1] == ("admin", "192.0.2.7", "learn_line", "line FXO-1", "done")
+
+
+@pytest.mark.parametrize(
+    "body", [{"seconds": 1}, {"seconds": 1e9}, {"number": "12a"}, {"number": "1" * 30}, {"n": "1"}]
+)
+def test_a_wish_that_cannot_be_is_refused(lines: Site, body: object) -> None:
+    answer = lines.post("/api/v1/lines/FXO-1/learn", body, session=lines.sign_in("admin"))
+
+    assert (answer.status, answer.json["code"]) == (400, "bad_json")
+
+
+@pytest.mark.parametrize(("error", "status"), [("unknown_line", 404), ("line_busy", 409), ("not_possible_now", 409)])
+def test_a_refusal_is_told_in_words(lines: Site, error: str, status: int) -> None:
+    lines.callserver.error = error
+    answer = lines.post("/api/v1/lines/FXO-9/learn", {}, session=lines.sign_in("admin"))
+
+    assert (answer.status, answer.json["code"]) == (status, error)
+    assert lines.audit()[-1][4] == error
+
+
+def test_agents_may_not(lines: Site) -> None:
+    session = lines.sign_in("wang")
+    assert lines.ask("GET", "/api/v1/lines", session=session).status == 403
+    assert lines.post("/api/v1/lines/FXO-1/learn", {}, session=session).status == 403
+    assert lines.callserver.asked == []
+    assert lines.audit()[-1][2:] == ("learn_line", "line FXO-1", "not_allowed")
