@@ -37,6 +37,8 @@ class Hearing:
         self._heard: dict[str, dict[str, float]] = {}
         """Whom each leg hears, and at what level, as the switch was told last; `_whispered` likewise."""
         self._whispered: dict[str, dict[str, float]] = {}
+        self._were_all_joined = True
+        """After the last command nobody was in a conference or supervised."""
         self._plays: dict[str, str] = {}
         self._ended_plays: dict[str, str] = {}
         """Plays that came to their end and that nothing has followed: said again, they are not played again."""
@@ -55,8 +57,7 @@ class Hearing:
         for one in (self._levels, self._heard, self._whispered, self._plays, self._ended_plays):
             one.pop(leg, None)
         self._plane.silence(channel)
-        self._leave(leg)
-        self._tell_switch(())
+        self._tell_switch((), self._leave(leg))
 
     # ---- who hears whom ----------------------------------------------------------------------------------------------
 
@@ -73,12 +74,11 @@ class Hearing:
                     self._supervised[leg] = command
                     self._tell_switch((leg,))
             case Leave(leg=leg):
-                self._leave(leg)
-                self._tell_switch(())
+                self._tell_switch((), [leg, *self._leave(leg)])
             case SetLevel(leg=leg):
                 if leg in self._channels:
                     self._levels[leg] = command
-                    self._tell_switch(())
+                    self._tell_switch((), self._channels)
 
     def join(self, hearing: Sequence[Hear]) -> None:
         """Set whom legs hear."""
@@ -103,17 +103,25 @@ class Hearing:
         self._conferences.pop(leg, None)
         self._supervised.pop(leg, None)
 
-    def _leave(self, leg: str) -> None:
+    def _leave(self, leg: str) -> list[str]:
+        """The leg has no place and nobody is joined to it; who was."""
         self._take_out(leg)
-        for listener, sources in self._joined.items():
-            if leg in sources:
-                self._joined[listener] = tuple(source for source in sources if source != leg)
+        listeners = [listener for listener, sources in self._joined.items() if leg in sources]
+        for listener in listeners:
+            self._joined[listener] = tuple(source for source in self._joined[listener] if source != leg)
         for supervisor in [one for one, command in self._supervised.items() if command.target == leg]:
             del self._supervised[supervisor]
+        return listeners
 
-    def _tell_switch(self, named: Iterable[str]) -> None:
-        """Bring the switch to what follows from all places; legs that the command named hear their plays no more."""
+    def _tell_switch(self, named: Iterable[str], also: Iterable[str] = ()) -> None:
+        """Bring the switch to what follows from the places; legs that the command named hear their plays no more.
+
+        Where all legs are only joined, nothing follows but for the legs named, and `also`. Else all are looked at.
+        """
         stopped = set(named)
+        are_all_joined = not (self._conferences or self._supervised)
+        looked_at: Iterable[str] = stopped.union(also) if are_all_joined and self._were_all_joined else self._channels
+        self._were_all_joined = are_all_joined
         for leg in stopped:
             self._plays.pop(leg, None)
             self._ended_plays.pop(leg, None)
@@ -127,7 +135,10 @@ class Hearing:
             if voices is not None:
                 voices.setdefault(command.target, []).append(supervisor)
         now: dict[bool, dict[int, Mapping[int, float]]] = {True: {}, False: {}}
-        for leg, channel in self._channels.items():
+        for leg in looked_at:
+            channel = self._channels.get(leg)
+            if channel is None:
+                continue
             heard = self._at_levels(leg, self._voices_to(leg, members, barging))
             if leg in stopped or heard != self._heard.get(leg, {}):
                 self._heard[leg] = heard
@@ -156,6 +167,8 @@ class Hearing:
         return [voice for voice in self._joined.get(leg, ()) if voice not in self._supervised]
 
     def _at_levels(self, leg: str, voices: Iterable[str]) -> dict[str, float]:
+        if not self._levels:
+            return dict.fromkeys(voices, 0.0)
         hears = self._levels.get(leg, _UNCHANGED).hears_db
         levels = {voice: hears + self._levels.get(voice, _UNCHANGED).speaks_db for voice in voices}
         return {voice: min(HIGHEST_DB, max(LOWEST_DB, level)) for voice, level in levels.items()}

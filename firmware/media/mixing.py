@@ -14,6 +14,7 @@ talkers at once goes beyond overload, of -10 dBm0 in 4 % of the ticks of three t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ _STEPS = np.arange(1, BLOCK + 1) / BLOCK
 Sums = NDArray[np.float64]
 
 
+@lru_cache(maxsize=256)
 def factor_of(db: float) -> float:
     """The factor of a level in dB, on the grid. Raises ValueError outside of LOWEST_DB to HIGHEST_DB."""
     if not LOWEST_DB <= db <= HIGHEST_DB:

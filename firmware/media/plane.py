@@ -257,14 +257,16 @@ class MediaPlane:
 
     def _entries(self, channel: int, voices: Voices) -> Entries:
         levels = voices if isinstance(voices, Mapping) else dict.fromkeys(voices, 0.0)
-        for index in (channel, *levels):
-            self._check(index)
+        self._check(channel)
+        for outermost in (min(levels), max(levels)) if levels else ():
+            self._check(outermost)
         return tuple((source, factor_of(levels[source])) for source in sorted(levels))
 
     def _set_heard(self, channel: int, heard: Entries) -> None:
-        for source, _ in self._heard[channel]:
+        before, after = ({source for source, _ in entries} for entries in (self._heard[channel], heard))
+        for source in before - after:
             self._heard_by[source].discard(channel)
-        for source, _ in heard:
+        for source in after - before:
             self._heard_by[source].add(channel)
         self._heard[channel] = heard
         is_copy = len(heard) == 1 and heard[0][1] == 1.0
