@@ -19,6 +19,7 @@ from boards.signals import (
     HookChange,
     Loop,
     LoopCurrent,
+    OnHookData,
     Polarity,
     Ring,
     RingDetected,
@@ -139,6 +140,9 @@ class DahdiAnalogueBoard(DahdiCard):
         line = self._lines[signal.channel]
         if isinstance(signal, Ring):
             self._ring(signal.channel, signal.on)
+        elif isinstance(signal, OnHookData):
+            if not self._lifted[signal.channel]:
+                line.carry_on_hook(signal.milliseconds)
         elif isinstance(signal, Loop):
             assert self._stream is not None
             self._stream.resume(signal.channel)  # a hook ends what is being dialled

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from enum import StrEnum
 
 from boards.loop_decoder import LoopDecoder
-from boards.signals import Alarm, FromBoard, HookChange, Ring, ToBoard
+from boards.signals import Alarm, FromBoard, HookChange, OnHookData, Ring, ToBoard
 from drivers.si3210 import LineFeed, Si3210
 from drivers.spi_line_chip import ChipError, Framing, LineChip, SpiBus, Step
 
@@ -206,17 +206,23 @@ class ExtensionPort(Port):
         self._chip.check(self._feed)
 
     def send(self, signal: ToBoard, now_ms: int) -> list[FromBoard]:
-        if self.state is not PortState.WORKING or not isinstance(signal, Ring):
+        if self.state is not PortState.WORKING or self._loop is None:
             return []
         try:
-            if signal.on and self._loop is not None and not self._loop.off_hook:
-                self._set_feed(LineFeed.RINGING)
-            elif not signal.on and self._feed is LineFeed.RINGING:
-                self._transmission_ends_ms = now_ms + TRANSMISSION_MS
-                self._set_feed(LineFeed.FORWARD_ON_HOOK_TRANSMISSION)
+            match signal:
+                case Ring(on=True) if not self._loop.off_hook:
+                    self._set_feed(LineFeed.RINGING)
+                case Ring(on=False) if self._feed is LineFeed.RINGING:
+                    self._carry_on_hook(now_ms + TRANSMISSION_MS)
+                case OnHookData() if self._feed is not LineFeed.RINGING and not self._loop.off_hook:
+                    self._carry_on_hook(max(self._transmission_ends_ms, now_ms + signal.milliseconds))
         except ChipError as error:
             return self.fail(error, now_ms)
         return []
+
+    def _carry_on_hook(self, until_ms: int) -> None:
+        self._transmission_ends_ms = until_ms
+        self._set_feed(LineFeed.FORWARD_ON_HOOK_TRANSMISSION)
 
     def _set_feed(self, feed: LineFeed) -> None:
         self._chip.set_line_feed(feed)

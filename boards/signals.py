@@ -119,6 +119,14 @@ class Ring(msgspec.Struct, tag="ring", frozen=True):
     on: bool
 
 
+class OnHookData(msgspec.Struct, tag="on_hook_data", frozen=True):
+    """To an extension port whose phone lies on its hook: what is sent from now on is for its display (FSK), so the line
+    must carry it for so long. Line drivers save power on hook and carry nothing otherwise."""
+
+    channel: int
+    milliseconds: int
+
+
 class RingDetected(msgspec.Struct, tag="ring_detected", frozen=True):
     """Ringing current from the exchange began or ended on an analogue trunk: each ring of the cadence by itself."""
 
@@ -194,7 +202,7 @@ FromBoard = (
     | LoopCurrent
     | Polarity
 )
-ToBoard = Setup | Proceeding | Alerting | Connect | Release | Ring | Blocked | Bits | Loop | DialPulses
+ToBoard = Setup | Proceeding | Alerting | Connect | Release | Ring | OnHookData | Blocked | Bits | Loop | DialPulses
 Signal = FromBoard | ToBoard
 
 FROM_KIND: dict[ChannelKind, tuple[type[FromBoard], ...]] = {
@@ -206,7 +214,7 @@ FROM_KIND: dict[ChannelKind, tuple[type[FromBoard], ...]] = {
 """Signals that come from a channel of each kind; Alarm is the board's."""
 TO_KIND: dict[ChannelKind, tuple[type[ToBoard], ...]] = {
     ChannelKind.TRUNK: (Setup, Proceeding, Alerting, Connect, Release, Blocked),
-    ChannelKind.EXTENSION: (Ring,),
+    ChannelKind.EXTENSION: (Ring, OnHookData),
     ChannelKind.CAS: (Bits,),
     ChannelKind.EXCHANGE_LINE: (Loop, DialPulses),
 }

@@ -39,6 +39,7 @@ from drivers.dahdi_numbers import (
     INT,
     LARGEST_BUFFER_SPACE,
     LARGEST_BUFFERS,
+    ONHOOKTRANSFER,
     PARAMS,
     POLICY_IMMEDIATE,
     SET_BUFINFO,
@@ -224,6 +225,17 @@ class Channel:
     def set_cadence(self, *milliseconds: int) -> None:
         """Ringing cadence: on, off, …; at most 16."""
         self._ask(SETCADENCE, CADENCE.pack(*milliseconds, *[0] * (16 - len(milliseconds))), "setting the cadence")
+
+    def carry_on_hook(self, milliseconds: int) -> bool:
+        """Have the card's line driver carry samples to a phone on its hook for so long. False: this kind of span has no
+        such driver, and carries them always."""
+        try:
+            ioctl(self._descriptor, ONHOOKTRANSFER, INT.pack(milliseconds))
+        except OSError as error:
+            if error.errno in (errno.ENOTTY, errno.EINVAL, errno.ENOSYS):
+                return False
+            fail(error, "opening the line for its display", self.where)
+        return True
 
     def dial(self, digits: str) -> None:
         """Let the driver dial: `P` first for pulses, `T` for tones. Needs a tone zone. DIALCOMPLETE tells the end."""

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import msgspec
 
-from boards.signals import Cause, Ring
+from boards.signals import Cause, OnHookData, Ring
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.lines.line import BusyTone, DialTone, Effect, Howler, Line, PhoneData, Report, Send, Side, StopSound
 from firmware.lines.messages import (
@@ -38,6 +38,8 @@ RING_OFF_US = 4 * MICROSECONDS
 
 CALLER_ID_US = 600_000
 """From the end of the first ring to the caller ID (GR-30-CORE: 0.5 to 1.5 s; it must end 0.2 s before the next)."""
+CARRIED_LONGER_MS = 500
+"""The board is asked to carry a message for longer than it lasts: samples take their time to the line."""
 TELL_APART_US = 500_000
 """Silence before a message to a phone that has just been put down or told something. Ours, editable."""
 
@@ -106,7 +108,8 @@ class ExtensionLine(Line, kw_only=True):
 
     def _tell(self, message: bytes) -> list[Effect]:
         self.telling = True
-        return [PhoneData(message)]
+        milliseconds = fsk.duration_us(message) // 1000 + CARRIED_LONGER_MS
+        return [Send(OnHookData(self.channel, milliseconds)), PhoneData(message)]
 
     def _end_telling(self) -> list[Effect]:
         telling, self.telling = self.telling, False

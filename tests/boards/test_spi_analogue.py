@@ -9,7 +9,17 @@ from typing import cast
 import pytest
 
 from boards.base import BoardError
-from boards.signals import DialPulses, Digit, Flash, HookChange, Loop, LoopCurrent, Polarity, Ring, RingDetected
+from boards.signals import (
+    DialPulses,
+    Digit,
+    Flash,
+    HookChange,
+    Loop,
+    LoopCurrent,
+    Polarity,
+    Ring,
+    RingDetected,
+)
 from drivers.si3210 import LineFeed, Si3210
 from drivers.simulated.register_chip import Fault
 from drivers.simulated.si3050 import SimulatedSi3050

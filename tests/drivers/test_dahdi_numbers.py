@@ -24,6 +24,7 @@ from drivers import dahdi_numbers as numbers
         (numbers.SETLAW, 0x4004DA27),
         (numbers.GETRXBITS, 0x8004DA2B),
         (numbers.SETTXBITS, 0x4004DA2B),
+        (numbers.ONHOOKTRANSFER, 0x4004DA33),
         (numbers.DYNAMIC_CREATE, 0xC048DA50),
         (numbers.DYNAMIC_DESTROY, 0x4048DA51),
     ],

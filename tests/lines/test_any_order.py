@@ -15,6 +15,7 @@ from boards.signals import (
     Flash,
     FromBoard,
     HookChange,
+    OnHookData,
     Proceeding,
     Release,
     Ring,
@@ -30,6 +31,7 @@ from firmware.lines.messages import (
     CallPlaced,
     ClearLeg,
     DigitReceived,
+    GiveDialTone,
     Hear,
     HookFlashed,
     IncomingCall,
@@ -44,6 +46,7 @@ from firmware.lines.messages import (
     PlayEnded,
     RingExtension,
     StopPlay,
+    TellPhone,
 )
 from tests.lines.bench import FIRST_PHONE, Bench, speech
 
@@ -57,6 +60,7 @@ SIGNALS: list[FromBoard] = [
     Proceeding(TRUNK),
     Alerting(TRUNK),
     Digit(TRUNK, "1", 80),
+    Digit(PHONE, "2", 80),
     Blocked(TRUNK, True),
     Blocked(TRUNK, False),
     HookChange(PHONE, True),
@@ -67,8 +71,9 @@ SIGNALS: list[FromBoard] = [
     Alarm("RAI", True, (TRUNK,)),
 ]
 COMMANDS = ["answer", "alert", "clear", "place", "ring", "ring again", "block", "free", "join", "play", "stop"]
+COMMANDS += ["dial tone", "text", "lamp"]
 BEGINNINGS = (IncomingCall, CallPlaced, PhoneLifted, LegAlerting)
-TIMES = [0.01, 0.5, 1.0, 4.5, 12.0]
+TIMES = [0.01, 0.5, 1.0, 4.5, 12.0, 45.0]
 OTHERS = ["fail", "open", "attach", "detach", "tick"]
 
 steps = st.lists(
@@ -110,7 +115,7 @@ class Course:
                 bench.command(PlaceCall(str(self.requests), TRUNK, "110"))
             case "ring":
                 self.requests += 1
-                bench.command(RingExtension(str(self.requests), PHONE))
+                bench.command(RingExtension(str(self.requests), PHONE, "138" * (choice % 2)))
             case "ring again":
                 bench.command(RingExtension(str(self.requests), PHONE))
             case "block" | "free":
@@ -121,6 +126,12 @@ class Course:
                 bench.command(Play(leg, str(choice), ("prompt:welcome",), choice == 1))
             case "stop":
                 bench.command(StopPlay(leg))
+            case "dial tone":
+                bench.command(GiveDialTone(leg, barred=choice == 1))
+            case "text":
+                bench.command(TellPhone(PHONE, str(choice), "排队"))
+            case "lamp":
+                bench.command(TellPhone(PHONE, messages=choice % 2 == 0))
 
     def step(self, step: object) -> None:
         bench, now = self.bench, self.bench.clock.now()
@@ -159,6 +170,10 @@ class Course:
             if isinstance(signal, Ring):
                 assert signal.on != self.current, "ringing was switched to what it was"
                 self.current = signal.on
+            if isinstance(signal, OnHookData):
+                told = self.bench.gateway.lines[PHONE]
+                assert isinstance(told, ExtensionLine)
+                assert not told.off_hook and not self.current, "data for a display to an ear, or over ringing current"
         line = self.bench.gateway.lines[PHONE]
         assert isinstance(line, ExtensionLine)
         assert not (self.current and line.off_hook), "a phone rings while it is lifted"
@@ -218,5 +233,6 @@ def test_any_course_ends_with_idle_lines_and_complete_legs(course: list[object])
     assert gateway.next_deadline() is None
     assert gateway.snapshot(True, played.bench.clock.now()).legs == ()
     check_events(played.bench.events)
+    gateway.skip_to(gateway.sample + 16_000, played.bench.clock.now())  # a message to the phone's display has ended
     played.bench.tick(speech(1))
     assert set(played.bench.tick(speech(2)).ravel().tolist()) == {0xD5}

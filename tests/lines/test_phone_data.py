@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from boards.base import ALAW_SILENCE
-from boards.signals import Ring
+from boards.signals import OnHookData, Ring
 from firmware.lines.messages import (
     ClearLeg,
     LegAlerting,
@@ -74,6 +74,16 @@ def test_ringing_goes_on_as_ever_while_the_phone_is_told(bench: Bench) -> None:
         turns += [(hundredths / 100, signal.on) for signal in bench.said() if isinstance(signal, Ring)]
 
     assert turns == [(0.01, True), (1.0, False), (5.0, True), (6.0, False)]
+
+
+def test_the_board_is_asked_to_carry_each_message_for_as_long_as_it_lasts(bench: Bench) -> None:
+    bench.command(TellPhone(PHONE, "3", "示闲 排队3"))
+    heard = listen(bench, 3)
+    (asked,) = (signal for signal in bench.said() if isinstance(signal, OnHookData))
+    lasts = np.flatnonzero(heard != ALAW_SILENCE)[-1] / 8
+
+    assert asked.channel == PHONE
+    assert lasts + 200 <= asked.milliseconds <= lasts + 700
 
 
 def test_a_phone_that_is_rung_for_nobody_known_is_told_nothing(bench: Bench) -> None:

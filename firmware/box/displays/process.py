@@ -91,6 +91,8 @@ class DisplayProcess:
             self._state = None
             self._show()
             for screen in self._screens.values():
+                screen.finish()
+            for screen in self._screens.values():
                 screen.stop()
             self._drop("the display process ends")
             os.close(self._signal)

@@ -69,11 +69,15 @@ class Screen:
             self._wanted = tuple(rows)
             self._wake.notify()
 
-    def stop(self) -> None:
-        """Show what was given last, then end."""
+    def finish(self) -> None:
+        """Show what was given last, then end; `stop` waits for it."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
+
+    def stop(self) -> None:
+        """The same, and wait until it is so. A display that hangs is left behind, and ends with the process."""
+        self.finish()
         self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
