@@ -20,6 +20,8 @@ ANALOGUE_TRUNKS = 2
 AGENT_NAMES = ("王秀英", "李建国", "张晓梅", "刘志强", "陈丽华", "杨海涛", "赵雪莲", "周文斌")
 """Agents 801 to 808. The simulator plays 801 to 804; 805 to 808 are free for persons at the page."""
 
+AGENT_ANNOUNCEMENT = ["word:工号", "say:agent", "word:为您服务"]
+
 
 def generated_password() -> str:
     """Four groups of four letters and digits, 92 bits: for first passwords, which a person copies once."""
@@ -71,6 +73,7 @@ def demonstration_documents(administrator_password: str, analogue_trunks: int = 
                 "music": "music:waiting",
                 "offer_seconds": 15.0,
                 "wrap_up_seconds": 10.0,
+                "agent_announcement": AGENT_ANNOUNCEMENT,
             },
             {
                 "queue": "consult",
@@ -78,6 +81,7 @@ def demonstration_documents(administrator_password: str, analogue_trunks: int = 
                 "music": "music:waiting",
                 "offer_seconds": 15.0,
                 "wrap_up_seconds": 10.0,
+                "agent_announcement": AGENT_ANNOUNCEMENT,
             },
             {
                 "queue": "complaint",
@@ -85,6 +89,7 @@ def demonstration_documents(administrator_password: str, analogue_trunks: int = 
                 "music": "music:waiting",
                 "offer_seconds": 15.0,
                 "wrap_up_seconds": 20.0,
+                "agent_announcement": AGENT_ANNOUNCEMENT,
             },
         ],
         "agents": [

@@ -21,6 +21,8 @@ from firmware.ivr import flow
 from firmware.ivr.announcements import expand
 from firmware.lines.messages import AnswerLeg, DigitReceived, IncomingCall, LegAnswered, Play, PlayEnded
 
+ANNOUNCING = (ContactState.ANNOUNCED, ContactState.MENU)
+
 
 class Arrival:
     """From the first sign of a call until the contact waits for a person."""
@@ -91,7 +93,7 @@ class Arrival:
     def play_ended(self, event: PlayEnded, leg: Leg, now: Stamp) -> None:
         """Greeting or prompt reached its last sample: on with the service."""
         contact = self._office.contacts.get(leg.contact)
-        if contact is None or contact.play != event.play:
+        if contact is None or contact.state not in ANNOUNCING or contact.play != event.play:
             return
         contact.play = ""
         if contact.state is ContactState.ANNOUNCED:
@@ -106,7 +108,7 @@ class Arrival:
             return
         if contact.state is ContactState.ANNOUNCED:
             contact.menu = self._office.menus.get(self._office.service_of(contact).menu)
-        if contact.menu is not None and contact.state in (ContactState.ANNOUNCED, ContactState.MENU):
+        if contact.menu is not None and contact.state in ANNOUNCING:
             self._keeper.emit(EventName.DIGIT, contact, event.at, leg=leg.number, digit=event.digit)
             self._go(contact, flow.on_digit(_menu(contact), event.digit, contact.attempts), event.at, now)
 

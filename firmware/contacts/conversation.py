@@ -1,4 +1,5 @@
-"""Agent and citizen on the line: joined, held, retrieved, and the end from either side. The record is complete then."""
+"""Agent and citizen on the line: the agent's number is told, both are joined, held, retrieved, and the end from either
+side. The record is complete then."""
 
 from __future__ import annotations
 
@@ -11,8 +12,10 @@ from firmware.contacts.ledger import Ledger, moment
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
 from firmware.core.clock import Stamp
-from firmware.lines.messages import ClearLeg, Hear, Join, LegAnswered, LegCleared
+from firmware.ivr.announcements import Values, expand
+from firmware.lines.messages import ClearLeg, Hear, Join, LegAnswered, LegCleared, Play, PlayEnded
 
+SPEECH_OPENS = ("tone:connected",)
 CONNECTED = (ContactState.TALKING, ContactState.HELD)
 
 
@@ -33,7 +36,8 @@ class Conversation:
             self.connect(contact, event.at, event.sample)
 
     def connect(self, contact: Contact, at: Stamp, sample: int | None = None) -> None:
-        """The agent answered: both hear each other from the next tick on."""
+        """The agent answered: the citizen hears the agent's number where the queue says so, then both hear each
+        other."""
         agent = self._office.agents[contact.agent]
         citizen, leg = self._office.legs[contact.citizen_leg], self._office.legs[contact.agent_leg]
         leg.answered = True
@@ -50,7 +54,33 @@ class Conversation:
             self._office.touch(one)
         self._agents.set_state(agent, AgentState.TALKING, at)
         self._keeper.emit(EventName.ESTABLISHED, contact, at, leg=leg.number)
+        contact.play = f"agent-{leg.number}" if self._announcement(contact) else ""
+        self.order_connection(contact)
+
+    def _announcement(self, contact: Contact) -> tuple[str, ...]:
+        queue = self._office.queues.get(contact.queue)
+        return expand(queue.agent_announcement, Values(agent=contact.agent)) if queue is not None else ()
+
+    def order_connection(self, contact: Contact) -> None:
+        """What both hear now: the citizen the agent's number 报工号 and the agent silence, or each other. Harmless when
+        given again."""
+        if not contact.play:
+            self.order_speech(contact)
+            return
+        citizen, leg = self._office.legs[contact.citizen_leg], self._office.legs[contact.agent_leg]
+        self._keeper.order(Join((Hear(leg.gateway_leg, ()),)))
+        self._keeper.order(Play(citizen.gateway_leg, contact.play, self._announcement(contact)))
+
+    def play_ended(self, event: PlayEnded, leg: Leg) -> None:
+        """The agent's number has been told: a short tone tells the agent that the citizen hears from now on."""
+        contact = self._office.contacts.get(leg.contact)
+        if contact is None or contact.state is not ContactState.TALKING or contact.play != event.play:
+            return
+        contact.play = ""
+        self._office.touch(contact)
         self.order_speech(contact)
+        agent_leg = self._office.legs[contact.agent_leg].gateway_leg
+        self._keeper.order(Play(agent_leg, f"{event.play}-open", SPEECH_OPENS))
 
     def order_speech(self, contact: Contact) -> None:
         """Join the two parties. Harmless when given again."""
@@ -77,6 +107,7 @@ class Conversation:
     ) -> None:
         if contact.state is not left:
             raise Refused("not_possible_now")
+        contact.play = ""
         self._keeper.set_state(contact, entered, at)
         for number in (contact.citizen_leg, contact.agent_leg):
             leg = self._office.legs[number]
@@ -146,6 +177,7 @@ class Conversation:
         agent = self._office.agents[contact.agent]
         queue = self._office.queues.get(contact.queue)
         leg_number = contact.agent_leg
+        contact.play = ""
         self._keeper.drop_agent_leg(contact, at, cause, by, keep=True)
         if cause is Cause.FAILURE:
             agent.pending_reason = agent.pending_reason or "phone_failed"

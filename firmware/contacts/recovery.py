@@ -94,7 +94,7 @@ class Recovery:
                     self._offering.order_wait(contact)
                     self._offering.order_alert(contact)
                 case ContactState.TALKING:
-                    self._conversation.order_speech(contact)
+                    self._conversation.order_connection(contact)
                 case ContactState.HELD:
                     self._conversation.order_hold(contact)
                 case ContactState.ENDING:

@@ -182,6 +182,7 @@ class CallServer:
                     self._conversation.answered(event, leg)
             case PlayEnded() if leg is not None:
                 self._arrival.play_ended(event, leg, now)
+                self._conversation.play_ended(event, leg)
             case DigitReceived() if leg is not None:
                 self._arrival.digit(event, leg, now)
             case LegCleared():

@@ -342,6 +342,9 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     offer_seconds: Seconds = 15.0
     """How long an agent's phone rings before the contact goes back to the head of the queue."""
     wrap_up_seconds: Annotated[float, Meta(ge=0, le=86400, description="seconds, 0 to a day")] = 10.0
+    agent_announcement: tuple[Sound, ...] = ()
+    """报工号: what the citizen hears when an agent has answered, before the two are joined, e.g. `word:工号`,
+    `say:agent`, `word:为您服务`; the agent hears a short tone at its end. Empty: nothing."""
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
-from boards.base import BLOCK
+from boards.base import ALAW_SILENCE, BLOCK
 from firmware.box.callserver import speaker
 from firmware.box.commands.virtual_box import VirtualBox
 from firmware.box.demonstration import demonstration_documents
@@ -20,7 +21,10 @@ from firmware.ivr.announcements import Values, expand
 from firmware.media.codec import Alaw
 from firmware.media.espeak import VOICES, SpeechError, speak
 from firmware.media.sounds import SoundStore
-from firmware.simulator.scenario import Citizen, HangUp, Scenario, Wait
+from firmware.records.database import open_for_reading
+from firmware.records.tables import recordings
+from firmware.simulator.pattern import verify_pattern
+from firmware.simulator.scenario import Citizen, HangUp, Phone, Scenario, Talk, Wait
 from firmware.tones.plan import load_plan
 
 STORE = SoundStore.load(load_plan().samples())
@@ -113,3 +117,61 @@ def test_a_prompt_that_is_not_there_is_said_and_the_caller_hears_something(
 
     assert place_of(sounds_like("prompt:wait", "word:工号"), heard) >= 0
     assert "there is no sound prompt:lost" in caplog.text
+
+
+# ---- the agent's number ----------------------------------------------------------------------------------------------
+
+CITIZEN, AGENT = 1001, 1
+"""Speaker numbers: the first citizen of a scenario, the phone at FXS-1."""
+AGENT_PHONE = Phone(extension="FXS-1", behaviour="manned", agent="801", seat="1", says="pattern", answer_seconds=2.0)
+TALKS = Scenario(
+    citizens=(citizen(Wait(until="answered"), Talk(pattern=True), Wait(until="agent"), Wait(seconds=8.0), HangUp()),),
+    phones=(AGENT_PHONE,),
+)
+
+
+def test_the_number_comes_before_the_conversation_and_only_the_citizen_hears_it(tmp_path: Path) -> None:
+    box, (outside,) = run(tmp_path, lambda documents: None, TALKS)
+    inside = np.frombuffer(box.world.phones[0].journal.take(0)[1], np.uint8)
+
+    number = sounds_like("word:工号", "say:agent", "word:为您服务", values=Values(agent="801"))
+    begins = place_of(number, outside) - BLOCK
+    assert begins >= 0
+    agent = verify_pattern(outside, AGENT)
+    assert agent.exactly_once
+    gap = agent.runs[0].position - (begins + number.size)
+    assert 0 <= gap <= 3 * BLOCK, f"the agent is heard {gap} samples after the number"
+
+    tone = STORE.samples("tone:connected")
+    rings = place_of(tone, inside)
+    assert rings >= 0, "the agent hears a tone when speech begins"
+    assert set(inside[rings - number.size : rings - 2 * BLOCK].tolist()) == {ALAW_SILENCE}
+    citizen_heard = verify_pattern(inside, CITIZEN)
+    assert citizen_heard.exactly_once
+    assert citizen_heard.runs[0].position > rings
+    assert place_of(number[: 4 * BLOCK], inside) < 0
+
+
+def test_the_recording_has_the_number_as_the_citizen_heard_it(tmp_path: Path) -> None:
+    run(tmp_path, lambda documents: None, TALKS)
+
+    engine = open_for_reading(tmp_path / "data" / "calls.db")
+    with engine.connect() as connection:
+        (recording,) = connection.execute(select(recordings)).mappings().all()
+    engine.dispose()
+    file = np.fromfile(tmp_path / "data" / "recordings" / recording["file"], np.uint8)
+    tracks = file[int.from_bytes(file[4:8].tobytes(), "big") :].reshape(-1, 2)
+    number = sounds_like("word:工号", "say:agent", "word:为您服务", values=Values(agent="801"))
+    assert place_of(number, np.ascontiguousarray(tracks[:, 1])) >= 0
+    assert place_of(number, np.ascontiguousarray(tracks[:, 0])) < 0
+
+
+def test_a_queue_may_be_set_to_tell_no_number(tmp_path: Path) -> None:
+    def change(documents: Documents) -> None:
+        for queue in documents["queues"]:
+            queue["agent_announcement"] = []
+
+    _, (outside,) = run(tmp_path, change, TALKS)
+
+    assert place_of(STORE.samples("word:工号"), outside) < 0
+    assert verify_pattern(outside, AGENT).exactly_once

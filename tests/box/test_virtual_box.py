@@ -34,7 +34,7 @@ MENU_CALL = citizen(
     Dial(digits="2"),
     Wait(until="agent"),
     Talk(pattern=True),
-    Wait(seconds=10.0),
+    Wait(seconds=13.0),  # of which the agent's number is told for three
     HangUp(),
 )
 

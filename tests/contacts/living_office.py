@@ -18,6 +18,8 @@ from firmware.contacts.effects import Effects, RowInsert, RowUpdate
 from firmware.contacts.server import CallServer
 from firmware.core import schemas
 from firmware.core.clock import MICROSECONDS, Stamp, VirtualClock
+from firmware.ivr.announcements import PHRASES
+from firmware.ivr.spoken_mandarin import WORDS
 from firmware.lines.gateway import Gateway
 from firmware.lines.messages import AnyLineCommand, AnyLineEvent, BlockChannel, Resume, Snapshot
 from firmware.media.sounds import SoundStore
@@ -32,9 +34,12 @@ PLACES = (
     *(ChannelPlace(ChannelKind.EXTENSION, f"FXS-{number - 2}") for number in PHONES),
 )
 BLOCK_US = 10_000
-TONES = ("tone:busy", "tone:congestion", "tone:dial", "tone:zip")
+TONES = ("tone:busy", "tone:congestion", "tone:connected", "tone:dial", "tone:zip")
+SPOKEN = tuple(f"word:{word}" for word in (*WORDS, *PHRASES))
 SOUNDS = SoundStore(
-    dict.fromkeys(("prompt:welcome", "prompt:menu", "music:waiting", *TONES), np.arange(1, 8001).astype(np.uint8))
+    dict.fromkeys(
+        ("prompt:welcome", "prompt:menu", "music:waiting", *TONES, *SPOKEN), np.arange(1, 8001).astype(np.uint8)
+    )
 )
 
 

@@ -27,7 +27,14 @@ from tests.contacts.scripted_lines import office_configuration
 AGENTS = ("801", "802", "803")
 SEATS = ("1", "2", "3")
 
-FULL = office_configuration()
+ANNOUNCED = ("word:工号", "say:agent", "word:为您服务")
+FULL = msgspec.structs.replace(
+    office_configuration(),
+    queues=tuple(
+        msgspec.structs.replace(one, agent_announcement=ANNOUNCED if one.queue == "general" else ())
+        for one in office_configuration().queues
+    ),
+)
 
 
 def _without_queue(queue: str) -> schemas.Configuration:
@@ -226,7 +233,13 @@ def _check_hearing(memory: Office, legs: dict[str, LegState]) -> None:
         match contact.state:
             case ContactState.TALKING:
                 agent = memory.legs[contact.agent_leg].gateway_leg
-                joined |= {citizen: (agent,), agent: (citizen,)}
+                if contact.play:
+                    assert legs[citizen].play == contact.play, contact
+                elif legs[agent].play.endswith("-open"):
+                    joined[citizen] = (agent,)
+                    assert legs[agent].hearing == (citizen,), "it hears the citizen after its tone"
+                else:
+                    joined |= {citizen: (agent,), agent: (citizen,)}
             case ContactState.QUEUED | ContactState.OFFERED:
                 assert legs[citizen].play == "queue", contact
             case ContactState.HELD:
