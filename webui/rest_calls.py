@@ -10,8 +10,10 @@ import bottle
 from sqlalchemy import Connection
 
 from firmware.records import queries
+from firmware.records.derivative import DerivativeError
+from firmware.records.playing import wav_chunks, wav_length
 from firmware.records.queries import CallFilter, CallRow
-from firmware.records.recording import RecordingError, wav_chunks, wav_length
+from firmware.records.recording import RecordingError
 from webui import replies
 from webui.access import Caller
 from webui.endpoints import Ask, Endpoint, Parameter, encode, whole_number
@@ -156,7 +158,7 @@ def recording(ask: Ask, id: int) -> bottle.HTTPResponse:
         part = _range(ask.environ.get("HTTP_RANGE", ""), length)
         first, last = part or (0, length - 1)
         pieces = _first_piece_now(wav_chunks(path, length, first, last + 1))
-    except (OSError, RecordingError) as error:
+    except (OSError, RecordingError, DerivativeError) as error:
         raise Refusal("recording_failed", str(error)) from error
     headers = {
         "Content-Type": "audio/wav",

@@ -50,6 +50,12 @@ def _verify_recordings(options: argparse.Namespace) -> int:
     return verify_recordings(options)
 
 
+def _recordings(options: argparse.Namespace) -> int:
+    from firmware.box.commands.recordings import recordings
+
+    return recordings(options)
+
+
 def _status(options: argparse.Namespace) -> int:
     from firmware.box.commands.doctor_data import status
 
@@ -166,6 +172,19 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="one JSON object")
     one.add_argument("--anchor", metavar="NUMBER:HASH", help="a link that was noted elsewhere and must be there")
     one.set_defaults(run=_verify_recordings)
+
+    decisions = commands.add_parser("recordings", help="legal hold and deletion of recordings").add_subparsers(
+        dest="decision", required=True, metavar="DECISION"
+    )
+    for name, text in (
+        ("hold", "keep them whatever their age and whatever room is needed"),
+        ("release", "end a hold"),
+        ("delete", "remove their files; their records and the chain stay"),
+    ):
+        one = decisions.add_parser(name, parents=[data], help=text)
+        one.add_argument("numbers", nargs="+", type=int, metavar="NUMBER", help="number of a recording")
+        one.add_argument("--reason", required=True, help="why; it is kept in the chain of recordings")
+        one.set_defaults(run=_recordings)
 
     one = commands.add_parser("status", parents=[data], help="which processes of the box run")
     one.set_defaults(run=_status)

@@ -257,6 +257,33 @@ class ReportDisplay(msgspec.Struct, tag="report_display", frozen=True):
     remedy: str = ""
 
 
+class DeleteRecording(msgspec.Struct, tag="delete_recording", frozen=True):
+    """Remove its files; row and links stay. `raw_only`: a compressed copy of it is kept. Refused on legal hold.
+
+    When the reply says done the deletion is on disk, and the archive removes the files.
+    """
+
+    recording: Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
+    reason: str
+    raw_only: bool = False
+
+
+class HoldRecording(msgspec.Struct, tag="hold_recording", frozen=True):
+    """Legal hold: keep it whatever its age and whatever room is needed; or no longer."""
+
+    recording: Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
+    hold: bool
+    reason: str
+
+
+class KeepCopy(msgspec.Struct, tag="keep_copy", frozen=True):
+    """From the archive: the compressed copy of a recording lies beside it, durable, with that size and hash."""
+
+    recording: Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
+    bytes: Annotated[int, msgspec.Meta(ge=1, le=1 << 48)]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
 AnyRequestBody = (
     SignIn
     | SignOut
@@ -271,6 +298,9 @@ AnyRequestBody = (
     | LearnLine
     | ReloadConfiguration
     | ReportDisplay
+    | DeleteRecording
+    | HoldRecording
+    | KeepCopy
 )
 
 

@@ -15,11 +15,12 @@ from firmware.calls import messages as cti
 from firmware.calls.messages import BoxAlarm, EventName, Reply, Request
 from firmware.calls.model import Contact, ContactState, Party
 from firmware.contacts.agents import Agents, Refused
+from firmware.contacts.archive import ABOUT_RECORDINGS, Archive
 from firmware.contacts.arrival import Arrival
 from firmware.contacts.conversation import CONNECTED, Conversation
 from firmware.contacts.effects import CallerLookup, Effects
-from firmware.contacts.keeper import Keeper, close_message
-from firmware.contacts.ledger import Ledger, moment
+from firmware.contacts.keeper import Keeper
+from firmware.contacts.ledger import Ledger
 from firmware.contacts.lessons import Lessons
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
@@ -48,24 +49,10 @@ from firmware.lines.messages import (
     Snapshot,
     ToneLearnt,
 )
-from firmware.records.chain import LinkKind
-from firmware.records.messages import (
-    FromRecorder,
-    OpenRecording,
-    RecorderSettings,
-    RecordingClosed,
-    Room,
-    RoomChanged,
-    ToRecorder,
-)
+from firmware.records.messages import FromRecorder, ToRecorder
+from firmware.records.stored import StoredRecording
 from firmware.tones.call_progress import LearnedTone
 
-ALARM_OF_ROOM = {
-    Room.LOW: BoxAlarm.DISK_LOW,
-    Room.REFUSING: BoxAlarm.RECORDINGS_REFUSED,
-    Room.STOPPED: BoxAlarm.RECORDINGS_STOPPED,
-}
-ROOM_ALARMS = frozenset(ALARM_OF_ROOM.values())
 CALL_CONTROL = (cti.AnswerCall, cti.HoldCall, cti.RetrieveCall, cti.ReleaseCall, cti.LearnLine)
 """Requests that need the lines."""
 
@@ -85,6 +72,7 @@ class CallServer:
         box = self.office.box
         self._ledger = Ledger(last_numbers, box.machine_boot)
         self._agents = Agents(self.office, self._ledger)
+        self.archive = Archive(self.office, self._ledger)
         keeper = Keeper(self.office, self._ledger)
         self._telling = Telling(self.office, self._ledger)
         self._offering = Offering(self.office, self._ledger, keeper, self._agents, self._telling)
@@ -99,8 +87,6 @@ class CallServer:
         """Number of the last event that the gateway still owes us after attaching; timers wait for it."""
         self.gateway_connected = False
         self.recorder_connected = False
-        self.alarms: frozenset[BoxAlarm] = frozenset()
-        """What is wrong with the box itself; whoever finds it tells it anew after a restart."""
         if box.machine_boot != machine_boot:
             self._recovery.end_machine_boot(box.last_seen)
             box.machine_boot = self._ledger.machine_boot = machine_boot
@@ -212,51 +198,17 @@ class CallServer:
 
     def handle_recorder(self, message: FromRecorder, now: Stamp) -> Effects:
         """A file was closed, or could not be written, or the disk has more or less room."""
-        if isinstance(message, RoomChanged):
-            return self.set_alarms(
-                ROOM_ALARMS, {ALARM_OF_ROOM[message.room]} if message.room in ALARM_OF_ROOM else set(), now
-            )
-        recording = self.office.recordings.get(message.recording)
-        if recording is None or (isinstance(message, RecordingClosed) and recording.to_sample is None):
-            return Effects()
-        if isinstance(message, RecordingClosed):
-            self._ledger.update(
-                "recordings",
-                message.recording,
-                state="closed",
-                to_sample=recording.from_sample + message.samples,
-                samples=message.samples,
-                missing=message.missing,
-                sha256=message.sha256,
-                **moment("closed", now),
-            )
-            self._ledger.link(LinkKind.CLOSED, message.recording, now, message.sha256)
-            reason = ""
-        else:
-            reason = message.reason
-            state = "failed" if message.final or recording.to_sample is None else "closing"
-            self._ledger.update("recordings", message.recording, state=state, reason=reason)
-            if not message.final or recording.to_sample is None:
-                return self._done(now)
-            self._ledger.link(LinkKind.FAILED, recording.number, now, "", reason=reason[:200])
-        self.office.remove(recording)
-        self._ledger.emit(
-            EventName.RECORDING_CLOSED, now, recording=recording.number, contact=recording.contact, reason=reason
-        )
+        self.archive.handle_recorder(message, now)
         return self._done(now)
 
     def recorder_orders(self, newest: int) -> list[ToRecorder]:
-        """All that a recorder that has just come has to know: its settings, and of recordings up to number `newest`
-        what is open and what waits to be closed."""
-        orders: list[ToRecorder] = [self._recorder_settings()]
-        for number, one in sorted(self.office.recordings.items()):
-            if number > newest:
-                continue
-            if one.to_sample is None:
-                orders.append(OpenRecording(one.number, one.file, one.gateway_boot, one.channel, one.from_sample))
-            else:
-                orders.append(close_message(one))
-        return orders
+        """What a recorder that has just come has to know, of recordings up to number `newest`."""
+        return self.archive.orders(newest)
+
+    def set_alarms(self, among: Set[BoxAlarm], now_on: Set[BoxAlarm], now: Stamp) -> Effects:
+        """Of the alarms `among`, exactly `now_on` are there."""
+        self.archive.set_alarms(among, now_on, now)
+        return self._done(now)
 
     # ---- records ----------------------------------------------------------------------------------------------------
 
@@ -273,23 +225,19 @@ class CallServer:
             self.office.touch(asked)
         return self._done(now)
 
-    def _recorder_settings(self) -> RecorderSettings:
-        return RecorderSettings(self.office.configuration.box.recordings.reserve_mb << 20)
-
-    def set_alarms(self, among: frozenset[BoxAlarm], now_on: Set[BoxAlarm], now: Stamp) -> Effects:
-        """Of the alarms `among`, exactly `now_on` are there."""
-        alarms = self.alarms - among | now_on
-        if alarms != self.alarms:
-            self.alarms = alarms
-            self._ledger.emit(EventName.ALARMS_CHANGED, now, reason=" ".join(sorted(alarms)))
-        return self._done(now)
-
     # ---- requests ---------------------------------------------------------------------------------------------------
 
-    def handle_request(self, client: int, request: Request, now: Stamp) -> Effects:
-        """A page, a program or the command line asks for something. Always answered, with an error code if refused."""
+    def handle_request(
+        self, client: int, request: Request, now: Stamp, recording: StoredRecording | None = None
+    ) -> Effects:
+        """A page, a program or the command line asks for something. Always answered, with an error code if refused.
+        `recording`: what is stored of the one that a request of ABOUT_RECORDINGS names."""
         try:
-            self._request(client, request, now)
+            if isinstance(request.body, ABOUT_RECORDINGS):
+                self.archive.handle(request.body, recording, request.by, now)
+                self._answer(client, request, now)
+            else:
+                self._request(client, request, now)
         except Refused as refused:
             self._answer(client, request, now, error=refused.code)
         self._match(now)
@@ -306,7 +254,7 @@ class CallServer:
                     now,
                     gateway_connected=self.gateway_connected,
                     recorder_connected=self.recorder_connected,
-                    alarms=self.alarms,
+                    alarms=self.archive.alarms,
                 )
                 self._ledger.effects.replies.append((client, Reply(request.id, state=state)))
                 return
@@ -359,7 +307,7 @@ class CallServer:
         self.office.configure(configuration)
         self._ledger.effects.orders.append(line_settings(configuration))
         self._ledger.emit(EventName.CONFIGURATION_CHANGED, now)
-        self._ledger.effects.recorder.append(self._recorder_settings())
+        self._ledger.effects.recorder.append(self.archive.settings())
         self._agents.follow_configuration(now)
         self._answer(client, request, now)
         self._match(now)
@@ -372,7 +320,7 @@ class CallServer:
 
     def _answer(self, client: int, request: Request, now: Stamp, error: str = "") -> None:
         body = request.body
-        subject = getattr(body, "agent", "") or getattr(body, "line", "")
+        subject = str(getattr(body, "agent", "") or getattr(body, "line", "") or getattr(body, "recording", ""))
         self._ledger.audit(now, request.by or "unknown", type(body).__name__, subject, error or "done")
         self._ledger.effects.replies.append((client, Reply(request.id, error)))
 

@@ -45,6 +45,11 @@ class BoxPaths:
         return self.data / "calls.db"
 
     @property
+    def disk_reserve(self) -> Path:
+        """Takes up room that the callserver gives to its database when the disk is full."""
+        return self.data / "disk-reserve"
+
+    @property
     def chain_anchor(self) -> Path:
         """The last link of the chain of recordings, noted outside the database."""
         return self.data / "recording-chain.json"

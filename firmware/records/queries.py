@@ -110,10 +110,11 @@ class DayFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _recorded() -> Any:
-    """The first recording of each contact that is an original (a derivative names what it came from)."""
+    """The first recording of each contact of which anything is left; its own file, or a copy of it."""
+    original = func.coalesce(recordings.c.derived_from, recordings.c.number)
     return (
-        select(recordings.c.contact, func.min(recordings.c.number).label("number"))
-        .where(recordings.c.derived_from.is_(None), recordings.c.deleted_utc_us.is_(None))
+        select(recordings.c.contact, func.min(original).label("number"))
+        .where(recordings.c.deleted_utc_us.is_(None))
         .group_by(recordings.c.contact)
         .subquery()
     )
@@ -224,7 +225,8 @@ def segments_of_call(connection: Connection, contact: int) -> Sequence[SegmentRo
 
 
 def recording_of_call(connection: Connection, contact: int) -> RecordingRow | None:
-    """The original recording of a call, also one whose content was deleted; None if there never was one."""
+    """The recording of a call: the original, a copy if only that is left, or what was deleted; None if there never was
+    one."""
     row = connection.execute(
         select(
             recordings.c.number,
@@ -235,8 +237,8 @@ def recording_of_call(connection: Connection, contact: int) -> RecordingRow | No
             recordings.c.missing,
             recordings.c.deleted_utc_us.is_not(None).label("deleted"),
         )
-        .where(recordings.c.contact == contact, recordings.c.derived_from.is_(None))
-        .order_by(recordings.c.deleted_utc_us.is_not(None), recordings.c.number)
+        .where(recordings.c.contact == contact)
+        .order_by(recordings.c.deleted_utc_us.is_not(None), recordings.c.derived_from.is_not(None), recordings.c.number)
         .limit(1)
     ).one_or_none()
     return RecordingRow(**row._mapping) if row is not None else None

@@ -1,4 +1,4 @@
-"""A recording as a file, and as what a browser plays. Not what is recorded when: that is `recorder.py`.
+"""A recording as a file. What is recorded when is `recorder.py`, how it is played `playing.py`.
 
 The file is a Sun/NeXT `.au`: two channels of 8-bit A-law at 8000 Hz (encoding 27), left what the citizen said, right
 what the citizen heard. Its data size is given as unknown (0xffffffff), so it is a valid file at every moment, however
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.media.codec import DECODE, SAMPLE_RATE
+from firmware.media.codec import SAMPLE_RATE
 
 TRACKS = 2
 _MAGIC = b".snd"
@@ -30,10 +30,6 @@ HEADER_SIZE = _FIXED.size + _ANNOTATION.size
 """Bytes before the audio."""
 _MISSING = re.compile(rb"missing (\d{10}) at (\d{10}), (\d{10}) at (\d{10})\0")
 
-_WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-_WAV_FRAME = TRACKS * 2
-_PCM = DECODE.astype("<i2")
-"""16-bit sample of each A-law code."""
 _PIECE = 1 << 16
 """Samples that are read at once."""
 
@@ -181,49 +177,15 @@ def content_of(path: Path) -> tuple[int, int, str]:
         os.close(descriptor)
 
 
+def alaw_chunks(path: Path, piece: int = _PIECE, start: int = 0) -> Iterator[NDArray[np.uint8]]:
+    """The A-law [n, 2] of a recording from a sample on, in pieces. Raises OSError, RecordingError."""
+    with path.open("rb") as file:
+        _missing_in(file.read(HEADER_SIZE), 0, path.name)
+        file.seek(HEADER_SIZE + start * TRACKS)
+        while len(codes := file.read(piece * TRACKS)) >= TRACKS:
+            yield np.frombuffer(codes, np.uint8, len(codes) // TRACKS * TRACKS).reshape(-1, TRACKS)
+
+
 def samples_in(path: Path) -> int:
     """Samples of each track in a recording, finished or not. Raises OSError."""
     return _samples(path.stat().st_size)
-
-
-def wav_length(path: Path) -> int:
-    """Bytes that `wav_chunks` gives for this recording now. Raises OSError."""
-    return _WAV_HEADER.size + samples_in(path) * _WAV_FRAME
-
-
-def wav_chunks(path: Path, length: int | None = None, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-    """The recording as a WAV file of two channels and 16 bits, which every browser plays, in pieces.
-
-    `length` is what `wav_length` said: a recording that has grown since is given up to there. `start` and `stop` are
-    byte positions in that WAV file, for a request of a range. Raises OSError, and RecordingError for another file; both
-    come with the first piece at the latest.
-    """
-    with path.open("rb") as file:
-        if length is None:
-            length = wav_length(path)
-        _missing_in(file.read(HEADER_SIZE), 0, path.name)
-        samples = (length - _WAV_HEADER.size) // _WAV_FRAME
-        stop = length if stop is None else min(stop, length)
-        header = _wav_header(samples)[start:stop]
-        if header:
-            yield header
-        start, stop = max(0, start - _WAV_HEADER.size), stop - _WAV_HEADER.size
-        file.seek(HEADER_SIZE + start // _WAV_FRAME * TRACKS)
-        offset = start % _WAV_FRAME
-        while start < stop:
-            wanted = min(_PIECE, -(-(stop - start + offset) // _WAV_FRAME))
-            codes = np.frombuffer(file.read(wanted * TRACKS), np.uint8)
-            if not len(codes):
-                return  # it was cut while it was read
-            piece = _PCM[codes].tobytes()[offset : offset + stop - start]
-            yield piece
-            start += len(piece)
-            offset = 0
-
-
-def _wav_header(samples: int) -> bytes:
-    """RIFF header of 16-bit PCM, two channels (format tag 1)."""
-    data = samples * _WAV_FRAME
-    riff = (b"RIFF", _WAV_HEADER.size - 8 + data, b"WAVE")
-    form = (b"fmt ", 16, 1, TRACKS, SAMPLE_RATE, SAMPLE_RATE * _WAV_FRAME, _WAV_FRAME, 16)
-    return _WAV_HEADER.pack(*riff, *form, b"data", data)

@@ -8,19 +8,26 @@ log does with care; and cutting off links that no anchor names yet (the anchor i
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from sqlalchemy import Connection, Engine, Row, func, select
 
+from firmware.media.codec import SAMPLE_RATE
 from firmware.records.chain import BEFORE_THE_FIRST, Anchor, LinkKind, fits, link_hash, read_anchor, row_hash
-from firmware.records.recording import RecordingError, content_of
+from firmware.records.derivative import DerivativeError, copied_alaw, file_sha256
+from firmware.records.recording import HEADER_SIZE, TRACKS, RecordingError, alaw_chunks, content_of
 from firmware.records.tables import recording_chain, recordings
 
 LINKS_AT_ONCE = 200
 """Links that are read with one look at the database; files are read in between, with no transaction open."""
+
+PIECE = 10 * SAMPLE_RATE
+"""Samples that are compared at once."""
 
 _COMPLETE = (LinkKind.CLOSED, LinkKind.ADOPTED)
 
@@ -29,8 +36,8 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is not as it was. 0 and empty where there is nothing to say."""
 
     what: str
-    """`link_missing`, `link_changed`, `row_missing`, `row_changed`, `file_missing`, `audio_changed`, `file_damaged`,
-    `deleted_without_link`, `no_link`, `anchor_missing`, `anchor_damaged`."""
+    """`link_missing`, `link_changed`, `row_missing`, `row_changed`, `file_missing`, `audio_changed`, `copy_changed`,
+    `file_damaged`, `deleted_without_link`, `no_link`, `anchor_missing`, `anchor_damaged`."""
     link: int = 0
     recording: int = 0
     file: str = ""
@@ -49,6 +56,10 @@ class Verified(msgspec.Struct, kw_only=True):
     links: int = 0
     recordings: int = 0
     """Whose audio was read and is what it was when they were closed."""
+    copies: int = 0
+    """Compressed copies that are what they were when they were made."""
+    derivative_only: int = 0
+    """Recordings whose raw file was removed by rule: the samples of the copy give the hash of the raw audio."""
     deleted: int = 0
     failed: int = 0
     """Ended and never complete: what the disk took of them is not chained."""
@@ -130,32 +141,77 @@ class Verification:
         return row, None
 
     def _judge_audio(self, box_id: str, link: Row[Any], row: Row[Any]) -> Iterator[Broken]:
-        """The file of a complete recording."""
+        """The file of a complete recording, or of a copy."""
         place: dict[str, Any] = {"link": link.number, "recording": link.recording, "file": row.file}
         if row.deleted_utc_us is not None:
             if not self._deletion_is_linked(box_id, link.recording):
                 yield Broken(what="deleted_without_link", **place)
             return
         try:
-            samples, missing, digest = content_of(self._folder / row.file)
+            wrong = self._wrong_copy(box_id, link, row) if row.derived_from else self._wrong_audio(link, row)
         except FileNotFoundError:
             with self._engine.connect() as connection:  # it may have been deleted while others were read
                 again = _recording(connection, box_id, link.recording)
             if again is None or again.deleted_utc_us is None or not self._deletion_is_linked(box_id, link.recording):
                 yield Broken(what="file_missing", **place)
-            return
-        except (OSError, RecordingError) as error:
+        except (OSError, RecordingError, DerivativeError) as error:
             yield Broken(what="file_damaged", detail=str(error), **place)
-            return
-        if samples != row.samples:
-            detail = f"{samples} samples, {row.samples} when it was closed"
-            yield Broken(what="audio_changed", detail=detail, **place)
-        elif digest != link.audio_sha256:
-            yield Broken(what="audio_changed", detail="not the audio that was recorded", **place)
-        elif missing != row.missing:
-            yield Broken(what="file_damaged", detail="its header tells another loss than there was", **place)
         else:
-            self.so_far.recordings += 1
+            if wrong is not None:
+                yield Broken(what=wrong[0], detail=wrong[1], **place)
+
+    def _wrong_audio(self, link: Row[Any], row: Row[Any]) -> tuple[str, str] | None:
+        """What is wrong with a raw recording."""
+        path = self._folder / row.file
+        samples, missing, digest = content_of(path)
+        if samples != row.samples:
+            return "audio_changed", f"{samples} samples, {row.samples} when it was closed"
+        if digest != link.audio_sha256:
+            return "audio_changed", "not the audio that was recorded" + self._where_changed(link, path)
+        if missing != row.missing:
+            return "file_damaged", "its header tells another loss than there was"
+        self.so_far.recordings += 1
+        return None
+
+    def _where_changed(self, link: Row[Any], path: Path) -> str:
+        """Which byte differs from the copy, if there is a good one."""
+        with self._engine.connect() as connection:
+            query = select(recordings.c.file).where(
+                recordings.c.derived_from == link.recording,
+                recordings.c.box_id == link.box_id,
+                recordings.c.deleted_utc_us.is_(None),
+            )
+            copy = connection.execute(query).scalars().first()
+        if copy is None:
+            return ""
+        try:
+            position = 0
+            for ours, theirs in zip(alaw_chunks(path, PIECE), copied_alaw(self._folder / copy, 0, PIECE), strict=False):
+                if len(differing := np.flatnonzero(ours.ravel() != theirs.ravel())):
+                    at = position + int(differing[0])
+                    return f"; its copy differs from byte {HEADER_SIZE + at} on ({at / TRACKS / SAMPLE_RATE:.3f} s)"
+                position += ours.size
+        except (OSError, RecordingError, DerivativeError):
+            pass
+        return ""
+
+    def _wrong_copy(self, box_id: str, link: Row[Any], row: Row[Any]) -> tuple[str, str] | None:
+        """What is wrong with a compressed copy; one that is all that is left must give the hash of the raw audio."""
+        path = self._folder / row.file
+        if file_sha256(path) != link.audio_sha256:
+            return "copy_changed", "not the copy that was made"
+        self.so_far.copies += 1
+        with self._engine.connect() as connection:
+            original = _recording(connection, box_id, row.derived_from)
+        if original is None or original.deleted_utc_us is None:
+            return None
+        digest = hashlib.sha256()
+        for codes in copied_alaw(path):
+            digest.update(codes.tobytes())
+        if digest.hexdigest() != original.sha256:
+            return "copy_changed", f"its samples are not those of recording {row.derived_from}"
+        self.so_far.derivative_only += 1
+        return None
 
     def _deletion_is_linked(self, box_id: str, recording: int) -> bool:
         with self._engine.connect() as connection:

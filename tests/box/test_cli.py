@@ -255,6 +255,7 @@ def test_the_processes_of_a_box(county: BoxPaths) -> None:
         "gateway": (),
         "callserver": (),
         "recorder": (),
+        "archive": (),
         "web": ("--port", "8080"),
         "simulator": (),
         "sip": ("--port", "15060"),
@@ -269,7 +270,7 @@ def test_the_simulator_gets_its_options(county: BoxPaths, tmp_path: Path) -> Non
 
 def test_boards_that_are_not_in_the_configuration_need_no_process(county: BoxPaths) -> None:
     save_documents(county, "boards", [{"board": "sim", "kind": "sim", "enabled": False}])
-    assert set(up_plans(county)) == {"gateway", "callserver", "recorder", "web"}
+    assert set(up_plans(county)) == {"gateway", "callserver", "recorder", "archive", "web"}
 
 
 def test_each_isdn_span_has_a_worker_of_its_own_and_spans_with_line_bits_need_none(county: BoxPaths) -> None:

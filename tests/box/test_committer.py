@@ -5,12 +5,14 @@ from __future__ import annotations
 import select
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from firmware.box.callserver import committer
 from firmware.box.callserver.committer import Committer
+from firmware.box.callserver.reserve import DiskReserve
 from firmware.contacts.effects import Effects, RowInsert
 
 
@@ -72,6 +74,39 @@ def test_a_full_disk_is_tried_again_and_nothing_is_told_before(monkeypatch: pyte
     assert readable(one)
     assert names(one.finished()) == ["first"]
     assert not one.failing
+    one.stop()
+
+
+def test_a_full_disk_takes_the_room_that_was_kept_for_it(tmp_path: Path) -> None:
+    reserve = DiskReserve(tmp_path / "reserve", size=1 << 20)
+
+    def full_until_given_up() -> None:
+        if reserve.is_there:
+            raise OperationalError("insert", {}, Exception("database or disk is full"))
+
+    disk = Disk()
+    one = Committer(disk, reserve)  # type: ignore[arg-type]
+    assert reserve.is_there and not one.on_reserve
+    disk.before = full_until_given_up
+    one.add(batch("first"), 0)
+    one.start()
+    assert readable(one)
+    assert names(one.finished()) == ["first"]
+    assert one.on_reserve and not one.failing
+
+    disk.before = lambda: None
+    one._next_take = 0.0
+    one.add(batch("second"), 0)
+    one.start()
+    assert readable(one)
+    assert reserve.is_there and not one.on_reserve
+    one.stop()
+
+
+def test_room_is_kept_only_where_there_is_some(tmp_path: Path) -> None:
+    reserve = DiskReserve(tmp_path / "reserve", size=1 << 60)
+    one = Committer(Disk(), reserve)  # type: ignore[arg-type]
+    assert one.on_reserve and not reserve.is_there
     one.stop()
 
 

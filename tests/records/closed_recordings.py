@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from firmware.box import cli
-from firmware.core.clock import Stamp
 from firmware.core.paths import BoxPaths
 from firmware.records.chain import LinkKind
-from firmware.records.database import open_database
+from firmware.records.database import open_database, open_for_reading
 from firmware.records.journal import Journal
 from firmware.records.recording import RecordingFile
+from firmware.records.tables import SEQUENCED
 
 BOX = "xian-01"
 REGION = "610122"
@@ -63,10 +63,10 @@ class DataFolder:
     def path(self, number: int) -> Path:
         return self.paths.recordings / f"{number}.au"
 
-    def record(self, samples: int = 8000, linked: bool = True) -> int:
+    def record(self, samples: int = 8000, linked: bool = True, at_utc_us: int = 0) -> int:
         """One call with its recording; gives the number of both. Not `linked`: as version 0.1.0 left it."""
         self.calls += 1
-        number, at = self.calls, MORNING + self.calls * 60_000_000
+        number, at = self.calls, at_utc_us or MORNING + self.calls * 60_000_000
         file = RecordingFile.create(self.path(number))
         file.append(np.random.default_rng(number).integers(0, 256, (samples, 2), np.uint8))
         digest = file.sha256()
@@ -150,6 +150,15 @@ class DataFolder:
             connection.execute(text(statement))
         engine.dispose()
 
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """All rows of a table, by number."""
+        engine = open_for_reading(self.paths.calls_database)
+        with engine.connect() as connection:
+            chosen = SEQUENCED[table]
+            found = connection.execute(select(chosen).order_by(chosen.c.number)).mappings().all()
+        engine.dispose()
+        return [dict(row) for row in found]
+
     def change_byte(self, number: int, position: int) -> None:
         with self.path(number).open("r+b") as file:
             file.seek(position)
@@ -164,7 +173,3 @@ class DataFolder:
         capsys.readouterr()
         code = cli.main(["verify-recordings", "--json", "--data", str(self.paths.data), *arguments])
         return code, json.loads(capsys.readouterr().out)
-
-
-def stamp(utc_us: int) -> Stamp:
-    return Stamp(utc_us - MORNING, utc_us)

@@ -193,7 +193,7 @@ def test_it_says_in_words_what_it_found(box: DataFolder, capsys: pytest.CaptureF
     said = capsys.readouterr().out.splitlines()
     expected = "first broken link: audio changed, link 2, recording 2, 2.au: not the audio that was recorded"
     assert said[0] == expected
-    assert said[1].startswith("2 links, 1 recordings as they were, 0 deleted")
+    assert said[1].startswith("2 links, 1 recordings as they were, 0 proven by their copies")
 
 
 def test_a_batch_that_was_not_committed_leaves_no_link(box: DataFolder, verify: Verify) -> None:

@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 from firmware.records import recording as recording_file
-from firmware.records.recording import HEADER_SIZE, RecordingError, RecordingFile, samples_in, wav_chunks, wav_length
+from firmware.records.playing import wav_chunks, wav_length
+from firmware.records.recording import HEADER_SIZE, RecordingError, RecordingFile, samples_in
 
 
 def audio(samples: int, seed: int = 1) -> np.ndarray:

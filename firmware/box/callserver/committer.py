@@ -10,15 +10,18 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 
+from firmware.box.callserver.reserve import DiskReserve
 from firmware.contacts.effects import Effects
 from firmware.records.journal import Journal
 
 GATHER_US = 10_000
 """How long effects may gather before their commit begins: with the commit itself about 20 ms until they are told."""
 RETRY_SECONDS = 1.0
+TAKE_AGAIN_SECONDS = 10.0
 STOP_SECONDS = 5.0
 """How long `stop` waits for a commit that is under way."""
 
@@ -31,8 +34,12 @@ _log = logging.getLogger(__name__)
 class Committer:
     """Owns the journal's thread. `fileno()` becomes readable when a batch is on disk; `finished()` gives it back."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, reserve: DiskReserve | None = None) -> None:
+        """`reserve` is given up when the disk is full."""
         self._journal = journal
+        self._reserve = reserve
+        self.on_reserve = reserve is not None and not reserve.take()
+        """True while no room is kept for what is to be stored."""
         self._gathering = Effects()
         self._gathering_since: int | None = None
         self._written: list[Effects] = []
@@ -40,6 +47,7 @@ class Committer:
         self._stopping = False
         self._wake = threading.Condition()
         self._signal = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._next_take = 0.0
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
         self.failing = False
@@ -121,17 +129,27 @@ class Committer:
                 self._written.append(batch)
             os.eventfd_write(self._signal, 1)
 
+    def _keep_reserve(self) -> None:
+        """Take the reserve again when there is room."""
+        if self._reserve is not None and self.on_reserve and time.monotonic() >= self._next_take:
+            self._next_take = time.monotonic() + TAKE_AGAIN_SECONDS
+            self.on_reserve = not self._reserve.take()
+
     def _store(self, batch: Effects) -> bool:
         """Try until it is on disk; False if the process is to stop before that. Raises what is no fault of the disk."""
         while True:
             try:
                 if batch.must_be_stored:
                     self._journal.commit(batch.rows, batch.live)
+                    self._keep_reserve()
                 self.failing = False
                 return True
             except DEFECTS:
                 raise
             except SQLAlchemyError as error:
+                if "full" in str(error) and self._reserve is not None and self._reserve.give_up():
+                    self.on_reserve, self._next_take = True, time.monotonic() + TAKE_AGAIN_SECONDS
+                    continue
                 if not self.failing:
                     _log.error(
                         "records cannot be stored, calls go on and are kept in memory: %s. "

@@ -21,9 +21,12 @@ from firmware.box.callserver.clients import Clients
 from firmware.box.callserver.committer import Committer
 from firmware.box.callserver.lessons import store_tone
 from firmware.box.callserver.recorder_door import RecorderDoor
+from firmware.box.callserver.reserve import DiskReserve
 from firmware.box.callserver.speaker import Speaker
-from firmware.calls.messages import ReloadConfiguration, Reply, Request, unreasonable
+from firmware.box.callserver.stored_recordings import StoredRecordings
+from firmware.calls.messages import BoxAlarm, ReloadConfiguration, Reply, Request, unreasonable
 from firmware.calls.model import BoxLife
+from firmware.contacts.archive import ABOUT_RECORDINGS
 from firmware.contacts.effects import Effects
 from firmware.contacts.server import CallServer
 from firmware.core.clock import SystemClock, machine_boot_id
@@ -77,8 +80,9 @@ class CallServerProcess:
         )
         numbers = self._journal.last_numbers()
         self._server = CallServer(configuration, machine_boot_id(), numbers, self._journal.live())
-        self._committer = Committer(self._journal)
+        self._committer = Committer(self._journal, DiskReserve(paths.disk_reserve))
         self._callers = Callers(paths.calls_database)
+        self._stored_recordings = StoredRecordings(paths.calls_database)
         language = configuration.box.language
         self._speech = Speech(prompt_texts(language))
         self._speaker = Speaker(paths.spoken_texts, language)
@@ -99,7 +103,7 @@ class CallServerProcess:
 
     def run(self) -> None:
         """Serve until `stop`."""
-        for listener in (self._cti_listener, self._committer, self._callers, self._speaker):
+        for listener in (self._cti_listener, self._committer, self._callers, self._stored_recordings, self._speaker):
             self._selector.register(listener, selectors.EVENT_READ)
         self._callers.ask(self._server.lookups())
         while not self._stopping:
@@ -107,6 +111,7 @@ class CallServerProcess:
             self._show_life()
             for key, _ in self._selector.select(self._patience()):
                 self._serve(key.fileobj)
+            self._watch_reserve()
             if self._clock.now().mono_us >= (self._server.next_deadline() or 1 << 62):
                 self._carry(self._server.advance(self._clock.now()))
             due = self._committer.due()
@@ -115,6 +120,7 @@ class CallServerProcess:
         for effects in self._committer.stop():
             self._tell(effects)
         self._callers.stop()
+        self._stored_recordings.stop()
         self._speaker.stop()
 
     def _patience(self) -> float:
@@ -129,6 +135,8 @@ class CallServerProcess:
         if source is self._committer:
             for effects in self._committer.finished():
                 self._tell(effects)
+        elif source is self._stored_recordings:
+            self._about_recordings()
         elif source is self._callers:
             for contact, earlier in self._callers.answers():
                 self._carry(self._server.caller_known(contact, earlier, self._clock.now()))
@@ -213,6 +221,12 @@ class CallServerProcess:
         """Wake up for writing while something waits to be written."""
         self._selector.modify(peer, selectors.EVENT_READ | (selectors.EVENT_WRITE if peer.wants_to_write else 0))
 
+    def _watch_reserve(self) -> None:
+        alarm = BoxAlarm.RECORDS_ON_RESERVE
+        if self._committer.on_reserve is not (alarm in self._server.archive.alarms):
+            now_on = {alarm} if self._committer.on_reserve else set()
+            self._carry(self._server.set_alarms({alarm}, now_on, self._clock.now()))
+
     # ---- recorder ---------------------------------------------------------------------------------------------------
 
     def _hear_recorder(self, source: object) -> None:
@@ -237,8 +251,19 @@ class CallServerProcess:
             self._carry(Effects(replies=[(client, Reply(request.id, "bad_parameter", (wrong,)))]))
         elif isinstance(request.body, ReloadConfiguration):
             self._reload(client, request)
+        elif isinstance(request.body, ABOUT_RECORDINGS):
+            self._stored_recordings.ask(client, request, request.body.recording)
         else:
             self._carry(self._server.handle_request(client, request, now))
+
+    def _about_recordings(self) -> None:
+        """What requests are about has been read."""
+        for found in self._stored_recordings.answers():
+            if found.readable:
+                now = self._clock.now()
+                self._carry(self._server.handle_request(found.client, found.request, now, found.recording))
+            else:
+                self._carry(Effects(replies=[(found.client, Reply(found.request.id, "not_possible_now"))]))
 
     def _reload(self, client: int, request: Request) -> None:
         """Files that are wrong are refused as a whole; what is in force stays."""

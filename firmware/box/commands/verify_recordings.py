@@ -56,8 +56,9 @@ def verify_recordings(options: argparse.Namespace) -> int:
     if count > MOST_NAMED:
         print(f"… and {count - MOST_NAMED} more")
     print(
-        f"{seen.links} links, {seen.recordings} recordings as they were, {seen.deleted} deleted, {seen.failed} never "
-        f"complete, {seen.adopted} from before there was a chain"
+        f"{seen.links} links, {seen.recordings} recordings as they were, {seen.derivative_only} proven by their copies "
+        f"(derivative only), {seen.deleted} files deleted, {seen.failed} never complete, {seen.adopted} from before "
+        "there was a chain"
     )
     if seen.last_link:
         print(f"last link {seen.last_link}:{seen.last_hash} (note it elsewhere; --anchor checks it)")

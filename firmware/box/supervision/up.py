@@ -104,6 +104,7 @@ def plans(options: argparse.Namespace, paths: BoxPaths, configuration: Configura
         plan("gateway"),
         plan("callserver", stop_stage=1),
         plan("recorder", stop_stage=1),
+        plan("archive"),
         plan("web", "--port", str(web), port=web),
     ]
     if "sim" in kinds and not options.no_simulator:

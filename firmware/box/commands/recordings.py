@@ -1,0 +1,39 @@
+"""`linebox recordings hold | release | delete`: what a person decides about recordings. The callserver does it."""
+
+from __future__ import annotations
+
+import argparse
+
+from firmware.box.commands.cti_request import ask
+from firmware.calls.messages import LONGEST_TEXT, DeleteRecording, HoldRecording
+from firmware.core.hints import ClearError
+from firmware.core.paths import box_paths
+
+BY = "linebox recordings"
+_REFUSED = {
+    "unknown_recording": ("there is no recording {}", "the number is that of the recording, not of the call"),
+    "on_legal_hold": ("recording {} is on legal hold", "`linebox recordings release` first, if the law allows it"),
+    "recording_open": ("recording {} is still being made", "try again when the call is over"),
+    "recording_deleted": ("recording {} was deleted before", "its record and its links in the chain stay"),
+}
+
+
+def recordings(options: argparse.Namespace) -> int:
+    """One decision about some recordings, each with the reason. Raises ClearError at the first that is refused."""
+    if not options.reason.strip() or len(options.reason) > LONGEST_TEXT:
+        raise ClearError("a reason is needed", f"--reason with 1 to {LONGEST_TEXT} characters: it is kept for ever")
+    for number in options.numbers:
+        body: DeleteRecording | HoldRecording
+        if options.decision == "delete":
+            body, done = DeleteRecording(number, options.reason), "is deleted"
+        else:
+            hold = options.decision == "hold"
+            body, done = HoldRecording(number, hold, options.reason), "is on hold" if hold else "is not on hold"
+        reply = ask(box_paths(options.data), body, BY)
+        if reply.error:
+            what, remedy = _REFUSED.get(
+                reply.error, (f"recording {{}}: {reply.error}", "`linebox doctor` may say more")
+            )
+            raise ClearError(what.format(number), remedy)
+        print(f"recording {number} {done}")
+    return 0
