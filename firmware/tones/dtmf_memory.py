@@ -48,4 +48,3 @@ class Memory:
         for each in (self.ring, self.recent, self.codes, self.heard, self.last, self.stays, self.loudest):
             each[:, channels] = 0
         self.energies[:, :, channels] = 0.0
-        self.told[channels] = 0

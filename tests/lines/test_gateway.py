@@ -193,11 +193,14 @@ def test_a_sound_that_is_not_there_ends_at_once(bench: Bench, caplog: pytest.Log
 # ---- digits ----------------------------------------------------------------------------------------------------------
 
 
-def dial(bench: Bench, channel: int, low: float = 770.0, high: float = 1336.0) -> None:
-    """Press 5 for 100 ms on a channel, then wait 100 ms."""
-    time = np.arange(800) / 8000
+def dial(
+    bench: Bench, channel: int, low: float = 770.0, high: float = 1336.0, milliseconds: tuple[int, int] = (100, 100)
+) -> None:
+    """Press 5 on a channel, then wait; 100 ms each."""
+    on, off = (8 * each for each in milliseconds)
+    time = np.arange(on) / 8000
     tone = 4000 * (np.sin(2 * np.pi * low * time) + np.sin(2 * np.pi * high * time))
-    codes = np.concatenate([codec.encode(tone.astype(np.float32)), np.full(800, ALAW_SILENCE, np.uint8)])
+    codes = np.concatenate([codec.encode(tone.astype(np.float32)), np.full(off, ALAW_SILENCE, np.uint8)])
     for part in codes.reshape(-1, BLOCK):
         block = np.full((len(CHANNELS), BLOCK), ALAW_SILENCE, np.uint8)
         block[channel] = part
@@ -222,6 +225,20 @@ def test_a_digit_pressed_as_a_tone_is_told_with_its_place(bench: Bench, channel:
     assert abs(digit.duration - 800) <= 80
     assert digit.level_dbm0 is not None
     assert -18 < digit.level_dbm0 < -12
+
+
+def test_what_the_caller_before_pressed_is_not_the_next_one_s(bench: Bench) -> None:
+    # Given a caller who hangs up while a key is pressed, and the next one on the same channel at once
+    bench.call()
+    dial(bench, 0, milliseconds=(80, 0))
+    bench.signal(Release(0))
+    second = bench.call()
+    # When the tone ends, and much later the second caller presses the same key
+    dial(bench, 0, milliseconds=(20, 300))
+    assert bench.all(DigitReceived) == []
+    dial(bench, 0)
+    # Then only that is told
+    assert [(event.leg, event.digit) for event in bench.all(DigitReceived)] == [(second, "5")]
 
 
 def test_tones_do_not_count_where_digits_come_as_signals(bench: Bench) -> None:

@@ -140,6 +140,23 @@ def test_a_burst_of_7_ms_is_no_tone_and_a_break_of_7_ms_no_end() -> None:
     assert all(one_tone(tones, row // 80 + 1) for row, tones in enumerate(heard[1200:]))
 
 
+def test_a_burst_of_10_ms_is_no_forward_tone() -> None:
+    rows = np.zeros((15 * 80, 1600), dtype=np.float32)
+    for row, (signal, offset) in enumerate(product(SIGNALS, range(80))):
+        rows[row, 400 + offset : 480 + offset] = register_tone("forward", signal, 80, -5.0)
+    assert hear(rows, "forward") == [[] for _ in rows]
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_a_signal_whose_tones_begin_10_ms_apart_is_one_signal(direction: Direction) -> None:
+    rows = np.zeros((15 * 20, 1600), dtype=np.float32)
+    for row, (signal, offset) in enumerate(product(SIGNALS, range(0, 80, 4))):
+        low, high = (FREQUENCIES[direction][tone] for tone in PAIRS[signal - 1])
+        rows[row, 400 + offset : 960 + offset] = sine(low, -11.5, 560)
+        rows[row, 480 + offset : 960 + offset] += sine(high, -11.5, 480)
+    assert all(one_tone(tones, row // 20 + 1) for row, tones in enumerate(hear(rows, direction)))
+
+
 @pytest.mark.parametrize("echo_db", [-10.0, 0.0, 10.0])
 def test_the_echo_of_our_own_tone_hides_nothing(echo_db: float) -> None:
     rows = np.zeros((15 * 6, 1600), dtype=np.float32)
