@@ -41,7 +41,7 @@ class Memory:
         """With what a hop is compared to see whether it is an echo: the loudest before it that went on with its pair,
         slowly forgotten."""
         self.told: NDArray[np.int64] = np.zeros(channels, dtype=np.int64)
-        """Samples since hop 0: up to here a digit was told, and what begins before is its echo, or itself again."""
+        """Samples since hop 0: up to here a digit was told."""
 
     def forget(self, channels: int | slice) -> None:
         """Nothing was heard on these channels."""

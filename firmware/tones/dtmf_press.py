@@ -53,9 +53,6 @@ CLEAN_SHARE = 0.1
 """What a hop may have besides the pair to be of it for certain."""
 MINIMUM_STRENGTH = 0.4
 """Of a digit's strongest hop: what is weaker is its echo."""
-OVERLAP = 2 * BLOCK
-"""Samples by which a digit may begin before the one before it ended: that is how exactly the edges are known."""
-
 LOOK_BACK = 12
 """Hops of a press, from its end, that are measured; of one that is longer the rest is only counted."""
 BEYOND = 3
@@ -274,15 +271,16 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
     starts, stops = np.rint(sounding).astype(np.int64)
     for press in (digits & (first == 0)).nonzero()[0].tolist():
         starts[press] = _first_hop(codes[:, channels[press]], int(ends[press])) * BLOCK
+    # What an echo makes longer ends twice; what ends no later than a digit that was told is that digit.
+    np.maximum(starts, memory.told.take(channels), out=starts)
     lengths = stops - starts
     digits &= lengths >= MINIMUM_DURATION
-    digits &= starts >= memory.told.take(channels)
 
     chosen = digits.nonzero()[0]
     if not chosen.size:
         return []
     rows = channels.take(chosen)
-    memory.told[rows] = stops.take(chosen) - OVERLAP
+    memory.told[rows] = stops.take(chosen)
     levels = np.log10(powers.take(chosen, axis=1) / (good_hops.take(chosen) * _ZERO_DBM0)) * _TEN
     numbers = rows.tolist()
     found = zip(
@@ -299,13 +297,16 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
 
 
 def _each_once(digits: list[DetectedDigit]) -> list[DetectedDigit]:
-    """Without those that one channel has told before in the same look."""
+    """Without those that the same channel told before, in the same look."""
     told: dict[int, int] = {}
     kept: list[DetectedDigit] = []
-    for digit in sorted(digits, key=lambda digit: (digit.start, -digit.duration)):
-        if digit.start >= told.get(digit.channel, digit.start):
-            kept.append(digit)
-            told[digit.channel] = digit.start + digit.duration - OVERLAP
+    for digit in sorted(digits, key=lambda digit: digit.start + digit.duration):
+        end = digit.start + digit.duration
+        before = told.get(digit.channel, digit.start - MINIMUM_DURATION)
+        if end - before >= MINIMUM_DURATION:
+            start = max(digit.start, before)
+            kept.append(digit._replace(start=start, duration=end - start))
+            told[digit.channel] = end
     return kept
 
 
