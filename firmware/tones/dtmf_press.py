@@ -281,10 +281,13 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
         return []
     rows = channels.take(chosen)
     memory.told[rows] = stops.take(chosen)
+    order = rows.argsort(kind="stable")
+    by_channel, in_order = rows.take(order), chosen.take(order)
+    twice = by_channel[1:] == by_channel[:-1]
+    twice &= starts.take(in_order[1:]) < stops.take(in_order[:-1])
     levels = np.log10(powers.take(chosen, axis=1) / (good_hops.take(chosen) * _ZERO_DBM0)) * _TEN
-    numbers = rows.tolist()
     found = zip(
-        numbers,
+        rows.tolist(),
         [DIGITS[each] for each in pair.take(chosen).tolist()],
         (starts.take(chosen) + origin).tolist(),
         lengths.take(chosen).tolist(),
@@ -293,14 +296,14 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
         strict=True,
     )
     digits_found = list(map(_new_digit, found))
-    return digits_found if len(set(numbers)) == len(numbers) else _each_once(digits_found)
+    return _each_once(digits_found) if twice.any() else digits_found
 
 
 def _each_once(digits: list[DetectedDigit]) -> list[DetectedDigit]:
-    """Without those that the same channel told before, in the same look."""
+    """Without those that the same channel told before, in the same look. They come in the order of their ends."""
     told: dict[int, int] = {}
     kept: list[DetectedDigit] = []
-    for digit in sorted(digits, key=lambda digit: digit.start + digit.duration):
+    for digit in digits:
         end = digit.start + digit.duration
         before = told.get(digit.channel, digit.start - MINIMUM_DURATION)
         if end - before >= MINIMUM_DURATION:
