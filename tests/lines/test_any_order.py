@@ -30,12 +30,14 @@ from firmware.lines.messages import (
     BlockChannel,
     CallPlaced,
     ClearLeg,
+    Conference,
     DigitReceived,
     GiveDialTone,
     Hear,
     HookFlashed,
     IncomingCall,
     Join,
+    Leave,
     LegAlerting,
     LegAnswered,
     LegCleared,
@@ -45,7 +47,9 @@ from firmware.lines.messages import (
     Play,
     PlayEnded,
     RingExtension,
+    SetLevel,
     StopPlay,
+    Supervise,
     TellPhone,
 )
 from tests.lines.bench import FIRST_PHONE, Bench, speech
@@ -71,7 +75,7 @@ SIGNALS: list[FromBoard] = [
     Alarm("RAI", True, (TRUNK,)),
 ]
 COMMANDS = ["answer", "alert", "clear", "place", "ring", "ring again", "block", "free", "join", "play", "stop"]
-COMMANDS += ["dial tone", "text", "lamp"]
+COMMANDS += ["dial tone", "text", "lamp", "confer", "monitor", "whisper", "barge", "leave", "level"]
 BEGINNINGS = (IncomingCall, CallPlaced, PhoneLifted, LegAlerting)
 TIMES = [0.01, 0.5, 1.0, 4.5, 12.0, 45.0]
 OTHERS = ["fail", "open", "attach", "detach", "tick"]
@@ -122,6 +126,14 @@ class Course:
                 bench.command(BlockChannel((TRUNK, PHONE)[choice % 2], name == "block"))
             case "join":
                 bench.command(Join((Hear(leg, (self.leg(choice + 1),)), Hear(self.leg(choice + 1), (leg,)))))
+            case "confer":
+                bench.command(Conference("c", tuple(self.legs[-choice - 1 :])))
+            case "monitor" | "whisper" | "barge":
+                bench.command(Supervise(leg, self.leg(choice + 1), name))
+            case "leave":
+                bench.command(Leave(leg))
+            case "level":
+                bench.command(SetLevel(leg, 20.0 * choice, -100.0 * choice))
             case "play":
                 bench.command(Play(leg, str(choice), ("prompt:welcome",), choice == 1))
             case "stop":
