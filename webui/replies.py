@@ -13,7 +13,7 @@ import msgspec
 from firmware.calls.messages import BoxState, CallEvent, ContactView
 from firmware.core.clock import Stamp
 from firmware.records.queries import CallRow, LegRow, SegmentRow
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 from webui.formats import masked, moment
 
 

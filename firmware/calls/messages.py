@@ -14,7 +14,7 @@ import msgspec
 
 from firmware.core.clock import Stamp
 from firmware.lines.messages import BoardState, ChannelState
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 
 
 class AgentState(StrEnum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from firmware.calls.messages import CallEvent, Reply
 from firmware.lines.messages import AnyLineCommand
 from firmware.records.messages import ToRecorder
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 
 Value = str | int | float | bool | None
 

@@ -18,7 +18,7 @@ from firmware.core.clock import Stamp
 from firmware.core.schemas import Configuration, ExchangeLineEntry
 from firmware.lines.line_settings import line_settings, with_tone
 from firmware.lines.messages import LearnFailed, LearnTone, ToneLearnt
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 
 
 class Lessons:

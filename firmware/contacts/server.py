@@ -51,7 +51,7 @@ from firmware.lines.messages import (
 )
 from firmware.records.messages import FromRecorder, ToRecorder
 from firmware.records.stored import StoredRecording
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 
 CALL_CONTROL = (cti.AnswerCall, cti.HoldCall, cti.RetrieveCall, cti.ReleaseCall, cti.LearnLine)
 """Requests that need the lines."""

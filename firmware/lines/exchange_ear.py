@@ -16,7 +16,8 @@ from firmware.lines.exchange_line import HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.line import Listening
 from firmware.media.codec import SAMPLE_RATE, Linear
 from firmware.media.plane import NEVER
-from firmware.tones.call_progress import Cadence, CadenceCount, CallProgressDetector, ToneLesson, cadence_of
+from firmware.tones.cadence import Cadence
+from firmware.tones.call_progress import CadenceCount, CallProgressDetector, ToneLesson, cadence_of
 from firmware.tones.caller_id import read_message
 from firmware.tones.fsk import FskDetector
 from firmware.tones.plan import load_plan

@@ -28,7 +28,7 @@ from firmware.lines.messages import (
     RingFailed,
     ToneLearnt,
 )
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 from firmware.tones.caller_id import CallerId, read_dtmf
 
 RINGS_OVER_US = 6_000_000

@@ -8,7 +8,7 @@ import msgspec
 
 from firmware.core.schemas import BusyTone, Configuration, ExchangeLineEntry, R2Settings
 from firmware.lines.messages import ConfigureLines
-from firmware.tones.call_progress import Cadence, LearnedTone
+from firmware.tones.cadence import Cadence, LearnedTone
 
 
 def line_settings(configuration: Configuration) -> ConfigureLines:

@@ -15,7 +15,7 @@ import msgspec
 from boards.signals import Cause, ChannelKind
 from firmware.core.clock import Stamp
 from firmware.core.schemas import ExchangeLineEntry, R2Settings
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 
 # ---- line events -----------------------------------------------------------------------------------------------------
 

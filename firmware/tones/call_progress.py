@@ -1,8 +1,8 @@
 """Single tones of exchanges (dial, busy, ringback: 350 to 600 Hz) with their cadence, on chosen channels at once.
 
 It measures: when a tone began, how long it and the silence before it lasted, its frequency and level. Which cadence
-means what for whom is asked of `Cadence` and `CadenceCount`; what follows is the line machines' business. Registers
-(MFC) and digits have detectors of their own.
+means what for whom is asked of `Cadence` (`cadence.py`) and `CadenceCount`; what follows is the line machines'
+business. Registers (MFC) and digits have detectors of their own.
 
 Each hop of 10 ms looks at the last 20 ms. A tone is there if one frequency explains most of what is heard: with the
 window half full of it, half is explained, so that beginning and end are found alike, to about 2 ms.
@@ -11,13 +11,13 @@ window half full of it, half is explained, so that beginning and end are found a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware.media import codec
 from firmware.media.codec import BLOCK, SAMPLE_RATE, Alaw, Linear
+from firmware.tones.cadence import Cadence, LearnedTone, ToneBurst
 from firmware.tones.plan import Tone
 
 LOWEST_HZ, HIGHEST_HZ, STEP_HZ = 350, 600, 25
@@ -36,19 +36,6 @@ _MINIMUM = np.float32((codec.peak_of(MINIMUM_DBM0) / 2) ** 2 * _WINDOW / 2)
 _QUIET = np.float32(codec.peak_of(QUIET_DBM0) ** 2 / 2 * BLOCK)
 
 Indexes = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class ToneBurst:
-    """A tone that has ended. Times are samples."""
-
-    channel: int
-    start: int
-    duration: int
-    pause: int
-    """Without tone before it, since the tone before ended or the channel was reset."""
-    hz: float
-    level_dbm0: float
 
 
 class CallProgressDetector:
@@ -156,37 +143,6 @@ class CallProgressDetector:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Cadence:
-    """A tone that repeats: so long on, so long off, again and again."""
-
-    hz: float
-    on_ms: float
-    off_ms: float
-    tolerance: float = 0.12
-    """Share of a time by which it may differ, but 20 ms are always allowed."""
-    hz_tolerance: float = 25.0
-
-    def fits(self, burst: ToneBurst, *, first: bool) -> bool:
-        """The burst is one of this cadence; the pause before the first of them may be any."""
-        return (
-            abs(burst.hz - self.hz) <= self.hz_tolerance
-            and self._near(burst.duration / 8, self.on_ms)
-            and (first or self._near(burst.pause / 8, self.off_ms))
-        )
-
-    def like(self, tone: LearnedTone) -> bool:
-        """What was learnt is this cadence."""
-        return (
-            abs(tone.hz - self.hz) <= self.hz_tolerance
-            and self._near(tone.on_ms, self.on_ms)
-            and self._near(tone.off_ms, self.off_ms)
-        )
-
-    def _near(self, measured: float, wanted: float) -> bool:
-        return abs(measured - wanted) <= max(20.0, self.tolerance * wanted)
-
-
 def cadence_of(tone: Tone) -> Cadence | None:
     """The cadence of a plan's tone of two steps, one frequency and silence; None for any other tone."""
     if len(tone.steps) != 2:
@@ -252,23 +208,6 @@ class LearnError(Exception):
 
 
 LEARN_CYCLES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class LearnedTone:
-    """What was measured of a line's repeating tone: medians, and the extremes of the bursts that they come from."""
-
-    hz: float
-    on_ms: float
-    off_ms: float
-    level_dbm0: float
-    cycles: int
-    on_range_ms: tuple[float, float]
-    off_range_ms: tuple[float, float]
-
-    def cadence(self) -> Cadence:
-        """As it is recognised from now on."""
-        return Cadence(self.hz, self.on_ms, self.off_ms)
 
 
 class ToneLesson:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -109,3 +111,10 @@ def test_a_bus_or_a_line_that_is_not_there_is_an_error_with_a_remedy() -> None:
         open_display(Display(kind="hd44780", device="/dev/i2c-none"))
     with pytest.raises(DisplayError, match="ttyNONE"):
         open_display(Display(kind="serial", device="/dev/ttyNONE")).show(["x"])
+
+
+def test_the_display_process_is_small_it_loads_no_numpy_and_no_database() -> None:
+    heavy = "import sys, firmware.box.displays.process; print({'numpy', 'sqlalchemy', 'gevent'} & sys.modules.keys())"
+    asked = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
+
+    assert asked.stdout.strip() == "set()"

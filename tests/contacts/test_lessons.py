@@ -8,7 +8,7 @@ from firmware.contacts.effects import ToneToStore
 from firmware.core.schemas import BusyTone
 from firmware.lines.messages import LearnFailed, LearnTone, ToneLearnt
 from firmware.records import tables
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 from tests.contacts.scripted_lines import EXCHANGE_LINE, ScriptedLines
 
 TONE = LearnedTone(411, 190, 200, -21.5, 10, (186, 194), (196, 204))

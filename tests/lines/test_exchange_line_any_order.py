@@ -22,7 +22,7 @@ from firmware.lines.messages import (
     PlaceCall,
     ToneLearnt,
 )
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 from firmware.tones.caller_id import CallerId
 from tests.lines.exchange_bench import FIRST, ExchangeBench
 

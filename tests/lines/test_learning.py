@@ -20,7 +20,7 @@ from firmware.lines.messages import (
 )
 from firmware.media import codec
 from firmware.media.codec import Alaw
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 from firmware.tones.generate import sine
 from tests.lines.exchange_bench import FIRST, SECOND, ExchangeBench
 from tests.tones.test_call_progress import speech

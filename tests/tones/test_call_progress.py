@@ -11,10 +11,10 @@ import pytest
 from firmware.media import codec
 from firmware.media.codec import BLOCK, ZERO_DBM0_PEAK, Alaw, Linear
 from firmware.media.sounds import SoundStore
+from firmware.tones.cadence import Cadence
 from firmware.tones.call_progress import (
     CYCLES,
     REGULAR_CYCLES,
-    Cadence,
     CadenceCount,
     CallProgressDetector,
     LearnError,

@@ -16,7 +16,7 @@ from firmware.core.configuration import (
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BusyTone, Configuration
 from firmware.lines.line_settings import with_tone
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from firmware.calls.messages import CallEvent, EventName, LearnLine, Reply, Requ
 from firmware.core.hints import ClearError
 from firmware.core.messages import Peer, connect
 from firmware.core.paths import BoxPaths
-from firmware.tones.call_progress import LearnedTone
+from firmware.tones.cadence import LearnedTone
 
 BY = "linebox learn-line"
 GRACE_SECONDS = 10.0
