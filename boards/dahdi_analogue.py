@@ -35,6 +35,8 @@ E1_SLOTS, SIGNALLING_SLOT = 31, 16
 """A channel bank's E1 carries the line bits of its ports in slot 16, which is no port."""
 RINGING_MS = (60_000, 1)
 """Cadence given to the driver: on until we end it."""
+DEBOUNCE_BLOCKS = 65
+"""For the driver a loop is closed 600 ms after it was closed (DAHDI_DEFAULT_DEBOUNCETIME); a pulse sooner is lost."""
 SIGNALLING_OF = {"fxs": Signalling.FXOKS, "fxo": Signalling.FXSKS}
 KIND_OF = {"fxs": ChannelKind.EXTENSION, "fxo": ChannelKind.EXCHANGE_LINE}
 
@@ -59,6 +61,10 @@ class DahdiAnalogueBoard(DahdiCard):
         self._to_ring: set[int] = set()
         """Ports that shall ring and whose line is not yet at rest after the last call."""
         self._closed: set[int] = set()
+        self._closed_at: list[int] = [0] * len(settings.ports)
+        """When the loop of each port was closed, in blocks received."""
+        self._to_dial: dict[int, str] = {}
+        """Pulses that wait for a loop that was closed just now."""
         self._reversed: set[int] = set()
 
     def _settings(self, states: Sequence[ChannelState]) -> tuple[list[ChannelSetting], list[ChannelState]]:
@@ -75,6 +81,8 @@ class DahdiAnalogueBoard(DahdiCard):
 
     def _opened(self) -> None:
         self._to_ring.clear()
+        self._to_dial.clear()
+        self._closed_at = [0] * len(self._lines)
         self._closed.clear()
         self._reversed.clear()
         self._lifted = [False] * len(self._lines)
@@ -85,6 +93,7 @@ class DahdiAnalogueBoard(DahdiCard):
                     self._lift(index, True)
 
     def _each_block(self) -> None:
+        self._dial_due()
         for index in list(self._to_ring):
             if self._lines[index].hook(Hook.RING):
                 self._to_ring.discard(index)
@@ -146,16 +155,27 @@ class DahdiAnalogueBoard(DahdiCard):
         elif isinstance(signal, Loop):
             assert self._stream is not None
             self._stream.resume(signal.channel)  # a hook ends what is being dialled
+            self._to_dial.pop(signal.channel, None)
             line.hook(Hook.OFFHOOK if signal.closed else Hook.ONHOOK)
+            self._closed_at[signal.channel] = self.counters.blocks_received
             if signal.closed != (signal.channel in self._closed):
                 self._closed ^= {signal.channel}
                 if signal.closed:
                     self._tell(LoopCurrent(signal.channel, True))
         elif isinstance(signal, DialPulses):
-            assert self._stream is not None
-            self._stream.pause(signal.channel)
-            line.flush(FLUSH_WRITE)
-            line.dial(f"P{signal.digits}")
+            self._to_dial[signal.channel] = signal.digits
+            self._dial_due()
+
+    def _dial_due(self) -> None:
+        for index in list(self._to_dial):
+            if self.counters.blocks_received - self._closed_at[index] >= DEBOUNCE_BLOCKS:
+                self._dial(index, self._to_dial.pop(index))
+
+    def _dial(self, index: int, digits: str) -> None:
+        assert self._stream is not None
+        self._stream.pause(index)
+        self._lines[index].flush(FLUSH_WRITE)
+        self._lines[index].dial(f"P{digits}")
 
     def _ring(self, index: int, on: bool) -> None:
         if self._lifted[index]:

@@ -20,11 +20,15 @@ Samples = NDArray[np.uint8]
 
 
 class FarLine:
-    """Plays blocks to all bearers of a span and keeps what comes, in step with the span's clock."""
+    """Plays blocks to the bearers of a span (or some) and keeps what comes, in step with the span's clock."""
 
-    def __init__(self, span: DynamicSpan, signalling: Signalling = Signalling.CLEAR) -> None:
-        span.configure(signalling)
-        self.channels: list[Channel] = [span.open(slot) for slot in BEARERS]
+    def __init__(
+        self, span: DynamicSpan, signalling: Signalling | None = Signalling.CLEAR, slots: tuple[int, ...] = BEARERS
+    ) -> None:
+        """`signalling` None: the slots have been configured."""
+        if signalling is not None:
+            span.configure(signalling, slots)
+        self.channels: list[Channel] = [span.open(slot) for slot in slots]
         if signalling is Signalling.CLEAR:
             for channel in self.channels:
                 channel.set_audio(True)
