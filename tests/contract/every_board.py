@@ -1,21 +1,19 @@
 """What every board owes the gateway (boards/base.py), of hardware or not, as tests. Subclasses say how to reach one.
 
-`suite.py` adds what boards owe whose far end is a process, tests/vm/inside what boards on a real driver owe.
+`suite.py` has the rest, `chip_contract.py` and `driver_contract.py` say it of boards on a bus and on a real driver.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from boards.base import BLOCK, Block, Board, BoardError, NotSupported
-from boards.signals import TO_KIND, ChannelKind, Connect, FromBoard, Loop, Release, Ring, ToBoard
+from boards.base import BLOCK, Block, Board, BoardError
+from boards.signals import ChannelKind, FromBoard
 from firmware.core.paths import BoxPaths
 
 
@@ -82,40 +80,3 @@ class EveryBoard:
             board.send_block(np.zeros((self.channels, BLOCK), np.uint8))
         board.close()
         board.close()
-
-
-class HardwareBoard(EveryBoard):
-    """A board on a real driver: its far end is a line, there or not. Subclasses give `far_end_there`."""
-
-    def far_end_there(self, board: Board, paths: BoxPaths) -> AbstractContextManager[object]:
-        """While this is entered, the board can be opened."""
-        raise NotImplementedError
-
-    def test_a_signal_for_no_channel_or_another_kind_of_channel_is_refused(self, board: Board, paths: BoxPaths) -> None:
-        with self.far_end_there(board, paths):
-            board.open()
-            for channel in (0, self.channels - 1):
-                place = board.channels[channel]
-                said: list[ToBoard] = [Ring(channel, True), Connect(channel), Loop(channel, True)]
-                for signal in said:
-                    if isinstance(signal, TO_KIND[place.kind]):
-                        continue
-                    with pytest.raises(NotSupported) as error:
-                        board.send_signal(signal)
-                    assert place.label in error.value.where
-            with pytest.raises(BoardError):
-                board.send_signal(Release(self.channels))
-            receive_all(board)
-
-    def test_it_can_be_opened_and_closed_again_and_again_and_frees_its_descriptors(
-        self, board: Board, paths: BoxPaths
-    ) -> None:
-        with self.far_end_there(board, paths):
-            board.open()
-            board.close()
-            before = len(os.listdir("/proc/self/fd"))
-            for _ in range(3):
-                board.open()
-                board.close()
-
-            assert len(os.listdir("/proc/self/fd")) == before

@@ -11,6 +11,7 @@ import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +36,15 @@ from boards.signals import (
 from firmware.core.paths import BoxPaths
 from tests.contract.every_board import EveryBoard, receive_all
 from tests.contract.far_end import FarEnd, hello_of
+
+
+def cannot_apply(reason: str) -> Any:
+    """In the place of a test that a kind of board cannot have: it is reported as skipped, with the reason."""
+
+    def skipped(self: object) -> None:
+        pytest.skip(reason)
+
+    return skipped
 
 
 class BoardContract(EveryBoard):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from boards.base import Board
-from boards.signals import Ring
+from boards.signals import FromBoard, HookChange, Ring, RingDetected
 from boards.spi_analogue import SpiAnalogueBoard
 from boards.tdm_board import Buses
 from drivers.si3210 import LineFeed
+from drivers.simulated.si3050 import SimulatedSi3050
 from drivers.simulated.si3210 import SimulatedSi3210
 from firmware.core.schemas import AnalogueLines, LinePort
 from tests.contract.chip_contract import ChipBoardContract
 from tests.contract.chip_far_end import CardSlot, ChipFarEnd
+from tests.contract.suite import receive_all
 
 
 class TestSpiAnalogueBoard(ChipBoardContract):
@@ -29,7 +31,19 @@ class TestSpiAnalogueBoard(ChipBoardContract):
         assert labels[:2] == [("extension", "card-FXS-1"), ("extension", "card-FXS-2")]
         assert labels[2:] == [("fxo", "card-FXO-1"), ("fxo", "card-FXO-2")]
 
-    def test_ringing_current_goes_out_as_it_was_said(self, opened: Board, far: ChipFarEnd) -> None:
+    def test_signals_come_in_as_they_were_said(self, opened: Board, far: ChipFarEnd) -> None:  # type: ignore[override]
+        phone, line = far.card.chips[0], far.card.chips[2]
+        assert isinstance(phone, SimulatedSi3210) and isinstance(line, SimulatedSi3050)
+        told: list[FromBoard] = []
+        phone.lift()
+        line.ring(True)
+        for _ in range(30):
+            far.block()
+            told += receive_all(opened)[1]
+
+        assert set(told) == {HookChange(0, True), RingDetected(2, True)}
+
+    def test_signals_go_out_as_they_were_said(self, opened: Board, far: ChipFarEnd) -> None:  # type: ignore[override]
         chip = far.card.chips[1]
         assert isinstance(chip, SimulatedSi3210)
 

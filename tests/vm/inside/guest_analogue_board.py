@@ -32,9 +32,8 @@ from drivers.dahdi_control import ChannelSetting, Control
 from drivers.dahdi_numbers import PULSEDIGIT, Event, Hook, LineConfig, Signalling
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry, DahdiPorts
-from tests.contract.every_board import HardwareBoard
-from tests.vm.inside.far_line import BoardEnd, random_blocks, run
-from tests.vm.inside.spans import BEARERS, DynamicSpan, create
+from tests.vm.inside.far_line import BoardEnd, run
+from tests.vm.inside.spans import BEARERS, DynamicSpan
 
 Pair = tuple[DynamicSpan, DynamicSpan]
 PORTS = ("fxs", "fxs", "fxo")
@@ -106,24 +105,6 @@ def ports(pair: Pair) -> Iterator[FarPorts]:
             far.events(index)
         yield far
         board.close()
-
-
-class TestAnalogueContract(HardwareBoard):
-    has_clock = True
-    channels = len(PORTS)
-
-    def make_board(self, paths: BoxPaths) -> Board:
-        return analogue(1)
-
-    @contextmanager
-    def far_end_there(self, board: Board, paths: BoxPaths) -> Iterator[None]:
-        near, far = create(1, 0), create(1, 1)
-        try:
-            yield
-        finally:
-            board.close()
-            near.destroy()
-            far.destroy()
 
 
 def test_its_channels_are_named_by_what_is_plugged_in() -> None:
@@ -215,23 +196,6 @@ def test_pulses_are_counted_into_digits(ports: FarPorts) -> None:
 
     digits = [signal for signal in ports.wait(6.0) if not isinstance(signal, HookChange)]
     assert digits == [Digit(PHONE, "1"), Digit(PHONE, "5"), Digit(PHONE, "9")]
-
-
-def test_speech_passes_an_extension_port_unchanged(ports: FarPorts) -> None:
-    sent = random_blocks(7, 30, len(PORTS))
-    phone = ports.channels[PHONE]
-    phone.set_buffers(32, 80)
-    ports.phone(PHONE, Hook.OFFHOOK)
-    ports.until(HookChange(PHONE, True), 0.2)
-    heard = bytearray()
-    block = memoryview(bytearray(80))
-    ports.end.to_play = list(sent)
-    for _ in range(40):
-        run([ports.end], 0.02)
-        while not phone.event() and phone.read_into(block):
-            heard += block
-
-    assert b"".join(rows[PHONE].tobytes() for rows in sent) in bytes(heard)
 
 
 # ---- exchange lines --------------------------------------------------------------------------------------------------

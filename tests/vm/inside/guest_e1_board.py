@@ -1,8 +1,7 @@
-"""The E1 board on the real driver, its far end on the other span of the pair. And the contract of every board."""
+"""What the E1 board does on the real driver beside the contract (guest_contract.py). Its far end is the other span."""
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +15,12 @@ from boards.base import Board, BoardError
 from boards.dahdi_e1 import open_board
 from boards.pri_link import ALARM
 from boards.signals import Alarm, Bits, Connect, Release, Setup
-from drivers.block_link import VERSION, BlockLink, Hello, LinkChannel, LinkListener
 from drivers.dahdi_numbers import Signalling
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry
-from tests.contract.every_board import HardwareBoard
 from tests.vm.inside.far_line import BoardEnd, FarLine, channels_that_heard, random_blocks, run
-from tests.vm.inside.spans import BEARERS, DynamicSpan, create
+from tests.vm.inside.scripted_worker import ScriptedWorker
+from tests.vm.inside.spans import BEARERS, DynamicSpan
 
 Pair = tuple[DynamicSpan, DynamicSpan]
 
@@ -55,57 +53,6 @@ def opened(board: Board, *far: FarLine) -> Iterator[BoardEnd]:
         board.close()
         for line in far:
             line.close()
-
-
-class Worker:
-    """The signalling process of the span, played by the test."""
-
-    def __init__(self, board: Board, path: Path) -> None:
-        places = tuple(LinkChannel(place.kind.value, place.label) for place in board.channels)
-        self.listener = LinkListener(path, Hello(VERSION, "worker", False, places))
-        self.link: BlockLink | None = None
-
-    def accept(self) -> bool:
-        self.link = self.link or self.listener.accept()
-        return self.link is not None
-
-    def say(self, *signals: object) -> None:
-        assert self.link is not None
-        for signal in signals:
-            self.link.send_signal(msgspec.json.encode(signal))
-
-    def close(self) -> None:
-        if self.link is not None:
-            self.link.close()
-        self.listener.close()
-
-
-class ContractOnTheDriver(HardwareBoard):
-    has_clock = True
-    channels = 30
-    signalling = "pri"
-
-    def make_board(self, paths: BoxPaths) -> Board:
-        return e1(paths, 1, self.signalling)
-
-    @contextmanager
-    def far_end_there(self, board: Board, paths: BoxPaths) -> Iterator[None]:
-        near, far = create(1, 0), create(1, 1)
-        assert near.number == 1
-        try:
-            yield
-        finally:
-            board.close()
-            near.destroy()
-            far.destroy()
-
-
-class TestIsdnContract(ContractOnTheDriver):
-    pass
-
-
-class TestLineBitsContract(ContractOnTheDriver):
-    signalling = "cas"
 
 
 @pytest.mark.parametrize("signalling", ["pri", "cas"])
@@ -143,42 +90,18 @@ def test_channels_are_in_step_and_blocks_come_at_the_line_s_pace(pair: Pair, pat
     assert np.ptp(firsts) <= 8  # one chunk of the driver
 
 
-def test_it_is_readable_when_a_block_is_complete_and_quiet_when_not(pair: Pair, paths: BoxPaths) -> None:
-    board = e1(paths, pair[0].number)
-    far = FarLine(pair[1])
-    with opened(board, far):
-        for _ in range(20):
-            while board.receive() != ([], []):
-                pass
-            assert select.select([board.fileno()], [], [], 0)[0] == []
-            select.select([board.fileno()], [], [], 1)
-            assert len(board.receive()[0]) == 1
-
-
-@pytest.mark.parametrize(("seconds", "lost_most"), [(0.2, 0), (0.6, 32)])
-def test_a_stall_loses_nothing_that_the_driver_could_hold_and_counts_the_rest(
-    pair: Pair, paths: BoxPaths, seconds: float, lost_most: int
-) -> None:
+def test_a_stall_loses_nothing_that_the_driver_can_hold(pair: Pair, paths: BoxPaths) -> None:
     far = FarLine(pair[1])
     board = e1(paths, pair[0].number)
     with opened(board, far) as end:
         before = len(end.heard)
-        started = time.monotonic()
-        far.to_play = sent = random_blocks(3, 40)
-        sent = list(sent)
-        while time.monotonic() - started < seconds:
-            run([far], 0.01)
-        run([end, far], 2.5)  # the counters are read each second
-        elapsed_blocks = round((time.monotonic() - started) * 100)
-        came = len(end.heard) - before
-        print(f"{came} blocks came, {elapsed_blocks} passed, {board.counters.lost_inward} counted as lost")
+        sent = random_blocks(3, 40)
+        far.to_play = list(sent)
+        run([far], 0.2)
+        run([end, far], 0.5)
 
-        assert abs(came + board.counters.lost_inward - elapsed_blocks) <= 3
-        if lost_most == 0:
-            assert board.counters.lost_inward == 0
-            assert channels_that_heard(sent, end.heard[before:]) == 30
-        else:
-            assert board.counters.lost_inward > 20
+        assert board.counters.lost_inward == 0
+        assert channels_that_heard(sent, end.heard[before:]) == 30
 
 
 def test_after_a_hole_outward_the_line_is_fed_in_time_again(pair: Pair, paths: BoxPaths) -> None:
@@ -285,17 +208,16 @@ def test_without_its_signalling_process_the_span_is_in_alarm_and_with_it_signals
     board = e1(paths, pair[0].number)
     with opened(board, far) as end:
         assert worker_alarm(True) in end.signals
-        worker = Worker(board, paths.pri_socket(pair[0].number))
+        worker = ScriptedWorker(board.channels, paths.pri_socket(pair[0].number))
         assert run([end, far], 3, lambda: worker.accept() and worker_alarm(False) in end.signals)
 
         worker.say(Setup(2, "12345", "13800138000"), Release(2))
         assert run([end, far], 0.2, lambda: end.signals[-2:] == [Setup(2, "12345", "13800138000"), Release(2)])
         board.send_signal(Connect(2))
-        assert worker.link is not None
-        assert [msgspec.json.decode(packet) for packet in worker.link.receive()] == [{"type": "connect", "channel": 2}]
+        worker.look()
+        assert worker.signals == [Connect(2)]
 
-        worker.link.close()
-        worker.link = None
+        worker.hang_up()
         assert run([end, far], 0.2, lambda: end.signals[-1] == worker_alarm(True))
         assert run([end, far], 3, lambda: worker.accept() and end.signals[-1] == worker_alarm(False))
         worker.close()
@@ -304,10 +226,10 @@ def test_without_its_signalling_process_the_span_is_in_alarm_and_with_it_signals
 def test_nonsense_from_the_signalling_process_ends_the_link_and_not_the_audio(pair: Pair, paths: BoxPaths) -> None:
     far = FarLine(pair[1])
     board = e1(paths, pair[0].number)
-    worker = Worker(board, paths.pri_socket(pair[0].number))
+    worker = ScriptedWorker(board.channels, paths.pri_socket(pair[0].number))
     with opened(board, far) as end:
         assert run([end, far], 3, worker.accept)
-        worker.say({"type": "setup", "channel": 99, "called": "1"})
+        worker.raw(b'{"type":"setup","channel":99,"called":"1"}')
         assert run([end, far], 2, lambda: end.signals[-1] == worker_alarm(True))
         assert len(BEARERS) == 30
         before = len(end.heard)

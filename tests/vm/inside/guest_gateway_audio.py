@@ -1,158 +1,131 @@
-"""The real gateway process with two E1 boards on the real driver: sixty bearers, joined crosswise, bit for bit.
+"""The real gateway process on the real driver, its channels joined crosswise: every bit of speech comes through.
 
-Two pairs of E1: the gateway has one end of each, the test the other, with the signalling processes of both spans.
+Two pairs of E1: the gateway has one end of each, the test the other.
 """
 
 from __future__ import annotations
 
-import os
-import select
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from boards.dahdi_e1 import channels
-from boards.signals import Connect, FromBoard, Proceeding, Release, Setup, Signal
-from drivers.block_link import VERSION, BlockLink, Hello, LinkChannel, LinkError, LinkListener
-from firmware.box.demonstration import demonstration_documents
-from firmware.core.configuration import save_subjects
-from firmware.core.paths import BoxPaths
-from firmware.lines.messages import AnswerLeg, BoardChanged, Hear, IncomingCall, Join, LegCleared
+from boards.signals import Connect, Proceeding, Release, Setup
+from firmware.lines.messages import AnswerLeg, BoardChanged, Hear, IncomingCall, Join, LegAnswered, LegCleared
 from tests.box.running_gateway import Callserver
 from tests.vm.inside.far_line import FarLine, channels_that_heard, random_blocks
+from tests.vm.inside.gateway_process import GatewayOnSpans
+from tests.vm.inside.scripted_worker import ScriptedWorker
 from tests.vm.inside.spans import DynamicSpan, create
 
-ROOT = Path(__file__).resolve().parents[3]
-NAMES = ("e1", "e2")
-_decode = msgspec.json.Decoder(Signal).decode
-
-
-class GatewayOnE1:
-    """The gateway process, its two far ends and the callserver that the test plays."""
-
-    def __init__(self, folder: Path) -> None:
-        self.pairs: list[tuple[DynamicSpan, DynamicSpan]] = [(create(key, 0), create(key, 1)) for key in (1, 2)]
-        self.paths = BoxPaths(folder / "data", folder / "run")
-        self.paths.make()
-        documents = demonstration_documents("a password for tests")
-        documents["boards"] = [
-            {"board": name, "kind": "dahdi_e1", "e1": {"span": pair[0].number}}
-            for name, pair in zip(NAMES, self.pairs, strict=True)
-        ]
-        save_subjects(self.paths, documents)
-        self.far = [FarLine(pair[1]) for pair in self.pairs]
-        self.workers = [self._worker(pair[0].number) for pair in self.pairs]
-        self.links: list[BlockLink | None] = [None, None]
-        self.signals: list[list[Signal]] = [[], []]
-        self.callserver: Callserver | None = None
-        environment = {**os.environ, "LINEBOX_RUN": str(self.paths.run), "PYTHONPATH": f"{ROOT}:{ROOT / 'packages'}"}
-        command = [sys.executable, "-m", "firmware.box.gateway.process", "--data", str(self.paths.data)]
-        self.errors = (folder / "gateway.log").open("wb+")
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=self.errors)
-
-    def _worker(self, span: int) -> LinkListener:
-        places = tuple(LinkChannel(place.kind.value, place.label) for place in channels(span, "pri"))
-        return LinkListener(self.paths.pri_socket(span), Hello(VERSION, "worker", False, places))
-
-    def serve(self, seconds: float, until: object = None) -> bool:
-        """Serve far ends, workers and callserver for so long, or until `until()` holds."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            select.select([far.stream.fileno() for far in self.far], [], [], 0.01)
-            for far in self.far:
-                far.look()
-            for index, worker in enumerate(self.workers):
-                self.links[index] = link = self.links[index] or worker.accept()
-                if link is None:
-                    continue
-                try:
-                    self.signals[index] += [_decode(packet) for packet in link.receive() if isinstance(packet, bytes)]
-                except LinkError:  # the gateway has closed the board
-                    link.close()
-                    self.links[index] = None
-            if self.callserver is not None:
-                self.callserver.look()
-            if callable(until) and until():
-                return True
-        return False
-
-    def say(self, worker: int, *signals: FromBoard) -> None:
-        link = self.links[worker]
-        assert link is not None
-        for one in signals:
-            link.send_signal(msgspec.json.encode(one))
-
-    def log(self) -> str:
-        return Path(self.errors.name).read_text()
-
-    def close(self) -> None:
-        if self.callserver is not None:
-            self.callserver.close()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(10)
-        self.errors.close()
-        for far, worker, link in zip(self.far, self.workers, self.links, strict=True):
-            far.close()
-            worker.close()
-            if link is not None:
-                link.close()
-        for pair in self.pairs:
-            for span in pair:
-                span.destroy()
+Pairs = Sequence[tuple[DynamicSpan, DynamicSpan]]
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[GatewayOnE1]:
-    gateway = GatewayOnE1(tmp_path)
-    yield gateway
-    gateway.close()
+def pairs() -> Pairs:
+    return [(create(key, 0), create(key, 1)) for key in (1, 2)]
 
 
-def test_sixty_calls_joined_crosswise_hear_each_other_bit_for_bit_and_end_when_a_card_is_pulled(
-    gateway: GatewayOnE1,
-) -> None:
-    assert gateway.serve(20, gateway.paths.gateway_socket.exists), gateway.log()
-    gateway.callserver = callserver = Callserver(gateway.paths)
-    assert gateway.serve(10, lambda: all(gateway.links)), gateway.log()
-    gateway.serve(1.5)  # the alarm of the missing signalling process ends
-    for worker in range(2):
-        gateway.say(worker, *(Setup(channel, "12345", f"139{channel:08d}") for channel in range(30)))
-    assert gateway.serve(5, lambda: len(callserver.all(IncomingCall)) == 60), gateway.log()
-    assert all(sum(isinstance(one, Proceeding) for one in signals) == 30 for signals in gateway.signals)
+def spans_of(pairs: Pairs) -> list[DynamicSpan]:
+    return [span for pair in pairs for span in pair]
 
+
+def answer_and_join(gateway: GatewayOnSpans, callserver: Callserver, count: int) -> dict[int, str]:
+    """Each channel of the first board hears its like on the second and the other way round; the legs by channel."""
     legs = {call.channel: call.leg for call in callserver.all(IncomingCall)}
     callserver.say(*(AnswerLeg(leg) for leg in legs.values()))
+    ways = [(channel, channel + count) for channel in range(count)]
     callserver.say(
-        Join(tuple(Hear(legs[c], (legs[c + 30],)) for c in range(30))),
-        Join(tuple(Hear(legs[c + 30], (legs[c],)) for c in range(30))),
+        Join(tuple(Hear(legs[one], (legs[other],)) for one, other in ways)),
+        Join(tuple(Hear(legs[other], (legs[one],)) for one, other in ways)),
     )
-    assert gateway.serve(5, lambda: all(sum(isinstance(s, Connect) for s in g) == 30 for g in gateway.signals))
+    gateway.until(lambda: len(callserver.all(LegAnswered)) == 2 * count, "answer")
+    return legs
+
+
+def check_every_bit(gateway: GatewayOnSpans, callserver: Callserver, names: Sequence[str], count: int) -> None:
+    """A second and a half of random codes both ways, another row on each channel."""
+    sent = random_blocks(11, 150, count), random_blocks(12, 150, count)
     gateway.serve(0.3)
-    sent = random_blocks(11, 150), random_blocks(12, 150)
     for far, blocks in zip(gateway.far, sent, strict=True):
         far.heard.clear()
         far.to_play = list(blocks)
     gateway.serve(2.2)
 
-    states = {name: callserver.board(name) for name in NAMES}
-    assert channels_that_heard(sent[0], gateway.far[1].heard) == 30, states
-    assert channels_that_heard(sent[1], gateway.far[0].heard) == 30, states
+    states = {name: callserver.board(name) for name in names}
+    assert channels_that_heard(sent[0], gateway.far[1].heard) == count, states
+    assert channels_that_heard(sent[1], gateway.far[0].heard) == count, states
 
-    device = gateway.pairs[1][0].pull()
-    assert gateway.serve(3, lambda: len(callserver.all(LegCleared)) == 30), gateway.log()
+
+# ---- sixty-two channels ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def standing(tmp_path: Path, pairs: Pairs) -> Iterator[GatewayOnSpans]:
+    """All slots of both spans are bearers: bchan=1-31,32-62 and no D channel."""
+    entries = [{"board": f"span{pair[0].number}", "kind": "standing_lines"} for pair in pairs]
+    far = [FarLine(pair[1], slots=tuple(range(1, 32))) for pair in pairs]
+    gateway = GatewayOnSpans(tmp_path, entries, far, spans_of(pairs))
+    yield gateway
+    gateway.close()
+
+
+def test_sixty_two_channels_pass_every_bit_both_ways(standing: GatewayOnSpans, pairs: Pairs) -> None:
+    callserver = standing.start()
+    standing.until(lambda: len(callserver.all(IncomingCall)) == 62, "sixty-two lines")
+
+    answer_and_join(standing, callserver, 31)
+
+    check_every_bit(standing, callserver, [f"span{pair[0].number}" for pair in pairs], 31)
+
+
+# ---- sixty calls with signalling -------------------------------------------------------------------------------------
+
+NAMES = ("e1", "e2")
+
+
+@pytest.fixture
+def isdn(tmp_path: Path, pairs: Pairs) -> Iterator[GatewayOnSpans]:
+    entries = [
+        {"board": name, "kind": "dahdi_e1", "e1": {"span": pair[0].number}}
+        for name, pair in zip(NAMES, pairs, strict=True)
+    ]
+    gateway = GatewayOnSpans(tmp_path, entries, [FarLine(pair[1]) for pair in pairs], spans_of(pairs))
+    gateway.workers += [
+        ScriptedWorker(channels(pair[0].number, "pri"), gateway.paths.pri_socket(pair[0].number)) for pair in pairs
+    ]
+    yield gateway
+    gateway.close()
+
+
+def test_sixty_isdn_calls_are_joined_end_when_a_card_is_pulled_and_its_channels_return(
+    isdn: GatewayOnSpans, pairs: Pairs
+) -> None:
+    gateway = isdn
+    callserver = gateway.start()
+    gateway.until(lambda: all(worker.link for worker in gateway.workers), "signalling processes", 10)
+    gateway.serve(1.5)  # the alarm of the missing signalling process ends
+    for worker in gateway.workers:
+        worker.say(*(Setup(channel, "12345", f"139{channel:08d}") for channel in range(30)))
+    gateway.until(lambda: len(callserver.all(IncomingCall)) == 60, "sixty calls")
+    assert all(sum(isinstance(one, Proceeding) for one in worker.signals) == 30 for worker in gateway.workers)
+    legs = answer_and_join(gateway, callserver, 30)
+    gateway.until(
+        lambda: all(sum(isinstance(one, Connect) for one in worker.signals) == 30 for worker in gateway.workers),
+        "Connect",
+    )
+    check_every_bit(gateway, callserver, NAMES, 30)
+
+    device = pairs[1][0].pull()
+    gateway.until(lambda: len(callserver.all(LegCleared)) == 30, "end of the calls on the card that was pulled", 3)
     assert {event.leg for event in callserver.all(LegCleared)} == {legs[channel] for channel in range(30, 60)}
     assert not callserver.board("e2").working
     assert callserver.board("e2").problem and callserver.board("e2").remedy
     assert callserver.board("e1").working
 
-    gateway.pairs[1][0].put_back(device)
-    assert gateway.serve(3, lambda: callserver.board("e2").working), gateway.log()
+    pairs[1][0].put_back(device)
+    gateway.until(lambda: callserver.board("e2").working, "board that returns", 3)
     assert any(isinstance(event, BoardChanged) for event in callserver.events)
-    gateway.say(0, Release(0))
-    assert gateway.serve(3, lambda: legs[0] in {event.leg for event in callserver.all(LegCleared)})
+    gateway.workers[0].say(Release(0))
+    gateway.until(lambda: legs[0] in {event.leg for event in callserver.all(LegCleared)}, "end of the released call", 3)

@@ -30,12 +30,12 @@ class DynamicSpan:
             return control.channels_of(self.number)[slot - 1].number
 
     def configure(self, signalling: Signalling, slots: tuple[int, ...] = BEARERS) -> None:
-        """Make the channels of these slots what they shall be, and slot 16 a D channel if the others are clear."""
+        """Make the channels of these slots what they shall be; slot 16 a D channel beside clear ones."""
         with Control() as control:
             control.configure_span(self.number, LineConfig(0), 0)
             channels = control.channels_of(self.number)
             settings = [ChannelSetting(channels[slot - 1].number, signalling) for slot in slots]
-            if signalling is Signalling.CLEAR:
+            if signalling is Signalling.CLEAR and SIGNALLING_SLOT not in slots:
                 settings.append(ChannelSetting(channels[SIGNALLING_SLOT - 1].number, Signalling.HDLCFCS))
             control.configure_channels(settings)
 
@@ -53,7 +53,8 @@ class DynamicSpan:
         return device
 
     def put_back(self, device: Path) -> None:
-        """Put a pulled card back where it was. Its channels have to be configured again."""
+        """Put a pulled card back where it was. Its channels have to be configured again, and those that were open when
+        it was pulled must be opened once more before the span is destroyed: the driver still holds their files."""
         (device / "auto_assign").write_text("1")
 
     def create_again(self) -> DynamicSpan:
