@@ -5,14 +5,12 @@ Two of them on the two spans of a pair are two boxes joined by a line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
 from boards.base import Board
 from firmware.core.clock import Stamp, SystemClock
-from firmware.lines.exchange_line import ExchangeLineSettings
 from firmware.lines.gateway import Gateway
 from firmware.lines.messages import AnyLineCommand, AnyLineEvent, Attach, LegCleared
 from firmware.media.codec import Alaw
@@ -34,11 +32,9 @@ Event = TypeVar("Event", bound=AnyLineEvent)
 class GatewayOnBoard(BoardEnd):
     """One gateway with one board, which is opened here."""
 
-    def __init__(self, board: Board, exchange_lines: Mapping[str, ExchangeLineSettings] | None = None) -> None:
+    def __init__(self, board: Board) -> None:
         super().__init__(board)
-        self.gateway = Gateway(
-            [(board.name, board.channels)], SOUNDS, f"boot-{board.name}", "machine", exchange_lines=exchange_lines
-        )
+        self.gateway = Gateway([(board.name, board.channels)], SOUNDS, f"boot-{board.name}", "machine")
         self.events: list[AnyLineEvent] = []
         self._clock = SystemClock()
         self._ahead_us = 0

@@ -18,11 +18,11 @@ import soundfile
 from boards.dahdi_analogue import DahdiAnalogueBoard
 from drivers.dahdi_control import Control
 from drivers.dahdi_numbers import Event, Hook, Signalling
-from firmware.core.schemas import DahdiPorts
-from firmware.lines.exchange_line import ExchangeLineSettings
+from firmware.core.schemas import DahdiPorts, ExchangeLineEntry
 from firmware.lines.messages import (
     AnswerLeg,
     ClearLeg,
+    ConfigureLines,
     DigitReceived,
     HookFlashed,
     IncomingCall,
@@ -48,10 +48,10 @@ from tests.vm.inside.spans import DynamicSpan
 Pair = tuple[DynamicSpan, DynamicSpan]
 TONES, PULSES = 0, 1
 """Lines by the way in which they dial; each has the phone of the same number at its other end."""
-LINES = {
-    "FXO-1": ExchangeLineSettings(number="12345"),
-    "FXO-2": ExchangeLineSettings(number="12346", dial_by="pulses"),
-}
+LINES = (
+    ExchangeLineEntry(line="FXO-1", number="12345"),
+    ExchangeLineEntry(line="FXO-2", number="12346", dial_by="pulses"),
+)
 RING_DEAF_SECONDS = 2.3
 """The driver tells no ringing in the first two seconds after opening."""
 
@@ -115,7 +115,8 @@ class Town:
 @pytest.fixture
 def town(pair: Pair) -> Iterator[Town]:
     phones = GatewayOnBoard(analogue("phones", pair[0], "fxs", "fxs"))
-    lines = GatewayOnBoard(analogue("lines", pair[1], "fxo", "fxo"), LINES)
+    lines = GatewayOnBoard(analogue("lines", pair[1], "fxo", "fxo"))
+    lines.command(ConfigureLines(exchange_lines=LINES))
     town = Town(phones, lines)
     town.run(RING_DEAF_SECONDS)
     for end in (phones, lines):

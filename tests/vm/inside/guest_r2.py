@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from boards.dahdi_e1 import DahdiE1Board
 from boards.signals import Cause
 from drivers.dahdi_numbers import Signalling
@@ -31,7 +29,7 @@ from firmware.lines.messages import (
 )
 from tests.vm.inside.far_line import run
 from tests.vm.inside.gateway_on_board import GatewayOnBoard
-from tests.vm.inside.openr2_line import OpenR2Line, compile_openr2
+from tests.vm.inside.openr2_line import OpenR2Line, openr2_program
 from tests.vm.inside.spans import BEARERS, DynamicSpan
 
 Pair = tuple[DynamicSpan, DynamicSpan]
@@ -137,16 +135,11 @@ def test_calls_that_meet_on_one_channel_end_and_leave_it_idle(pair: Pair) -> Non
         until(ends, lambda: {end.state(0) for end in ends} == {"idle"}, "idle line")
 
 
-@pytest.fixture(scope="module")
-def openr2_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_openr2(tmp_path_factory.mktemp("openr2"))
-
-
-def test_calls_to_openr2_with_the_callers_number_and_from_openr2_without(pair: Pair, openr2_program: Path) -> None:
+def test_calls_to_openr2_with_the_callers_number_and_from_openr2_without(pair: Pair) -> None:
     """As a caller of the variant China openr2 never sends its number (FACTS of its release 1.3.3)."""
     near, far = pair
     far.configure(Signalling.CAS)
-    lines = [OpenR2Line(openr2_program, far.channel(BEARERS[channel])) for channel in range(3)]
+    lines = [OpenR2Line(openr2_program(), far.channel(BEARERS[channel])) for channel in range(3)]
     we_clear, it_clears, it_calls = lines
     with boxes(near) as ends:
         (box,) = ends
