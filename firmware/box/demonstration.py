@@ -74,6 +74,7 @@ def demonstration_documents(administrator_password: str, analogue_trunks: int = 
                 "offer_seconds": 15.0,
                 "wrap_up_seconds": 10.0,
                 "agent_announcement": AGENT_ANNOUNCEMENT,
+                "announce_every_seconds": 30.0,
             },
             {
                 "queue": "consult",
@@ -82,6 +83,7 @@ def demonstration_documents(administrator_password: str, analogue_trunks: int = 
                 "offer_seconds": 15.0,
                 "wrap_up_seconds": 10.0,
                 "agent_announcement": AGENT_ANNOUNCEMENT,
+                "announce_every_seconds": 30.0,
             },
             {
                 "queue": "complaint",
@@ -90,6 +92,7 @@ def demonstration_documents(administrator_password: str, analogue_trunks: int = 
                 "offer_seconds": 15.0,
                 "wrap_up_seconds": 20.0,
                 "agent_announcement": AGENT_ANNOUNCEMENT,
+                "announce_every_seconds": 30.0,
             },
         ],
         "agents": [

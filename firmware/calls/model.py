@@ -51,6 +51,9 @@ class Leg(msgspec.Struct, kw_only=True):
     """Kind of the open segment; empty when none is open."""
     segment_since: Stamp | None = None
     segment_queue: str = ""
+    served_queue: str = ""
+    """An agent's leg: the queue that the contact came from."""
+    served_since: Stamp | None = None
     not_recorded: str = ""
     """Why this line is not recorded from its answer on; empty if it is."""
 
@@ -90,6 +93,10 @@ class Contact(msgspec.Struct, kw_only=True):
     menu: Menu | None = None
     attempts: int = 0
     """Menu prompts played so far."""
+    announce_us: int = 0
+    """Monotonic microseconds of the next announcement to who waits; 0: none."""
+    announcements: int = 0
+    """Announcements while waiting so far."""
     was_answered: bool = False
     recording: int = 0
 
@@ -143,6 +150,13 @@ class Recording(msgspec.Struct, kw_only=True):
     from_sample: int
     to_sample: int | None = None
     """None while it is open; -1 when it has ended and only the recorder knows where."""
+
+
+class QueueLoad(msgspec.Struct, kw_only=True):
+    """How long a queue's contacts took their agents, from answer to the end of the wrap-up, the last ones."""
+
+    queue: str
+    handling_seconds: tuple[float, ...] = ()
 
 
 class BoxLife(msgspec.Struct, kw_only=True):

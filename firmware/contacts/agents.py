@@ -98,6 +98,8 @@ class Agents:
         agent.wrap_up_leg = 0
         if leg is not None:
             self._ledger.end_segment(leg, at, "finished")
+            if leg.served_since is not None:
+                self._office.note_handling(leg.served_queue, (at.mono_us - leg.served_since.mono_us) / MICROSECONDS)
             self._office.remove(leg)
 
     def is_reachable(self, agent: Agent) -> bool:

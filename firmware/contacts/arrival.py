@@ -140,7 +140,7 @@ class Arrival:
             case flow.AwaitDigit(seconds):
                 contact.deadline_us = now.mono_us + round(seconds * MICROSECONDS)
             case flow.GoToQueue(queue):
-                self._offering.enqueue(contact, queue, at)
+                self._offering.enqueue(contact, queue, at, now)
         self._office.touch(contact)
         self._office.touch(leg)
 

@@ -41,6 +41,7 @@ class Conversation:
         agent = self._office.agents[contact.agent]
         citizen, leg = self._office.legs[contact.citizen_leg], self._office.legs[contact.agent_leg]
         leg.answered = True
+        leg.served_queue, leg.served_since = contact.queue, at
         contact.deadline_us = 0
         self._keeper.set_state(contact, ContactState.TALKING, at)
         self._ledger.update("legs", leg.number, answered_sample=sample, **moment("answered", at))
@@ -149,6 +150,7 @@ class Conversation:
         citizen = self._office.legs[contact.citizen_leg]
         self._ledger.begin_segment(citizen, "queued", at, contact.queue)
         self._office.touch(citizen)
+        self._offering.announcements.plan(contact, now)
         self._offering.order_wait(contact)
 
     def order_clear(self, contact: Contact) -> None:

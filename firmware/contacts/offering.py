@@ -10,6 +10,7 @@ from firmware.contacts.agents import Agents
 from firmware.contacts.keeper import Keeper
 from firmware.contacts.ledger import Ledger, moment
 from firmware.contacts.office import Office
+from firmware.contacts.queue_announcements import QueueAnnouncements
 from firmware.contacts.telling import Telling
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.lines.messages import Play, RingExtension
@@ -26,8 +27,9 @@ class Offering:
         self._keeper = keeper
         self._agents = agents
         self._telling = telling
+        self.announcements = QueueAnnouncements(office, keeper)
 
-    def enqueue(self, contact: Contact, queue: str, at: Stamp) -> None:
+    def enqueue(self, contact: Contact, queue: str, at: Stamp, now: Stamp) -> None:
         """The contact waits for a person: behind all who wait already, with music."""
         leg = self._office.legs[contact.citizen_leg]
         contact.queue, contact.queued, contact.play = queue, at, ""
@@ -35,11 +37,12 @@ class Offering:
         self._ledger.begin_segment(leg, "queued", at, queue)
         self._ledger.update("contacts", contact.number, queue=queue, **moment("queued", at))
         self._keeper.emit(EventName.QUEUED, contact, at, leg=leg.number)
+        self.announcements.plan(contact, now)
         self.order_wait(contact)
 
     def order_wait(self, contact: Contact) -> None:
-        """Waiting music. Harmless when given again."""
-        self._keeper.play_music(contact, "queue")
+        """Waiting music, or the announcement that runs. Harmless when given again."""
+        self.announcements.order(contact)
 
     def match(self, now: Stamp) -> None:
         """Offer waiting contacts to idle agents."""

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from firmware.calls.model import Agent, BoxLife, Contact, Leg, Phone, Recording
+from firmware.acd.expected_wait import HANDLINGS_KEPT
+from firmware.calls.model import Agent, BoxLife, Contact, Leg, Phone, QueueLoad, Recording
 from firmware.core.schemas import Configuration, Service
 from firmware.lines.messages import BoardState, ChannelState
 
@@ -20,6 +21,7 @@ _KINDS: dict[str, type[msgspec.Struct]] = {
     "phone": Phone,
     "recording": Recording,
     "box": BoxLife,
+    "queue": QueueLoad,
 }
 
 
@@ -34,6 +36,8 @@ class Office:
         self.phones: dict[str, Phone] = {}
         """By seat."""
         self.recordings: dict[int, Recording] = {}
+        self.loads: dict[str, QueueLoad] = {}
+        """By queue; one that is gone from the configuration may come back."""
         self.channels: dict[int, ChannelState] = {}
         self.boards: dict[str, BoardState] = {}
         self.displays: dict[str, tuple[str, str]] = {}
@@ -92,6 +96,12 @@ class Office:
         leg.gateway_leg = gateway_leg
         self._leg_of[gateway_leg] = leg.number
         self.touch(leg)
+
+    def note_handling(self, queue: str, seconds: float) -> None:
+        """A contact of the queue has taken an agent so long."""
+        load = self.loads.setdefault(queue, QueueLoad(queue=queue))
+        load.handling_seconds = (*load.handling_seconds, seconds)[-HANDLINGS_KEPT:]
+        self.touch(load)
 
     def add(self, one: Contact | Leg | Recording) -> None:
         if isinstance(one, Contact):
@@ -154,6 +164,8 @@ class Office:
                 self.phones[one.seat] = one
             elif isinstance(one, BoxLife):
                 self.box = one
+            elif isinstance(one, QueueLoad):
+                self.loads[one.queue] = one
         self._touched.clear()
         self.fit_phones()
 
@@ -202,4 +214,6 @@ def _identity(one: msgspec.Struct) -> tuple[str, str]:
             return "phone", one.seat
         case BoxLife():
             return "box", ""
+        case QueueLoad():
+            return "queue", one.queue
     raise TypeError(f"{type(one).__name__} is not kept")

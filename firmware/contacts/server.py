@@ -169,6 +169,8 @@ class CallServer:
             case PlayEnded() if leg is not None:
                 self._arrival.play_ended(event, leg, now)
                 self._conversation.play_ended(event, leg)
+                if contact is not None:
+                    self._offering.announcements.play_ended(event, contact)
             case DigitReceived() if leg is not None:
                 self._arrival.digit(event, leg, now)
             case LegCleared():
@@ -346,8 +348,8 @@ class CallServer:
             return None
         waiting = [one.deadline_us for one in self.office.contacts.values() if one.deadline_us]
         waiting += [one.deadline_us for one in self.office.agents.values() if one.deadline_us]
-        telling_us = self._telling.next_deadline()
-        return min(waiting if telling_us is None else [*waiting, telling_us], default=None)
+        others = (self._telling.next_deadline(), self._offering.announcements.next_deadline())
+        return min([*waiting, *(one for one in others if one is not None)], default=None)
 
     def advance(self, now: Stamp) -> Effects:
         """Time has passed: offers that nobody answered, menus that nobody chose from, wrap-ups that are over."""
@@ -363,6 +365,7 @@ class CallServer:
             if agent.deadline_us and agent.deadline_us <= now.mono_us:
                 self._agents.free(agent, now)
         self._match(now)
+        self._offering.announcements.advance(now)
         self._telling.advance(now)
         return self._done(now)
 

@@ -345,6 +345,10 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     agent_announcement: tuple[Sound, ...] = ()
     """报工号: what the citizen hears when an agent has answered, before the two are joined, e.g. `word:工号`,
     `say:agent`, `word:为您服务`; the agent hears a short tone at its end. Empty: nothing."""
+    announce_every_seconds: Annotated[float, Meta(ge=0, le=3600, description="seconds, 0 to an hour")] = 0.0
+    """Who waits hears `announcement` so often, music between; 0: never."""
+    announcement: tuple[Sound, ...] = ("say:position", "say:wait")
+    """Place in the queue and expected wait (`firmware/acd/expected_wait.py`)."""
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,6 +23,7 @@ from firmware.media.espeak import VOICES, SpeechError, speak
 from firmware.media.sounds import SoundStore
 from firmware.records.database import open_for_reading
 from firmware.records.tables import recordings
+from firmware.simulator.journal import HeardStretch, Journal
 from firmware.simulator.pattern import verify_pattern
 from firmware.simulator.scenario import Citizen, HangUp, Phone, Scenario, Talk, Wait
 from firmware.tones.plan import load_plan
@@ -64,7 +65,14 @@ def run(folder: Path, change: Callable[[Documents], None], scenario: Scenario) -
     box = VirtualBox(scenario, save_subjects(paths, documents), paths, remember=True)
     box.run()
     box.close()
-    return box, [np.frombuffer(one.journal.take(0)[1], np.uint8) for one in box.world.take_finished()]
+    return box, [from_the_start(one.journal) for one in box.world.take_finished()]
+
+
+def from_the_start(journal: Journal) -> Alaw:
+    """What somebody heard, with silence before it, so that the same place in two of these is the same moment."""
+    entries, heard = journal.take(0)
+    first = min(entry.first_block for entry in entries if isinstance(entry, HeardStretch))
+    return np.concatenate([np.full(first * BLOCK, ALAW_SILENCE, np.uint8), np.frombuffer(heard, np.uint8)])
 
 
 def greeting(*sounds: str) -> Callable[[Documents], None]:
@@ -117,6 +125,40 @@ def test_a_prompt_that_is_not_there_is_said_and_the_caller_hears_something(
 
     assert place_of(sounds_like("prompt:wait", "word:工号"), heard) >= 0
     assert "there is no sound prompt:lost" in caplog.text
+
+
+# ---- waiting ---------------------------------------------------------------------------------------------------------
+
+
+def stays(at_seconds: float, name: str) -> Citizen:
+    return citizen(Wait(until="answered"), Wait(seconds=25.0), HangUp(), at_seconds=at_seconds, name=name)
+
+
+def phase_of(heard: Alaw) -> int:
+    """Where in the loop of the waiting music this stretch begins."""
+    music = STORE.samples("music:waiting")
+    place = np.concatenate([music, music]).tobytes().find(heard.tobytes())
+    assert place >= 0, "this is not the waiting music"
+    return place
+
+
+def test_who_waits_hears_the_place_in_the_queue_in_music_that_runs_on_for_all(tmp_path: Path) -> None:
+    def change(documents: Documents) -> None:
+        documents["queues"][0]["announce_every_seconds"] = 8.0
+
+    scenario = Scenario(citizens=(stays(1.0, "first"), stays(3.0, "second")), phones=())
+    _, (first, second) = run(tmp_path, change, scenario)
+
+    length = STORE.samples("music:waiting").size
+    phases = set()
+    for heard, ahead in ((first, 0), (second, 1)):
+        announcement = sounds_like("say:position", values=Values(ahead=ahead))
+        begins = place_of(announcement, heard) - BLOCK
+        assert begins >= 0
+        ends = begins + announcement.size + 2 * BLOCK
+        phases.add((phase_of(heard[begins - 8000 : begins - BLOCK]) - begins + 8000) % length)
+        phases.add((phase_of(heard[ends : ends + 8000]) - ends) % length)
+    assert len(phases) == 1, "before and after the announcement, and for both, it is one stream"
 
 
 # ---- the agent's number ----------------------------------------------------------------------------------------------

@@ -31,7 +31,9 @@ ANNOUNCED = ("word:工号", "say:agent", "word:为您服务")
 FULL = msgspec.structs.replace(
     office_configuration(),
     queues=tuple(
-        msgspec.structs.replace(one, agent_announcement=ANNOUNCED if one.queue == "general" else ())
+        msgspec.structs.replace(
+            one, agent_announcement=ANNOUNCED if one.queue == "general" else (), announce_every_seconds=4.0
+        )
         for one in office_configuration().queues
     ),
 )
@@ -241,7 +243,7 @@ def _check_hearing(memory: Office, legs: dict[str, LegState]) -> None:
                 else:
                     joined |= {citizen: (agent,), agent: (citizen,)}
             case ContactState.QUEUED | ContactState.OFFERED:
-                assert legs[citizen].play == "queue", contact
+                assert legs[citizen].play == (contact.play or "queue"), contact
             case ContactState.HELD:
                 assert legs[citizen].play == "hold", contact
             case ContactState.ANNOUNCED | ContactState.MENU:
@@ -280,7 +282,7 @@ def end(office: LivingOffice) -> None:
     assert office.server is not None
     memory = office.server.office
     assert not memory.contacts and not memory.legs and not memory.recordings
-    assert {kind for kind, _ in office.shelf.live} <= {"agent", "phone", "box"}
+    assert {kind for kind, _ in office.shelf.live} <= {"agent", "phone", "box", "queue"}
     assert all(line.display_state() == "idle" for line in office.gateway.lines)
     assert all(not (phone.gateway_leg or phone.off_hook or phone.request) for phone in memory.phones.values())
     resting = (AgentState.LOGGED_OUT, AgentState.NOT_READY, AgentState.READY)

@@ -51,8 +51,8 @@ def until(true: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
 
 def prepare(paths: BoxPaths, greeting: list[str] | None = None, analogue_trunks: int = 0, **queue_fields: Any) -> None:
     """Configure a box with SEATS desk phones, another greeting, so many analogue trunks, and every queue with
-    `queue_fields` changed. Agents' numbers are not told: what is lost of a conversation is counted from the agent's
-    answer on."""
+    `queue_fields` changed. Nothing is announced to who waits or is connected: what is lost is counted from the
+    agent's answer on."""
     paths.make()
     documents = demonstration_documents("not used in tests", analogue_trunks)
     for board in documents["boards"]:
@@ -66,7 +66,7 @@ def prepare(paths: BoxPaths, greeting: list[str] | None = None, analogue_trunks:
     for service in documents["services"] if greeting is not None else []:
         service["greeting"] = greeting
     for queue in documents["queues"]:
-        queue.update({"agent_announcement": [], **queue_fields})
+        queue.update({"agent_announcement": [], "announce_every_seconds": 0.0, **queue_fields})
     save_subjects(paths, documents)
 
 
