@@ -53,6 +53,8 @@ class RtpPhone:
     """(seconds after the first packet that it heard, digit): pressed as RFC 4733 events."""
     drops: Callable[[int], bool] = lambda number: False
     """Which of its packets, counted from 0, get lost on the way."""
+    speed: float = 1.0
+    """How fast its clock runs."""
     packets: list[Packet] = field(default_factory=list)
     _socket: socket.socket | None = None
     _peer: tuple[str, int] | None = None
@@ -111,7 +113,7 @@ class RtpPhone:
     def _speak(self, now: float) -> None:
         if self._peer is None or self._socket is None:
             return
-        while self._began + self._sent * 0.02 <= now:
+        while self._began + self._sent * 0.02 / self.speed <= now:
             number = self._sent
             self._sent += 1
             if self.drops(number):
