@@ -56,6 +56,7 @@ KNOWN: dict[str, _Words] = {
     ),
     "unknown_agent": _Words(404, N_("There is no such agent number."), N_("Check the agent number.")),
     "unknown_line": _Words(404, N_("There is no such exchange line."), N_("Check the line, e.g. FXO-1.")),
+    "unknown_trunk_group": _Words(404, N_("There is no such trunk group."), N_("Check the name of the trunk group.")),
     "unknown_seat": _Words(404, N_("There is no such seat."), N_("Choose a seat of the list.")),
     "wrong_method": _Words(405, N_("This address does not take that method."), N_("See the Allow header.")),
     "recording_open": _Words(409, N_("The recording is still being made."), N_("Try again when the call is over.")),
@@ -63,6 +64,13 @@ KNOWN: dict[str, _Words] = {
         409, N_("The recording could not be made."), N_("The reason stands with the call; look at the alarms.")
     ),
     "not_possible_now": _Words(409, N_("That is not possible now."), N_("Look at the present state and try again.")),
+    "no_trunk_group": _Words(
+        409, N_("No trunk group is configured."), N_("Name the trunks for calls out in trunk_groups.json.")
+    ),
+    "no_free_trunk": _Words(409, N_("All trunks of the group are busy."), N_("Try again in a moment.")),
+    "lift_the_handset_first": _Words(
+        409, N_("The handset of this seat is on the hook."), N_("Lift the handset, then call.")
+    ),
     "line_busy": _Words(409, N_("The line is busy or out of service."), N_("Try again when it is idle.")),
     "seat_taken": _Words(409, N_("Somebody else is signed in at this seat."), N_("Choose another seat.")),
     "signed_in_elsewhere": _Words(409, N_("This agent is signed in at another seat."), N_("Sign out there first.")),

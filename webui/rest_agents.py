@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
 
 from firmware.calls import messages as cti
 from firmware.records import queries
@@ -12,6 +15,14 @@ from webui.cti_connection import CallserverAway
 from webui.endpoints import Ask, Endpoint
 from webui.office import Office
 from webui.problems import Refusal
+
+
+class CallBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The number to call, and the trunk group (empty: the first)."""
+
+    number: Annotated[str, msgspec.Meta(pattern=r"^[+]?[0-9*#]{1,24}$")]
+    group: str = ""
+
 
 HISTORY = 4
 """最近4次: the last calls of a caller that an agent is shown."""
@@ -98,6 +109,12 @@ ENDPOINTS = (
         "Take no calls; during a call it takes effect after it",
         lambda ask, agent: cti.SetNotReady(agent, ask.body.reason),
         body=replies.NotReadyBody,
+    ),
+    _endpoint(
+        "call",
+        "Call a number, with a headset or with the handset lifted; no button of the page asks for it yet",
+        lambda ask, agent: cti.MakeCall(agent, ask.body.number, ask.body.group),
+        body=CallBody,
     ),
     _endpoint("answer", "Answer the offered call (headset seats)", lambda ask, agent: cti.AnswerCall(agent)),
     _endpoint("hold", "Put the caller on hold, with music", lambda ask, agent: cti.HoldCall(agent)),

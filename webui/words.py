@@ -43,6 +43,7 @@ CODES: dict[str, dict[str, str]] = {
         "removed": N_("agent number was taken out"),
     },
     "contact_state": {
+        "calling": N_("Calling out"),
         "arriving": N_("Arriving"),
         "announced": N_("Greeting"),
         "menu": N_("In the menu"),
@@ -54,6 +55,8 @@ CODES: dict[str, dict[str, str]] = {
         "wrap_up": N_("Wrap-up"),
     },
     "segment": {
+        "calling": N_("Calling out"),
+        "alerting": N_("Ringing"),
         "ringing": N_("Arriving"),
         "announced": N_("Greeting"),
         "menu": N_("In the menu"),
@@ -77,6 +80,7 @@ CODES: dict[str, dict[str, str]] = {
         "answered": N_("Answered"),
         "abandoned": N_("Abandoned"),
         "left_early": N_("Left early"),
+        "unanswered": N_("Not reached"),
         "failed": N_("Failed"),
     },
     "cause": {

@@ -33,9 +33,11 @@ class EventName(StrEnum):
 
     ARRIVED = "ServiceInitiated"
     """A contact arrived; called, calling and service are known."""
+    ORIGINATED = "Originated"
+    """An agent calls out."""
     QUEUED = "Queued"
     DELIVERED = "Delivered"
-    """An agent's phone rings (or headset beeps) for the contact."""
+    """An agent's phone rings (or headset beeps) for the contact; of a call out: the far phone rings."""
     ESTABLISHED = "Established"
     DIVERTED = "Diverted"
     """An offer was taken back (no answer, agent's phone failed); the contact is in the queue again."""
@@ -235,6 +237,16 @@ class Subscribe(msgspec.Struct, tag="subscribe", frozen=True):
     after: Annotated[int, msgspec.Meta(ge=-1, le=1 << 62)] = -1
 
 
+class MakeCall(msgspec.Struct, tag="make_call", frozen=True):
+    """An agent calls a number: with a headset, or with the handset of the seat's phone lifted. The group's first free
+    trunk is taken, by its policy, and the next one if that cannot."""
+
+    agent: str
+    number: Annotated[str, msgspec.Meta(pattern=r"^[+]?[0-9*#]{1,24}$")]
+    group: str = ""
+    """Trunk group; empty: the first of the configuration."""
+
+
 class LearnLine(msgspec.Struct, tag="learn_line", frozen=True):
     """Learn the busy tone of an analogue trunk: from the next call that comes there, or of a number that the box calls.
     Done when listening begins; the event LineLearnt tells the end."""
@@ -295,6 +307,7 @@ AnyRequestBody = (
     | ReleaseCall
     | GetBoxState
     | Subscribe
+    | MakeCall
     | LearnLine
     | ReloadConfiguration
     | ReportDisplay

@@ -17,6 +17,8 @@ from firmware.core.schemas import Menu
 class ContactState(StrEnum):
     """Where a contact is on its way."""
 
+    CALLING = "calling"
+    """An agent calls out, and nobody has answered yet."""
     ARRIVING = "arriving"
     """Our answer has been ordered and is not yet confirmed."""
     ANNOUNCED = "announced"
@@ -98,6 +100,13 @@ class Contact(msgspec.Struct, kw_only=True):
     announcements: int = 0
     """Announcements while waiting so far."""
     was_answered: bool = False
+    outgoing: str = ""
+    """The number that an agent calls, as it was given; empty for a contact that came from outside."""
+    trunk_group: str = ""
+    trunks: tuple[int, ...] = ()
+    """Channels on which the call has not been tried yet."""
+    placing: str = ""
+    """Name of the PlaceCall whose leg the gateway has not named yet."""
     recording: int = 0
 
 

@@ -129,9 +129,9 @@ class Conversation:
             return
         elif contact.state is ContactState.OFFERED:
             self._offering.take_back(contact, event.at, "phone_failed")
-        elif contact.state in CONNECTED and event.cause is Cause.FAILURE:
+        elif contact.state in CONNECTED and event.cause is Cause.FAILURE and not contact.outgoing:
             self._back_to_queue(contact, event.at, now)
-        elif contact.state in CONNECTED:
+        elif contact.state in (*CONNECTED, ContactState.CALLING):
             self.agent_left(contact, event.at, now, event.by)
 
     def agent_left(self, contact: Contact, at: Stamp, now: Stamp, by: str) -> None:
@@ -163,7 +163,7 @@ class Conversation:
             agent = self._office.agents[contact.agent]
             self._keeper.drop_agent_leg(contact, at, cause, "line")
             self._agents.free(agent, at)
-        elif stage in CONNECTED:
+        elif stage in (*CONNECTED, ContactState.CALLING):
             self._leave_agent(contact, at, now, "line", Cause.NORMAL)
         leg = self._office.legs[contact.citizen_leg]
         self._keeper.end_leg(leg, at, cause, by, sample)
@@ -192,4 +192,6 @@ def _result(contact: Contact, stage: ContactState, cause: Cause) -> str:
         return "answered"
     if cause in (Cause.RESTART, Cause.FAILURE):
         return "failed"
+    if contact.outgoing:
+        return "unanswered"
     return "abandoned" if stage in (ContactState.QUEUED, ContactState.OFFERED) else "left_early"

@@ -11,6 +11,7 @@ from firmware.contacts.conversation import Conversation
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
+from firmware.contacts.outgoing import Outgoing
 from firmware.core.clock import Stamp
 from firmware.lines.messages import AnswerLeg, ClearLeg, GiveDialTone, Hear, IncomingCall, Join, Snapshot
 
@@ -26,6 +27,7 @@ class Recovery:
         arrival: Arrival,
         offering: Offering,
         conversation: Conversation,
+        outgoing: Outgoing,
     ) -> None:
         self._office = office
         self._ledger = ledger
@@ -33,6 +35,7 @@ class Recovery:
         self._arrival = arrival
         self._offering = offering
         self._conversation = conversation
+        self._outgoing = outgoing
 
     def end_everything(self, lost: Stamp, now: Stamp, cause: Cause) -> None:
         """Nothing that the gateway held is known to be there any more: all calls ended at the moment `lost`."""
@@ -83,7 +86,7 @@ class Recovery:
 
     def order_again(self) -> None:
         """Orders of the last moments before an interruption may not have been given: say again what shall be."""
-        for contact in self._office.contacts.values():
+        for contact in list(self._office.contacts.values()):
             citizen = self._office.legs[contact.citizen_leg]
             match contact.state:
                 case ContactState.ARRIVING:
@@ -97,6 +100,11 @@ class Recovery:
                     self._conversation.order_connection(contact)
                 case ContactState.HELD:
                     self._conversation.order_hold(contact)
+                case ContactState.CALLING:
+                    self._outgoing.order_again(contact)
+                case ContactState.ENDING if contact.placing:  # no trunk is known to be taken for it
+                    contact.placing = ""
+                    self._conversation.finish(contact, contact.since, contact.since, Cause.NORMAL, "box", None)
                 case ContactState.ENDING:
                     self._conversation.order_clear(contact)
                 case ContactState.ANNOUNCED | ContactState.MENU:

@@ -13,20 +13,23 @@ import msgspec
 from boards.signals import Cause
 from firmware.calls import messages as cti
 from firmware.calls.messages import BoxAlarm, EventName, Reply, Request
-from firmware.calls.model import Contact, ContactState, Party
+from firmware.calls.model import ContactState, Party
 from firmware.contacts.agents import Agents, Refused
 from firmware.contacts.archive import ABOUT_RECORDINGS, Archive
 from firmware.contacts.arrival import Arrival
-from firmware.contacts.conversation import CONNECTED, Conversation
+from firmware.contacts.conversation import Conversation
 from firmware.contacts.effects import CallerLookup, Effects
 from firmware.contacts.keeper import Keeper
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.lessons import Lessons
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
+from firmware.contacts.outgoing import Outgoing
 from firmware.contacts.phones import Phones
 from firmware.contacts.recovery import Recovery
+from firmware.contacts.requests import Requests
 from firmware.contacts.telling import Telling
+from firmware.contacts.trunk_hunt import TrunkHunt
 from firmware.contacts.views import box_state
 from firmware.core.clock import Stamp
 from firmware.core.schemas import Configuration
@@ -35,6 +38,7 @@ from firmware.lines.messages import (
     AnyLineEvent,
     Attach,
     BoardChanged,
+    CallPlaced,
     ChannelChanged,
     DigitReceived,
     IncomingCall,
@@ -52,9 +56,6 @@ from firmware.lines.messages import (
 from firmware.records.messages import FromRecorder, ToRecorder
 from firmware.records.stored import StoredRecording
 from firmware.tones.cadence import LearnedTone
-
-CALL_CONTROL = (cti.AnswerCall, cti.HoldCall, cti.RetrieveCall, cti.ReleaseCall, cti.LearnLine)
-"""Requests that need the lines."""
 
 
 class CallServer:
@@ -80,8 +81,19 @@ class CallServer:
         self._conversation = Conversation(self.office, self._ledger, keeper, self._agents, self._offering)
         self._phones = Phones(self.office, self._ledger, self._agents, self._offering)
         self._lessons = Lessons(self.office, self._ledger)
+        self._hunt = TrunkHunt(self.office)
+        self._outgoing = Outgoing(self.office, self._ledger, keeper, self._agents, self._conversation, self._hunt)
+        self._requests = Requests(
+            self.office, self._ledger, self._agents, self._conversation, self._outgoing, self._lessons
+        )
         self._recovery = Recovery(
-            self.office, self._ledger, self._agents, self._arrival, self._offering, self._conversation
+            self.office,
+            self._ledger,
+            self._agents,
+            self._arrival,
+            self._offering,
+            self._conversation,
+            self._outgoing,
         )
         self._caught_up = 0
         """Number of the last event that the gateway still owes us after attaching; timers wait for it."""
@@ -162,7 +174,9 @@ class CallServer:
                 self._arrival.arrive(event)
             case LegAnswered():
                 self._phones.answered(event)
-                if leg is not None and leg.party is Party.CITIZEN:
+                if contact is not None and contact.outgoing and leg is not None:
+                    self._outgoing.answered(event, leg)
+                elif leg is not None and leg.party is Party.CITIZEN:
                     self._arrival.answered(event, leg, now)
                 elif leg is not None:
                     self._conversation.answered(event, leg)
@@ -174,14 +188,18 @@ class CallServer:
             case DigitReceived() if leg is not None:
                 self._arrival.digit(event, leg, now)
             case LegCleared():
-                if leg is not None:
+                if leg is not None and not self._outgoing.tries_next(event, leg):
                     self._conversation.cleared(event, leg, now)
                 self._phones.idle(event)
             case PhoneLifted():
                 self._phones.lifted(event)
+            case CallPlaced():
+                self._outgoing.placed(event)
+            case LegAlerting() if leg is not None:
+                self._outgoing.alerting(event, leg)
             case LegAlerting():
                 self._phones.rings(event)
-            case RingFailed():
+            case RingFailed() if not self._outgoing.failed(event, now):
                 self._phones.ring_failed(event)
             case LegReleasing():
                 pass  # the phone's port is told idle by LegCleared, when it has been put down
@@ -189,6 +207,7 @@ class CallServer:
                 self._lessons.ended(event)
             case ChannelChanged():
                 self.office.channels[event.state.channel] = event.state
+                self._hunt.follow(event.state, event.at.mono_us)
                 if event.state.state != "idle":
                     self._telling.forget(event.state.channel)
                 self._ledger.emit(EventName.CHANNEL_CHANGED, event.at, channel=event.state)
@@ -246,8 +265,6 @@ class CallServer:
         return self._done(now)
 
     def _request(self, client: int, request: Request, now: Stamp) -> None:
-        if isinstance(request.body, CALL_CONTROL) and not self._lines_known():
-            raise Refused("not_possible_now")
         match request.body:
             case cti.GetBoxState():
                 state = box_state(
@@ -265,44 +282,12 @@ class CallServer:
                 start = after if after >= 0 else self._ledger.last("events")
                 self._ledger.effects.subscriptions.append((client, start))
                 return
-            case cti.SignIn(agent, seat):
-                self._agents.sign_in(agent, seat, now)
-            case cti.SignOut(agent):
-                self._agents.sign_out(agent, now)
-            case cti.SetReady(agent):
-                self._agents.set_ready(agent, now)
-            case cti.SetNotReady(agent, reason):
-                self._agents.set_not_ready(agent, reason, now)
-            case cti.AnswerCall(agent):
-                self._answer_call(agent, now)
-            case cti.HoldCall(agent):
-                self._conversation.hold(self._contact_of(agent), now)
-            case cti.RetrieveCall(agent):
-                self._conversation.retrieve(self._contact_of(agent), now)
-            case cti.ReleaseCall(agent):
-                contact = self._contact_of(agent)
-                if contact.state not in CONNECTED:
-                    raise Refused("not_possible_now")
-                self._conversation.agent_left(contact, now, now, "box")
             case cti.ReportDisplay():  # nobody's doing, so nothing for the audit
-                self._take_display(request.body, now)
+                self._requests.do(request.body, now, lines_known=self._lines_known())
                 self._ledger.effects.replies.append((client, Reply(request.id)))
                 return
-            case cti.LearnLine():
-                self._lessons.begin(request.body, now)
-            case cti.ReloadConfiguration():
-                raise Refused("not_possible_now")  # the shell reads the files and calls `configure`
+        self._requests.do(request.body, now, lines_known=self._lines_known())
         self._answer(client, request, now)
-
-    def _take_display(self, said: cti.ReportDisplay, now: Stamp) -> None:
-        if said.seat not in self.office.seats:
-            raise Refused("unknown_seat")
-        state = (said.problem, said.remedy)
-        if self.office.displays.get(said.seat, ("", "")) != state:
-            self._ledger.emit(EventName.DISPLAY_CHANGED, now, seat=said.seat, reason=said.problem)
-        self.office.displays.pop(said.seat, None)
-        if said.problem:
-            self.office.displays[said.seat] = state
 
     def configure(self, client: int, request: Request, configuration: Configuration, now: Stamp) -> Effects:
         """A checked configuration comes into force."""
@@ -326,20 +311,6 @@ class CallServer:
         self._ledger.audit(now, request.by or "unknown", type(body).__name__, subject, error or "done")
         self._ledger.effects.replies.append((client, Reply(request.id, error)))
 
-    def _answer_call(self, number: str, now: Stamp) -> None:
-        contact = self._contact_of(number)
-        if contact.state is not ContactState.OFFERED:
-            raise Refused("not_possible_now")
-        if not self.office.is_headset(self._agents.named(number)):
-            raise Refused("lift_the_handset")
-        self._conversation.connect(contact, now)
-
-    def _contact_of(self, number: str) -> Contact:
-        contact = self.office.contacts.get(self._agents.named(number).contact)
-        if contact is None:
-            raise Refused("no_call")
-        return contact
-
     # ---- time -------------------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> int | None:
@@ -359,6 +330,8 @@ class CallServer:
             if contact.deadline_us and contact.deadline_us <= now.mono_us:
                 if contact.state is ContactState.OFFERED:
                     self._offering.take_back(contact, now, "no_answer")
+                elif contact.state is ContactState.CALLING:
+                    self._conversation.agent_left(contact, now, now, "box")
                 else:
                     self._arrival.timeout(contact, now)
         for agent in list(self.office.agents.values()):

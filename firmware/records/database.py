@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-NEWEST_REVISION = "0002"
+NEWEST_REVISION = "0003"
 """The newest migration in `migrations/versions`; a database that has it is opened without loading alembic."""
 
 

@@ -258,7 +258,7 @@ def figures_since(connection: Connection, since_utc_us: int, in_time_us: int = 1
             count(answered).label("answered"),
             count(and_(answered, waited <= in_time_us)).label("answered_in_time"),
             count(and_(contacts.c.answered_utc_us.is_(None), contacts.c.ended_utc_us.is_not(None))).label("abandoned"),
-        ).where(contacts.c.arrived_utc_us >= since_utc_us)
+        ).where(contacts.c.arrived_utc_us >= since_utc_us, contacts.c.direction == "in")
     ).one()
     return DayFigures(**row._mapping)
 

@@ -46,6 +46,7 @@ contacts = Table(
     metadata,
     *_key(),
     Column("medium", String(16), nullable=False),
+    Column("direction", String(8), nullable=False, server_default="in"),  # in, or out: placed by an agent
     Column("machine_boot", String(40), nullable=False),
     *_moment("arrived", nullable=False),
     *_moment("queued"),

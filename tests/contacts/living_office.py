@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from boards.base import ChannelPlace
-from boards.signals import ChannelKind, Digit, FromBoard, HookChange, Release, Ring, Setup
+from boards.signals import Alerting, ChannelKind, Connect, Digit, FromBoard, HookChange, Release, Ring, Setup
 from firmware.calls.messages import AnyRequestBody, ReloadConfiguration, Reply, Request
 from firmware.contacts.effects import Effects, RowInsert, RowUpdate
 from firmware.contacts.server import CallServer
@@ -105,7 +105,7 @@ class LivingOffice:
         self.connected = False
         self.ringing: set[int] = set()
         self.callers: set[int] = set()
-        """Trunks on which a citizen holds the line."""
+        """Trunks on which somebody outside holds the line: a citizen who called, or whom the box calls."""
         self._orders: list[AnyLineCommand] = []
         self._events: list[Snapshot | AnyLineEvent] = []
         self._sent = 0
@@ -186,6 +186,8 @@ class LivingOffice:
         while signals := self.gateway.take_signals():
             for _, signal in signals:
                 match signal:
+                    case Setup(channel):
+                        self.callers.add(channel)
                     case Release(channel) if channel in self.callers:
                         self.callers.discard(channel)
                         self.gateway.handle_signal("card", Release(channel), self.now)
@@ -258,6 +260,15 @@ class LivingOffice:
         if channel not in self.callers:
             self.callers.add(channel)
             self.signal(Setup(channel, called, f"1380000000{channel}", digits="events"))
+
+    def far_phone_rings(self, channel: int) -> None:
+        """Of a call that the box places; at other times a far end that does not keep to the rules."""
+        if channel in self.callers:
+            self.signal(Alerting(channel))
+
+    def far_phone_answers(self, channel: int) -> None:
+        if channel in self.callers:
+            self.signal(Connect(channel))
 
     def hang_up(self, channel: int) -> None:
         if channel in self.callers:

@@ -17,16 +17,18 @@ from firmware.calls import messages as cti
 from firmware.calls.messages import AgentState
 from firmware.calls.model import ContactState
 from firmware.contacts.office import Office
-from firmware.contacts.server import CALL_CONTROL
 from firmware.core import schemas
 from firmware.lines.extension import ExtensionState
 from firmware.lines.messages import LegState
 from tests.contacts.living_office import PHONES, TRUNKS, LivingOffice
 from tests.contacts.scripted_lines import office_configuration
 
+TOGETHER = (ContactState.CALLING, ContactState.TALKING, ContactState.HELD)
+"""An agent's leg and an outside one belong together."""
 AGENTS = ("801", "802", "803")
 SEATS = ("1", "2", "3")
 
+CALL_CONTROL = (cti.AnswerCall, cti.HoldCall, cti.RetrieveCall, cti.ReleaseCall)
 ANNOUNCED = ("word:工号", "say:agent", "word:为您服务")
 FULL = msgspec.structs.replace(
     office_configuration(),
@@ -36,6 +38,7 @@ FULL = msgspec.structs.replace(
         )
         for one in office_configuration().queues
     ),
+    trunk_groups=(schemas.TrunkGroup(group="all", boards=("card",), choice="cyclic"),),
 )
 
 
@@ -71,6 +74,8 @@ CONFIGURATIONS = {
 
 ACTS: dict[str, Callable[..., None]] = {
     "call": lambda office, channel, number: office.call(channel, number),
+    "far phone rings": lambda office, channel: office.far_phone_rings(channel),
+    "far phone answers": lambda office, channel: office.far_phone_answers(channel),
     "hang up": lambda office, channel: office.hang_up(channel),
     "press": lambda office, channel, digit: office.press(channel, digit),
     "lift": lambda office, phone: office.lift(phone),
@@ -100,10 +105,13 @@ requests = st.one_of(
     st.builds(cti.SetReady, agents),
     st.builds(cti.SetNotReady, agents, st.sampled_from(["break", "lunch", ""])),
     *(st.builds(kind, agents) for kind in (cti.SignOut, *CALL_CONTROL)),
+    st.builds(cti.MakeCall, agents, st.just("96110")),
 )
 life = st.one_of(
     st.tuples(st.just("call"), trunks, st.sampled_from(["12345", "12346"])),
     st.tuples(st.just("hang up"), trunks),
+    st.tuples(st.just("far phone rings"), trunks),
+    st.tuples(st.just("far phone answers"), trunks),
     st.tuples(st.just("press"), trunks, st.sampled_from("017")),
     st.tuples(st.just("lift"), phones),
     st.tuples(st.just("put down"), phones),
@@ -137,6 +145,11 @@ OPENINGS: dict[str, list[tuple[object, ...]]] = {
     ],
     "a ready headset seat": [("lift", PHONES[2]), ("ask", cti.SignIn("803", "3")), ("ask", cti.SetReady("803"))],
     "a ready desk": [("ask", cti.SignIn("801", "1")), ("ask", cti.SetReady("801"))],
+    "an agent who calls out": [
+        ("lift", PHONES[2]),
+        ("ask", cti.SignIn("803", "3")),
+        ("ask", cti.MakeCall("803", "96110")),
+    ],
 }
 OFFERED: list[tuple[object, ...]] = [("call", 0, "12345"), ("wait", 1.5)]
 
@@ -159,6 +172,8 @@ def check(office: LivingOffice) -> None:
     _check_stored(office, memory)
     if not office.connected:
         return
+    ending = [one for one in memory.contacts.values() if one.state is ContactState.ENDING]
+    assert not ending, "the far end confirms at once, so that nothing is left to wait for"
     legs = {state.leg: state for state in office.gateway.snapshot(True, office.now).legs}
     _check_phones(office, memory)
     _check_hearing(memory, legs)
@@ -172,7 +187,7 @@ def _check_agents(memory: Office) -> None:
             case AgentState.OFFERED:
                 assert contact is not None and contact.state is ContactState.OFFERED, agent
             case AgentState.TALKING:
-                assert contact is not None and contact.state in (ContactState.TALKING, ContactState.HELD), agent
+                assert contact is not None and contact.state in TOGETHER, agent
             case _:
                 assert agent.contact == 0, agent
         assert contact is None or contact.agent == agent.agent
@@ -186,7 +201,7 @@ def _check_agents(memory: Office) -> None:
     assert len(signed_in) == len(set(signed_in))
     assert set(memory.phones) == set(memory.seats) | set(signed_in)
     for contact in memory.contacts.values():
-        served = contact.state in (ContactState.OFFERED, ContactState.TALKING, ContactState.HELD)
+        served = contact.state in (ContactState.OFFERED, *TOGETHER)
         assert bool(contact.agent_leg) == served, contact
         assert not served or memory.agents[contact.agent].contact == contact.number, contact
     used = {number for one in memory.contacts.values() for number in (one.citizen_leg, one.agent_leg) if number}
@@ -233,7 +248,7 @@ def _check_hearing(memory: Office, legs: dict[str, LegState]) -> None:
     for contact in memory.contacts.values():
         citizen = memory.legs[contact.citizen_leg].gateway_leg
         match contact.state:
-            case ContactState.TALKING:
+            case ContactState.TALKING | ContactState.CALLING:
                 agent = memory.legs[contact.agent_leg].gateway_leg
                 if contact.play:
                     assert legs[citizen].play == contact.play, contact

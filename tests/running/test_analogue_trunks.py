@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 
-from firmware.calls.messages import EventName
-from firmware.core.configuration import load_configuration, load_configuration_or_last_good
+from firmware.calls.messages import EventName, MakeCall, ReleaseCall, SignIn
+from firmware.core.configuration import (
+    load_configuration,
+    load_configuration_or_last_good,
+    read_documents,
+    save_documents,
+)
 from firmware.records import tables
 from tests.running.running_box import LINEBOX, RunningBox, until
 
@@ -30,7 +35,10 @@ SCENARIO: dict[str, Any] = {
             ],
         }
     ],
-    "phones": [{"extension": "FXS-1", "behaviour": "manned", "agent": "801", "seat": "1", "answer_seconds": 1.0}],
+    "phones": [
+        {"extension": "FXS-1", "behaviour": "manned", "agent": "801", "seat": "1", "answer_seconds": 1.0},
+        {"extension": "FXS-2", "behaviour": "headset", "seat": "2"},
+    ],
 }
 
 
@@ -40,6 +48,9 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
     scenario = folder / "scenario.json"
     scenario.write_text(json.dumps(SCENARIO))
     box = RunningBox(folder, "--scenario", str(scenario), greeting=["tone:zip"], analogue_trunks=2)
+    seats = read_documents(box.paths, "seats")
+    seats[1]["headset"] = True
+    save_documents(box.paths, "seats", seats)
     box.start()
     yield box
     box.stop()
@@ -54,6 +65,23 @@ def test_a_call_arrives_with_its_number_is_answered_and_is_recorded_when_busy_to
     assert (contact["calling"], contact["called"], contact["result"]) == ("13912345678", "12345", "answered")
     assert (contact["agent"], outside["channel_label"], outside["ended_by"]) == ("801", "FXO-1", "line")
     assert recording["samples"] == outside["ended_sample"] - outside["answered_sample"]
+    until(lambda: all(one.state == "idle" for one in box.state().channels if one.kind == "fxo"), "the line is free")
+
+
+def test_an_agent_calls_out_on_a_free_trunk_of_the_group(box: RunningBox) -> None:
+    until(lambda: not box.state().contacts, "the first call is over")
+    assert box.ask(SignIn("802", "2")).error == ""
+    assert box.ask(MakeCall("802", "96111")).error == ""
+    until(lambda: box.contacts_in("talking"), "the line was dialled")
+    assert box.ask(ReleaseCall("802")).error == ""
+    until(lambda: not box.state().contacts, "the call is over")
+    contact = box.rows(tables.contacts)[-1]
+    outside = next(row for row in box.rows(tables.legs) if row["contact"] == contact["number"] and not row["agent"])
+
+    assert (contact["direction"], contact["called"], contact["result"]) == ("out", "96111", "answered")
+    assert (outside["channel_label"], outside["ended_by"]) == ("FXO-1", "box")
+    until(lambda: box.rows(tables.recordings)[-1]["state"] == "closed", "it is recorded")
+    assert box.rows(tables.recordings)[-1]["leg"] == outside["number"]
     until(lambda: all(one.state == "idle" for one in box.state().channels if one.kind == "fxo"), "the line is free")
 
 
