@@ -85,6 +85,10 @@ class Contact(msgspec.Struct, kw_only=True):
     """Monotonic microseconds at which the offer or the menu's wait ends; 0: none."""
     play: str = ""
     """Name of the play whose end is waited for."""
+    interruptible: bool = False
+    """That play is stopped by a digit."""
+    typed_ahead: str = ""
+    """Digits that were pressed before the menu that they are for."""
     calling_name: str = ""
     """As the line said it."""
     presentation: str = "allowed"

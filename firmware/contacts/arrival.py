@@ -21,6 +21,7 @@ from firmware.ivr import flow
 from firmware.ivr.announcements import expand
 from firmware.lines.messages import AnswerLeg, DigitReceived, IncomingCall, LegAnswered, Play, PlayEnded
 
+MOST_TYPED_AHEAD = 16
 ANNOUNCING = (ContactState.ANNOUNCED, ContactState.MENU)
 
 
@@ -98,19 +99,29 @@ class Arrival:
         contact.play = ""
         if contact.state is ContactState.ANNOUNCED:
             self._go(contact, flow.on_greeted(self._office.service_of(contact), self._office.menus), event.at, now)
-        elif contact.state is ContactState.MENU:
+        elif contact.typed_ahead:
+            self._take_typed_ahead(contact, event.at, now)
+        else:
             self._go(contact, flow.on_prompt_ended(_menu(contact)), event.at, now)
 
     def digit(self, event: DigitReceived, leg: Leg, now: Stamp) -> None:
         """A digit chooses from the menu, also one that is pressed before the menu has been spoken."""
         contact = self._office.contacts.get(leg.contact)
-        if contact is None or leg.party is not Party.CITIZEN:
+        if contact is None or leg.party is not Party.CITIZEN or contact.state not in ANNOUNCING:
             return
+        service = self._office.service_of(contact)
         if contact.state is ContactState.ANNOUNCED:
-            contact.menu = self._office.menus.get(self._office.service_of(contact).menu)
-        if contact.menu is not None and contact.state in ANNOUNCING:
-            self._keeper.emit(EventName.DIGIT, contact, event.at, leg=leg.number, digit=event.digit)
-            self._go(contact, flow.on_digit(_menu(contact), event.digit, contact.attempts), event.at, now)
+            contact.menu = self._office.menus.get(service.menu)
+        if contact.menu is None:
+            if contact.play and contact.interruptible:  # the menu is gone since the greeting began, which is stopped
+                self._go(contact, flow.on_greeted(service, self._office.menus), event.at, now)
+            return
+        self._keeper.emit(EventName.DIGIT, contact, event.at, leg=leg.number, digit=event.digit)
+        if not contact.play or contact.interruptible:
+            self._go(contact, flow.on_digit(contact.menu, event.digit, contact.attempts), event.at, now)
+        elif contact.menu.typed_ahead:
+            contact.typed_ahead = (contact.typed_ahead + event.digit)[:MOST_TYPED_AHEAD]
+            self._office.touch(contact)
 
     def timeout(self, contact: Contact, now: Stamp) -> None:
         """Nothing was chosen from the menu in time."""
@@ -121,7 +132,7 @@ class Arrival:
         announced = contact.state is ContactState.ANNOUNCED
         sounds = self._office.service_of(contact).greeting if announced else _menu(contact).prompt
         if contact.play:
-            self._keeper.order(Play(self._office.legs[contact.citizen_leg].gateway_leg, contact.play, expand(sounds)))
+            self._order(contact, sounds)
 
     def _go(self, contact: Contact, step: flow.Step, at: Stamp, now: Stamp) -> None:
         leg = self._office.legs[contact.citizen_leg]
@@ -130,23 +141,39 @@ class Arrival:
             case flow.PlayGreeting(sounds):
                 self._keeper.set_state(contact, ContactState.ANNOUNCED, at)
                 self._ledger.begin_segment(leg, "announced", at)
-                self._play(contact, leg, "greeting", sounds)
+                service = self._office.service_of(contact)
+                interruptible = service.greeting_interruptible and bool(service.menu)
+                self._play(contact, "greeting", sounds, interruptible)
             case flow.AskMenu(menu, attempt):
                 if contact.state is not ContactState.MENU:
                     self._keeper.set_state(contact, ContactState.MENU, at)
                     self._ledger.begin_segment(leg, "menu", at)
                 contact.menu, contact.attempts = menu, attempt
-                self._play(contact, leg, f"menu-{attempt}", menu.prompt)
+                if contact.typed_ahead:
+                    self._take_typed_ahead(contact, at, now)
+                else:
+                    self._play(contact, f"menu-{attempt}", menu.prompt, menu.interruptible)
             case flow.AwaitDigit(seconds):
                 contact.deadline_us = now.mono_us + round(seconds * MICROSECONDS)
             case flow.GoToQueue(queue):
+                contact.typed_ahead = ""
                 self._offering.enqueue(contact, queue, at, now)
         self._office.touch(contact)
         self._office.touch(leg)
 
-    def _play(self, contact: Contact, leg: Leg, name: str, sounds: tuple[str, ...]) -> None:
-        contact.play = name
-        self._keeper.order(Play(leg.gateway_leg, name, expand(sounds)))
+    def _take_typed_ahead(self, contact: Contact, at: Stamp, now: Stamp) -> None:
+        """The first of the digits that were kept is the caller's choice."""
+        digit, contact.typed_ahead = contact.typed_ahead[0], contact.typed_ahead[1:]
+        contact.play = ""
+        self._go(contact, flow.on_digit(_menu(contact), digit, contact.attempts), at, now)
+
+    def _play(self, contact: Contact, name: str, sounds: tuple[str, ...], interruptible: bool) -> None:
+        contact.play, contact.interruptible = name, interruptible
+        self._order(contact, sounds)
+
+    def _order(self, contact: Contact, sounds: tuple[str, ...]) -> None:
+        leg = self._office.legs[contact.citizen_leg].gateway_leg
+        self._keeper.order(Play(leg, contact.play, expand(sounds), interruptible=contact.interruptible))
 
 
 def _menu(contact: Contact) -> Menu:

@@ -314,6 +314,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Called numbers. One service has `default` set and takes all others."""
     default: bool = False
     greeting: tuple[Sound, ...] = ("prompt:welcome",)
+    greeting_interruptible: bool = True
+    """Where a menu follows: a digit ends the greeting and counts for the menu; else see `Menu.typed_ahead`."""
     queue: str = ""
     """Where the caller goes after the greeting: straight to a person (GB/T 33358)."""
     menu: str = ""
@@ -325,6 +327,10 @@ class Menu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     menu: Name
     prompt: tuple[Sound, ...]
+    interruptible: bool = True
+    """A digit ends the prompt and counts at once."""
+    typed_ahead: bool = True
+    """A digit that is pressed in what cannot be interrupted counts when that is over; else it is lost."""
     choices: dict[Digit, str]
     """Digit to queue name."""
     timeout_seconds: Seconds = 5.0

@@ -40,6 +40,8 @@ class Hearing:
         self._were_all_joined = True
         """After the last command nobody was in a conference or supervised."""
         self._plays: dict[str, str] = {}
+        self._interruptible: set[str] = set()
+        """Legs whose last play stops at a digit."""
         self._ended_plays: dict[str, str] = {}
         """Plays that came to their end and that nothing has followed: said again, they are not played again."""
 
@@ -54,6 +56,7 @@ class Hearing:
         if channel is None:
             return
         del self._legs[channel]
+        self._interruptible.discard(leg)
         for one in (self._levels, self._heard, self._whispered, self._plays, self._ended_plays):
             one.pop(leg, None)
         self._plane.silence(channel)
@@ -190,6 +193,7 @@ class Hearing:
             return ()
         self._plays[leg] = command.play
         self._ended_plays.pop(leg, None)
+        (self._interruptible.add if command.interruptible else self._interruptible.discard)(leg)
         made = {name: np.frombuffer(samples, dtype=np.uint8) for name, samples in command.spoken.items()}
         return self._plane.play(self._channels[leg], command.sounds, command.loop, made)
 
@@ -198,6 +202,12 @@ class Hearing:
         if leg in self._channels:
             self._plays.pop(leg, None)
             self._ended_plays.pop(leg, None)
+            self._plane.stop_play(self._channels[leg])
+
+    def interrupt(self, leg: str) -> None:
+        """A digit came from the leg: a play that may be interrupted stops, and is not begun again by its name."""
+        if leg in self._interruptible and leg in self._plays:
+            self._ended_plays[leg] = self._plays.pop(leg)
             self._plane.stop_play(self._channels[leg])
 
     def ended(self, channels: Iterable[int]) -> list[tuple[str, str]]:

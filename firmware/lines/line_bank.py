@@ -157,6 +157,8 @@ class LineBank:
 
     def dialled(self, line: AnyLine, event: DigitReceived | None, now: Stamp) -> None:
         """A digit came from a line, in whatever way; None: one that does not count."""
+        if event is not None:
+            self.hearing.interrupt(event.leg)
         self.report(event)
         if event is not None and isinstance(line, ExtensionLine):
             self.perform(line, line.digit(now), now)

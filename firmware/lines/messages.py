@@ -264,6 +264,8 @@ class Play(msgspec.Struct, tag="play", frozen=True):
     play: str
     sounds: tuple[str, ...]
     loop: bool = False
+    interruptible: bool = False
+    """The first digit from the leg's party stops it, at the gateway, before the digit is told. No PlayEnded."""
     spoken: dict[str, bytes] = {}
     """A-law of those among `sounds` that were made for this play (text-to-speech); at most a minute each."""
 

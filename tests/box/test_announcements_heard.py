@@ -25,7 +25,7 @@ from firmware.records.database import open_for_reading
 from firmware.records.tables import recordings
 from firmware.simulator.journal import HeardStretch, Journal
 from firmware.simulator.pattern import verify_pattern
-from firmware.simulator.scenario import Citizen, HangUp, Phone, Scenario, Talk, Wait
+from firmware.simulator.scenario import Citizen, Dial, HangUp, Phone, Scenario, Talk, Wait
 from firmware.tones.plan import load_plan
 
 STORE = SoundStore.load(load_plan().samples())
@@ -125,6 +125,32 @@ def test_a_prompt_that_is_not_there_is_said_and_the_caller_hears_something(
 
     assert place_of(sounds_like("prompt:wait", "word:工号"), heard) >= 0
     assert "there is no sound prompt:lost" in caplog.text
+
+
+# ---- barge-in --------------------------------------------------------------------------------------------------------
+
+MENU_PROMPT = STORE.samples("prompt:menu")
+
+
+@pytest.mark.parametrize("interruptible", [True, False])
+def test_a_digit_ends_the_menus_prompt_or_waits_for_its_end(tmp_path: Path, interruptible: bool) -> None:
+    def change(documents: Documents) -> None:
+        documents["menus"][0]["interruptible"] = interruptible
+        documents["services"][1]["greeting"] = []
+
+    dials = citizen(Wait(until="answered"), Wait(seconds=2.0), Dial(digits="1"), Wait(seconds=9.0), called="12346")
+    box, (heard,) = run(tmp_path, change, Scenario(citizens=(dials,), phones=()))
+
+    begins = place_of(MENU_PROMPT[:8000], heard) - BLOCK
+    assert begins >= 0
+    whole = np.array_equal(heard[begins + BLOCK : begins + MENU_PROMPT.size], MENU_PROMPT[BLOCK:])
+    assert whole == (not interruptible)
+    differs = np.flatnonzero(heard[begins + BLOCK : begins + MENU_PROMPT.size] != MENU_PROMPT[BLOCK:])
+    if interruptible:
+        pressed_to_stop = BLOCK + int(differs[0]) - 2 * 8000
+        assert 0 < pressed_to_stop < 8000 * 0.2, f"{pressed_to_stop} samples after the key was pressed for 100 ms"
+    phase_of(heard[-8000:])  # and then waiting music
+    assert not box.server.office.contacts
 
 
 # ---- waiting ---------------------------------------------------------------------------------------------------------

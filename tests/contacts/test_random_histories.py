@@ -69,6 +69,11 @@ CONFIGURATIONS = {
     "seat 1 at another port": _with_seat(0, extension="FXS-4"),
     "seat 1 with headset": _with_seat(0, headset=True),
     "seat 3 without headset": _with_seat(2, headset=False),
+    "nothing is interrupted": msgspec.structs.replace(
+        FULL,
+        services=tuple(msgspec.structs.replace(one, greeting_interruptible=False) for one in FULL.services),
+        menus=tuple(msgspec.structs.replace(one, interruptible=False) for one in FULL.menus),
+    ),
     "seat 2 at no port": _with_seat(1, extension="FXS-99"),
 }
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from boards.base import ALAW_SILENCE, BLOCK
+from boards.signals import Digit
 from firmware.core.messages import encode_json
-from firmware.lines.messages import AnswerLeg, Attach, Play, PlayEnded, StopPlay, decode_command
+from firmware.lines.messages import AnswerLeg, Attach, DigitReceived, Play, PlayEnded, StopPlay, decode_command
 from firmware.media.sounds import LONGEST_SAMPLES, ROOM_SAMPLES
-from tests.lines.bench import MUSIC, PROMPT, Bench
+from firmware.tones.generate import dtmf, pause
+from tests.lines.bench import MUSIC, PROMPT, Bench, speech
 
 SPOKEN = np.resize(np.arange(1, 200, 3, dtype=np.uint8), 1237)
 """What a text became: no whole number of blocks."""
@@ -104,6 +106,55 @@ def test_music_is_one_stream_for_all_and_runs_on_while_something_else_is_played(
     assert np.array_equal(again[0, BLOCK:], again[1, BLOCK:]), "it goes on where it is by now"
     place = np.arange(BLOCK, 4 * BLOCK) + 12 * BLOCK
     assert np.array_equal(again[1, BLOCK:], MUSIC[place % MUSIC.size])
+
+
+def test_a_digit_stops_a_play_that_may_be_interrupted_within_a_tick() -> None:
+    bench = Bench()
+    leg, other = answered(bench, 0), answered(bench, 1)
+    bench.command(*(Play(one, "menu", ("music:waiting",), interruptible=True) for one in (leg, other)))
+    heard(bench, 3)
+
+    bench.signal(Digit(0, "1", 80))
+    assert bench.last(DigitReceived).digit == "1"
+    sent = np.concatenate([bench.tick() for _ in range(3)], axis=1)
+
+    assert set(sent[0, BLOCK:].tolist()) == {ALAW_SILENCE}, "after a fade of one tick"
+    assert ALAW_SILENCE not in sent[1].tolist(), "nobody else's play stops"
+    heard(bench, 20)
+    assert [event.leg for event in bench.all(PlayEnded)] == [other]
+    bench.command(Play(leg, "menu", ("music:waiting",), interruptible=True))
+    assert set(heard(bench, 2).tolist()) == {ALAW_SILENCE}, "said again, it is not begun again"
+
+
+def test_a_digit_in_the_audio_stops_the_play_in_the_tick_in_which_it_is_detected() -> None:
+    bench = Bench()
+    leg = bench.call(0, digits="inband")
+    bench.command(AnswerLeg(leg), Play(leg, "menu", ("music:waiting",), loop=True, interruptible=True))
+    tone = np.concatenate([dtmf("5", 200), pause(200)])
+    said = speech(0)
+    said[:] = ALAW_SILENCE
+    for place in range(len(tone) // BLOCK):
+        said[0] = tone[place * BLOCK : (place + 1) * BLOCK]
+        bench.tick(said)
+        if bench.all(DigitReceived):
+            break
+
+    assert place * BLOCK < dtmf("5", 200).size + 5 * BLOCK, "a digit is one when its tone has ended"
+    bench.tick(said)
+    assert set(heard(bench, 2).tolist()) == {ALAW_SILENCE}
+
+
+def test_a_digit_does_not_stop_what_may_not_be_interrupted() -> None:
+    bench = Bench()
+    leg = answered(bench)
+    bench.command(Play(leg, "menu", ("music:waiting",), interruptible=True))
+    bench.command(Play(leg, "law", ("prompt:welcome",)))
+
+    bench.signal(Digit(0, "1", 80))
+    sent = heard(bench, 5)
+
+    assert np.array_equal(sent[BLOCK:400], PROMPT[BLOCK:])
+    assert bench.last(PlayEnded).play == "law"
 
 
 def test_the_gateway_tells_what_it_can_play() -> None:
