@@ -20,6 +20,8 @@ Language = Literal["zh_CN", "en"]
 Presentation = Literal["allowed", "restricted", "unavailable"]
 TEXTS = Path(__file__).parent / "seat_texts.toml"
 
+MOST_TIMES = 999
+"""Who has called more often is shown as one who calls very often: the records count no further."""
 WITH_CALLER = (AgentState.OFFERED, AgentState.TALKING)
 
 
@@ -117,6 +119,8 @@ def _caller_parts(caller: CallerShown, language: Language) -> list[str]:
     times = "" if caller.times is None else text["times"].format(count=caller.times)
     if caller.times == 1:
         times = text["first"]
+    elif caller.times is not None and caller.times > MOST_TIMES:
+        times = text["many"]
     region = _words()[language]["region"].get(caller.region, caller.region)
     parts = [number, caller.name if allowed else "", region, times]
     # A display without Chinese would show a row of question marks.

@@ -57,6 +57,13 @@ def test_a_display_that_knows_nothing_says_so() -> None:
     assert offline_rows(16, 1, "en") == ("No connection   ",)
 
 
+@pytest.mark.parametrize(
+    ("times", "text"), [(1, "首次"), (2, "第2次"), (999, "第999次"), (1000, "千次以上"), (None, "")]
+)
+def test_how_often_a_citizen_has_called_is_said_in_words(times: int | None, text: str) -> None:
+    assert phone_text(SeatShown(AgentState.OFFERED, "801", 0, CallerShown("138", times=times))) == ("138", text)
+
+
 def test_who_withholds_the_number_is_shown_without_number_and_name() -> None:
     secret = SeatShown(AgentState.TALKING, "801", 0, CallerShown("138", "王芳", "", 1, "restricted"))
 

@@ -12,7 +12,18 @@ from typing import Any
 import numpy as np
 
 from boards.base import ChannelPlace
-from boards.signals import Alerting, ChannelKind, Connect, Digit, FromBoard, HookChange, Release, Ring, Setup
+from boards.signals import (
+    Alerting,
+    ChannelKind,
+    Connect,
+    Digit,
+    FromBoard,
+    HookChange,
+    OnHookData,
+    Release,
+    Ring,
+    Setup,
+)
 from firmware.calls.messages import AnyRequestBody, ReloadConfiguration, Reply, Request
 from firmware.contacts.effects import Effects, RowInsert, RowUpdate
 from firmware.contacts.server import CallServer
@@ -20,8 +31,9 @@ from firmware.core import schemas
 from firmware.core.clock import MICROSECONDS, Stamp, VirtualClock
 from firmware.ivr.announcements import PHRASES
 from firmware.ivr.spoken_mandarin import WORDS
+from firmware.lines.extension import ExtensionState
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import AnyLineCommand, AnyLineEvent, BlockChannel, Resume, Snapshot
+from firmware.lines.messages import AnyLineCommand, AnyLineEvent, BlockChannel, Resume, Snapshot, TellPhone
 from firmware.media.sounds import SoundStore
 from firmware.records.chain import MADE_AT_COMMIT
 from firmware.records.messages import CloseRecording, RecorderSettings, RecordingClosed, RecordingFailed, ToRecorder
@@ -84,6 +96,9 @@ class LivingOffice:
         self.machine = 0
         self.gateways = 0
         self.off_hook: set[int] = set()
+        self.shown: dict[int, tuple[str, str]] = {}
+        """Phone → (number, text) that its display shows; not there if it was used since, or shows who called."""
+        self._telling: dict[int, tuple[str, str]] = {}
         self.recorder: list[ToRecorder] = []
         self.replies: list[Reply] = []
         self.server: CallServer | None = None
@@ -178,6 +193,8 @@ class LivingOffice:
     def _give_orders(self) -> None:
         orders, self._orders = self._orders, []
         for order in orders:
+            if isinstance(order, TellPhone):
+                self._telling[order.channel] = (order.number, order.text)
             self.gateway.handle_command(order, self.now)
         self._far_end()
 
@@ -193,6 +210,9 @@ class LivingOffice:
                         self.gateway.handle_signal("card", Release(channel), self.now)
                     case Ring(channel, on):
                         (self.ringing.add if on else self.ringing.discard)(channel)
+                        self.shown.pop(channel, None)
+                    case OnHookData(channel) if self.gateway.lines[channel].state is ExtensionState.IDLE:
+                        self.shown[channel] = self._telling.pop(channel)
 
     def store(self) -> None:
         """Commit what was handled, then tell what may be told."""
@@ -282,6 +302,7 @@ class LivingOffice:
     def lift(self, phone: int) -> None:
         if phone not in self.off_hook:
             self.off_hook.add(phone)
+            self.shown.pop(phone, None)
             self.signal(HookChange(phone, True))
 
     def put_down(self, phone: int) -> None:

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from firmware.calls import messages as cti
 from firmware.calls.messages import AgentState
 from firmware.calls.model import ContactState
+from firmware.calls.seat_display import phone_text, seat_shown
 from firmware.contacts.office import Office
+from firmware.contacts.views import box_state
 from firmware.core import schemas
 from firmware.lines.extension import ExtensionState
 from firmware.lines.messages import LegState
@@ -39,6 +41,7 @@ FULL = msgspec.structs.replace(
         for one in office_configuration().queues
     ),
     trunk_groups=(schemas.TrunkGroup(group="all", boards=("card",), choice="cyclic"),),
+    seats=tuple(msgspec.structs.replace(one, phone_display=True) for one in office_configuration().seats),
 )
 
 
@@ -308,6 +311,17 @@ def end(office: LivingOffice) -> None:
     resting = (AgentState.LOGGED_OUT, AgentState.NOT_READY, AgentState.READY)
     assert all(agent.state in resting for agent in memory.agents.values())
     _check_records(office)
+    office.wait(25.0)
+    _check_displays(office, memory)
+
+
+def _check_displays(office: LivingOffice, memory: Office) -> None:
+    """Each phone of a seat shows what the seat is about."""
+    state = box_state(memory, 0, office.now, gateway_connected=True, recorder_connected=True)
+    for seat in memory.seats.values():
+        phone = memory.phones[seat.seat]
+        if seat.phone_display and phone.channel >= 0:
+            assert office.shown.get(phone.channel) == phone_text(seat_shown(state, seat.seat)), seat
 
 
 def _check_records(office: LivingOffice) -> None:
