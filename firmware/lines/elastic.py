@@ -13,7 +13,8 @@ nearly doubles. All digits and FSK caller IDs get through at 50 and 200 milliont
 
 Delay: a sample waits one tick, as blocks come whole, and 2 to 4 ms, for the interpolation and so that not every sample
 is a slip; and for as long as the board's blocks come late against their own average. A board that answers each block
-with one has no clock to drift: there nothing waits, and what a late block left behind is given back in slips.
+with one has no clock to drift: there nothing waits, a tick without a block is bridged (media/concealment.py: what the
+far process sends is late rather than lost), and what a late block left behind is given back in slips.
 
 No clock is read here: moments are told, in microseconds.
 """
@@ -23,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from boards.base import ALAW_SILENCE, BLOCK, Block
+from firmware.media.concealment import HISTORY, Concealment
 from firmware.media.interpolation import AHEAD, BEHIND, PARTS, read_block
 
 DEPTH = 4
@@ -42,7 +44,7 @@ STALL_US = 25_000
 SAMPLES_PER_US = 0.008
 
 _WANTED = AHEAD + BAND
-_KEPT = BEHIND + 1
+_KEPT = max(BEHIND + 1, HISTORY)
 _SPARE = AHEAD + 1
 _NEVER = 1 << 30
 
@@ -65,6 +67,7 @@ class ElasticBuffer:
         self._least = self._least_before = _NEVER
         self._watched = 0
         self._dropping = False
+        self._concealment = Concealment()
         self._slip = 0
         """+1 while a sample is dropped, -1 while one is repeated."""
         self._slip_parts = self._slipped_parts = 0
@@ -102,7 +105,7 @@ class ElasticBuffer:
             self.overruns += 1
 
     def take(self, now_us: int) -> Block | None:
-        """The block for this tick, or None if there is none."""
+        """The block for this tick, or None if there is none. What a board without a clock owes is bridged for 60 ms."""
         self._taken_us = now_us
         if not self._started and not self._start():
             return None
@@ -111,9 +114,13 @@ class ElasticBuffer:
         if len(self) < BLOCK + max(0, self._slip):
             self.underruns += 1
             self._shift_least(BLOCK)
-            return None
-        if self._slip:
-            return self._take_slipping()
+            if self._has_clock or self._concealment.is_over:
+                return None
+            return self._concealment.bridge(self._line[:, self._at - HISTORY : self._at])
+        block = self._take_slipping() if self._slip else self._take_as_it_is()
+        return self._concealment.rejoin(block) if self._concealment.is_bridging else block
+
+    def _take_as_it_is(self) -> Block:
         block = self._line[:, self._at : self._at + BLOCK].copy()
         self._at += BLOCK
         return block
@@ -166,7 +173,7 @@ class ElasticBuffer:
         if least > _NEVER // 2:
             return  # nothing was seen yet
         self._dropping = least > _WANTED if self._dropping else least >= self._high
-        if self._dropping:
+        if self._dropping and len(self) >= BLOCK + _SPARE:
             self._slip = 1
         elif least < self._low:
             self._slip = -1

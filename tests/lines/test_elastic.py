@@ -39,8 +39,9 @@ class Answering:
             self.buffer.put(block(self.waiting % 200), self.ticks * TICK_US + 2000)
             self.waiting += 1
         self.ticks += 1
+        missing = self.buffer.underruns
         got = self.buffer.take(self.ticks * TICK_US)
-        return None if got is None else int(got[0, 0])
+        return None if got is None or self.buffer.underruns > missing else int(got[0, -1])
 
 
 @dataclass
@@ -128,6 +129,33 @@ def test_of_a_burst_of_the_board_the_newest_stay_and_the_rest_is_counted() -> No
     assert board.buffer.underruns == 10
 
 
+def test_a_tick_without_a_block_is_bridged_and_a_longer_gap_fades_out() -> None:
+    buffer, line = ElasticBuffer(has_clock=False), tone_line(2)
+    heard = []
+    for number in range(100):
+        if number not in (30, 60, 61, 62, 63, 64, 65, 66, 67, 68):
+            buffer.put(line[:, number * BLOCK : (number + 1) * BLOCK], number * TICK_US + 2000)
+        got = buffer.take((number + 1) * TICK_US)
+        heard.append(np.full((1, BLOCK), ALAW_SILENCE, np.uint8) if got is None else got)
+    levels = [codec.level_of(codec.decode(one)) for one in heard]
+    assert buffer.underruns == 10
+    assert levels[30] == pytest.approx(-10.0, abs=0.5)
+    assert levels[60] == pytest.approx(-10.0, abs=0.5)
+    assert -13.0 < levels[61] < -10.5
+    assert sorted(levels[60:66], reverse=True) == levels[60:66]
+    assert max(levels[66:69]) < -60.0
+    assert largest_step(np.concatenate(heard, axis=1)[0]) < 1.1 * largest_step(line[0])
+
+
+def test_a_missing_block_of_a_board_with_a_clock_is_silence() -> None:
+    board = Drifting(0.0, late_block=2000)
+    heard = board.run(tone_line(30))[0]
+    assert (
+        sum(set(piece.tolist()) == {ALAW_SILENCE} for piece in heard[: heard.size // BLOCK * BLOCK].reshape(-1, 80))
+        == 1
+    )
+
+
 def test_after_a_stall_of_the_gateway_every_block_that_waited_is_played() -> None:
     # Given that the gateway stood still for 300 ms, and then takes all that waits and makes up for its ticks
     buffer = ElasticBuffer(has_clock=False)
@@ -137,7 +165,7 @@ def test_after_a_stall_of_the_gateway_every_block_that_waited_is_played() -> Non
     for number in range(1, 31):
         buffer.put(block(number), late)
     got = [buffer.take(late + number) for number in range(30)]
-    assert [int(one[0, 0]) for one in got if one is not None] == list(range(1, 31))
+    assert [int(one[0, -1]) for one in got if one is not None] == list(range(1, 31))
     assert (buffer.overruns, buffer.underruns) == (0, 0)
 
 
