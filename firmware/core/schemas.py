@@ -263,7 +263,8 @@ class ExchangeLineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     loop_drop_ms: Annotated[int, Meta(ge=0, le=10_000, description="milliseconds, 0 to 10000")] = 250
     """A break of the loop current this long is the end of the call; 0: never."""
     silence_seconds: Annotated[float, Meta(ge=0, le=86400, description="seconds, 0 to a day")] = 120.0
-    """A line that says nothing for so long has been left; 0: never. The last resort."""
+    """A line on which nothing was heard for so long, nor anything said or played to it, has been left; 0: never. The
+    last resort."""
     busy_tones: tuple[BusyTone, ...] = ()
     """Learnt for this line."""
     country_tones: bool = True

@@ -7,7 +7,7 @@ from firmware.lines.exchange_line import ExchangeLine, HeardCaller, HeardLesson,
 from firmware.lines.kinds import AnyLine
 from firmware.lines.line import ListenTo, RegisterListen
 from firmware.lines.r2.states import HeardTone
-from firmware.media.codec import Linear
+from firmware.media.codec import Alaw, Linear
 from firmware.tones.dtmf import DetectedDigit, DtmfDetector
 from firmware.tones.mfc import MfcDetector
 
@@ -39,11 +39,12 @@ class Ears:
         elif isinstance(line, ExchangeLine):
             self._exchange.listen(line.channel, wish.what, line.settings)
 
-    def process(self, linear: Linear, sample: int) -> list[tuple[int, Heard]]:
-        """One tick: `linear` [channels, 80], whose first sample has the count `sample`. What was heard, by channel."""
+    def process(self, linear: Linear, sent: Alaw, sample: int) -> list[tuple[int, Heard]]:
+        """One tick: `linear` [channels, 80], whose first sample has the count `sample`, and what was sent in it. What
+        was heard, by channel."""
         heard: list[tuple[int, Heard]] = [
             (tone.channel, HeardTone(tone.signal, tone.on)) for tone in self._registers.process(linear, sample)
         ]
         heard += [(digit.channel, digit) for digit in self._digits.process(linear, sample)]
-        heard += self._exchange.process(linear, sample)
+        heard += self._exchange.process(linear, sent, sample)
         return heard

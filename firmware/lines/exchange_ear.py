@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from firmware.core.schemas import ExchangeLineSettings
 from firmware.lines.exchange_line import HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.line import Listening
-from firmware.media.codec import SAMPLE_RATE, Linear
+from firmware.media.codec import SAMPLE_RATE, Alaw, Linear, decode
 from firmware.media.plane import NEVER
 from firmware.tones.cadence import Cadence
 from firmware.tones.call_progress import CadenceCount, CallProgressDetector, ToneLesson, cadence_of
@@ -26,6 +26,8 @@ DIAL_TONE = SAMPLE_RATE // 2
 """Samples of a tone without a break that are dial tone where it is awaited."""
 LONGEST_TONE = 3 * SAMPLE_RATE
 """And where it is not: the far end has hung up and the exchange awaits digits."""
+
+HeardOnLine = HeardCaller | HeardLesson | HeardProgress
 
 _log = logging.getLogger(__name__)
 
@@ -84,9 +86,10 @@ class ExchangeEar:
             limit = round(settings.silence_seconds * SAMPLE_RATE)
             self._silence_limit[channel] = limit or NEVER
 
-    def process(self, linear: Linear, sample: int) -> list[tuple[int, HeardCaller | HeardLesson | HeardProgress]]:
-        """One tick: `linear` [channels, 80], whose first sample has the count `sample`. What was heard, by channel."""
-        heard: list[tuple[int, HeardCaller | HeardLesson | HeardProgress]] = []
+    def process(self, linear: Linear, sent: Alaw, sample: int) -> list[tuple[int, HeardOnLine]]:
+        """One tick: `linear` [channels, 80], whose first sample has the count `sample`, and what was sent in it. What
+        was heard, by channel."""
+        heard: list[tuple[int, HeardOnLine]] = []
         if self._fsk is not None and self._ringing.size:
             for message in self._fsk.process(linear, self._ringing):
                 try:
@@ -103,6 +106,7 @@ class ExchangeEar:
                     heard += [(burst.channel, HeardLesson(tone))] if tone is not None else []
                 elif self._counts[burst.channel].heard(burst):
                     heard.append((burst.channel, HeardProgress("busy_tone")))
+            self._progress.spoken_to(self._up, decode(sent[self._up]))
             left = self._progress.silent(self._up) >= self._silence_limit[self._up]
             heard += [(channel, HeardProgress("silence")) for channel in self._up[left].tolist()]
             dialled = self._progress.sounding(self._up) >= self._tone_limit[self._up]

@@ -140,7 +140,7 @@ class LineBank:
         """The audio part of a tick whose first sample is `begin`: register tones over what is sent, and what was heard
         on the lines."""
         self.register_sender.lay_over(sent, begin)
-        for channel, heard in self.ears.process(self._plane.linear, begin):
+        for channel, heard in self.ears.process(self._plane.linear, sent, begin):
             self.heard(self.lines[channel], heard, now)
 
     def heard(self, line: AnyLine, heard: Heard, now: Stamp) -> None:

@@ -70,8 +70,13 @@ class CallProgressDetector:
         lasts = np.maximum(1, self._now - self._changed[rows].astype(np.int64))
         return np.where(self._on[rows], lasts, 0)
 
+    def spoken_to(self, rows: Indexes, sent: Linear) -> None:
+        """What was sent on these channels [len(rows), 80] since the last tick: who is spoken to may well be silent, so
+        that no silence counts which began before."""
+        self._loud[rows[np.einsum("ij,ij->i", sent, sent) > _QUIET]] = self._now
+
     def silent(self, rows: Indexes) -> NDArray[np.int64]:
-        """For how many samples these channels have been silent."""
+        """For how many samples nothing was heard on these channels, or said to them."""
         return np.maximum(0, self._now - self._loud[rows])
 
     def process(self, linear: Linear, sample: int, active: Indexes) -> list[ToneBurst]:

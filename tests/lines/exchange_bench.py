@@ -26,6 +26,7 @@ from tests.lines.bench import Bench
 
 FIRST, SECOND = 0, 1
 CALLER = CallerId("13800138000", "王芳", "11220830")
+MUSIC = codec.encode(sine(700, -20, 8000))
 BUSY = np.concatenate([codec.encode(sine(450, -18, 2800)), np.full(2800, ALAW_SILENCE, dtype=np.uint8)])
 
 
@@ -35,7 +36,12 @@ class ExchangeBench(Bench):
     def __init__(self, **settings: Any) -> None:
         self.clock = VirtualClock(utc_us=1_700_000_000_000_000, mono_us=5_000_000)
         places = [ChannelPlace(ChannelKind.EXCHANGE_LINE, f"FXO-{number}") for number in (1, 2)]
-        self.gateway = Gateway([("card", places)], SoundStore({}), boot="b00t", machine_boot="machine")
+        self.gateway = Gateway(
+            [("card", places)],
+            SoundStore({"music:waiting": MUSIC}),
+            boot="b00t",
+            machine_boot="machine",
+        )
         self.signals, self.events = [], []
         self.configure(**settings)
         self.open()

@@ -21,6 +21,8 @@ from firmware.lines.messages import (
     Join,
     LegAnswered,
     LegCleared,
+    Play,
+    StopPlay,
 )
 from firmware.media import codec
 from firmware.media.codec import Alaw
@@ -233,6 +235,18 @@ def test_a_silence_that_lasts_ends_the_call_at_last() -> None:
         bench.silence(15)
         bench.hear(codec.encode(sine(300, -30, 800)))
     assert bench.state(FIRST) == "up"
+    bench.silence(20.5)
+
+    assert bench.over() == ("line", Cause.NORMAL)
+
+
+def test_who_listens_to_music_or_an_agent_in_silence_has_not_left() -> None:
+    bench = ExchangeBench(silence_seconds=20.0)
+    leg = bench.answered()
+    bench.command(Play(leg, "queue", ("music:waiting",), loop=True))
+    bench.silence(60)
+    assert bench.state(FIRST) == "up"
+    bench.command(StopPlay(leg))
     bench.silence(20.5)
 
     assert bench.over() == ("line", Cause.NORMAL)
