@@ -1,4 +1,4 @@
-"""Extension ports and exchange lines on the real driver: phones and an exchange on the other span of the pair.
+"""What ports of phones and exchange lines do beside the contract (guest_contract.py); the far ends are the other span.
 
 The driver gives both kinds of signalling over line bits (a channel bank), with the same events as its analogue cards.
 """
@@ -17,9 +17,6 @@ from boards.base import Board, BoardError
 from boards.dahdi_analogue import open_board
 from boards.signals import (
     ChannelKind,
-    DialPulses,
-    Digit,
-    Flash,
     FromBoard,
     HookChange,
     Loop,
@@ -29,7 +26,7 @@ from boards.signals import (
 )
 from drivers.dahdi import Channel
 from drivers.dahdi_control import ChannelSetting, Control
-from drivers.dahdi_numbers import PULSEDIGIT, Event, Hook, LineConfig, Signalling
+from drivers.dahdi_numbers import Event, Hook, LineConfig, Signalling
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry, DahdiPorts
 from tests.vm.inside.far_line import BoardEnd, run
@@ -130,15 +127,6 @@ def test_a_board_with_more_ports_than_the_span_has_channels_says_so(pair: Pair) 
 # ---- extension ports -------------------------------------------------------------------------------------------------
 
 
-def test_a_phone_is_lifted_and_put_down(ports: FarPorts) -> None:
-    ports.phone(PHONE, Hook.OFFHOOK)
-    ports.until(HookChange(PHONE, True), 0.2)
-
-    ports.phone(PHONE, Hook.ONHOOK)
-    ports.until(HookChange(PHONE, False), 2.0)
-    assert ports.wait(1.0) == []
-
-
 def test_a_phone_rings_in_the_cadence_that_the_gateway_gives_and_falls_silent_when_it_is_lifted(
     ports: FarPorts,
 ) -> None:
@@ -177,27 +165,6 @@ def test_a_phone_that_was_just_put_down_can_be_rung_again(ports: FarPorts) -> No
     ports.end.board.send_signal(Ring(PHONE, False))
 
 
-def test_a_flash_is_a_flash_and_not_a_hang_up(ports: FarPorts) -> None:
-    ports.phone(PHONE, Hook.OFFHOOK)
-    ports.until(HookChange(PHONE, True), 0.2)
-    ports.wait(1.0)
-
-    ports.phone(PHONE, Hook.FLASH)
-
-    assert ports.wait(2.0) == [Flash(PHONE)]
-
-
-def test_pulses_are_counted_into_digits(ports: FarPorts) -> None:
-    ports.phone(PHONE, Hook.OFFHOOK)
-    ports.until(HookChange(PHONE, True), 0.2)
-    ports.wait(1.0)
-
-    ports.channels[PHONE].dial("P159")
-
-    digits = [signal for signal in ports.wait(6.0) if not isinstance(signal, HookChange)]
-    assert digits == [Digit(PHONE, "1"), Digit(PHONE, "5"), Digit(PHONE, "9")]
-
-
 # ---- exchange lines --------------------------------------------------------------------------------------------------
 
 
@@ -230,17 +197,3 @@ def test_a_loop_that_the_exchange_drops_is_told(ports: FarPorts) -> None:
     exchange.hook(Hook.ONHOOK)  # what an exchange does when its subscriber hangs up: the loop is open for a moment
 
     assert LoopCurrent(LINE, False) in ports.wait(2.0)
-
-
-def test_digits_are_dialled_to_the_exchange_as_pulses(ports: FarPorts) -> None:
-    ports.end.board.send_signal(Loop(LINE, True))
-    ports.wait(1.5)
-    assert ports.channels[LINE].hook(Hook.OFFHOOK)
-    ports.wait(1.0)
-    ports.events(LINE)
-
-    ports.end.board.send_signal(DialPulses(LINE, "204"))
-    ports.wait(7.0)
-
-    digits = [chr(event & 0xFF) for event in ports.events(LINE) if event & PULSEDIGIT]
-    assert digits == ["2", "0", "4"]

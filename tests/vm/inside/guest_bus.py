@@ -1,4 +1,7 @@
-"""TDM samples through real ALSA (snd-aloop) and GPIO lines of the real kernel (gpio-sim). SPI has no such stand-in."""
+"""A board's own buses through the real kernel: TDM samples through ALSA (snd-aloop), GPIO lines, a display on I²C.
+
+GPIO chip and I²C bus are those of `recipe/stand_ins.c`; the display behind the bus is simulated. SPI has no stand-in.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from periphery import I2C
 
 from drivers.gpio_lines import GpioLine
+from drivers.lcd_hd44780 import CharacterLcd, open_lcd
+from drivers.seat_display import DisplayError
 from drivers.spi_line_chip import ChipError, open_spi
 from drivers.tdm_alsa import BLOCK, TdmStream, open_pcms
+from tests.drivers.simulated_lcd import SimulatedLcd
 
 SLOTS = 32
-SIMULATED = Path("/sys/kernel/config/gpio-sim/linebox")
 
 
-def load(module: str) -> None:
-    if subprocess.run(["modprobe", module], check=False, capture_output=True).returncode:
+def load(module: str, *options: str) -> None:
+    if subprocess.run(["modprobe", module, *options], check=False, capture_output=True).returncode:
         pytest.skip(f"this kernel has no {module}")
 
 
@@ -108,49 +114,124 @@ def test_a_card_that_is_not_there_says_what_to_do() -> None:
 # ---- GPIO ------------------------------------------------------------------------------------------------------------
 
 
+class OutsideWorld:
+    """What hangs on the four lines of the GPIO chip."""
+
+    def __init__(self) -> None:
+        load("stand_ins")  # Debian's kernel has no gpio-sim
+        self._world = Path("/dev/stand-in-gpio")
+        chips = [path.resolve() for path in Path("/sys/bus/gpio/devices").iterdir()]
+        (chip,) = [path for path in chips if path.parent.name == self._world.name]
+        self.device = f"/dev/{chip.name}"
+
+    def levels(self) -> list[int]:
+        with self._world.open("rb", buffering=0) as world:
+            return list(world.read(4))
+
+    def pull(self, *levels: int) -> None:
+        with self._world.open("wb", buffering=0) as world:
+            world.write(bytes(levels))
+
+
 @pytest.fixture
-def chip() -> Iterator[tuple[str, Path]]:
-    """A chip of four lines: its device, and the folder where the world outside pulls them."""
-    load("gpio-sim")
-    subprocess.run(["mount", "-t", "configfs", "none", "/sys/kernel/config"], check=False, capture_output=True)
-    bank = SIMULATED / "bank0"
-    bank.mkdir(parents=True)
-    (bank / "num_lines").write_text("4")
-    (SIMULATED / "live").write_text("1")
-    name = (bank / "chip_name").read_text().strip()
-    device = (SIMULATED / "dev_name").read_text().strip()
-    yield f"/dev/{name}", Path(f"/sys/devices/platform/{device}/{name}")
-    (SIMULATED / "live").write_text("0")
-    bank.rmdir()
-    SIMULATED.rmdir()
+def world() -> OutsideWorld:
+    return OutsideWorld()
 
 
-def test_reset_and_interrupt_lines_are_driven_and_read(chip: tuple[str, Path]) -> None:
-    device, outside = chip
-    reset = GpioLine(f"{device}:1", "out", "board x")
-    interrupt = GpioLine(f"{device}:2", "in", "board x")
-    value, pull = outside / "sim_gpio1" / "value", outside / "sim_gpio2" / "pull"
+def test_reset_and_interrupt_lines_are_driven_and_read(world: OutsideWorld) -> None:
+    reset = GpioLine(f"{world.device}:1", "out", "board x")
+    interrupt = GpioLine(f"{world.device}:2", "in", "board x")
 
-    assert value.read_text().strip() == "1"  # low when active, and not active
+    assert world.levels()[1] == 1  # low when active, and not active
     reset.set(True)
-    assert value.read_text().strip() == "0"
-    pull.write_text("pull-up")
+    assert world.levels()[1] == 0
+    world.pull(0, 0, 1, 0)
     assert not interrupt.active()
-    pull.write_text("pull-down")
+    world.pull(0, 0, 0, 0)
     assert interrupt.active()
     reset.close()
     interrupt.close()
 
 
-def test_a_line_in_use_is_an_error_that_says_what_to_do(chip: tuple[str, Path]) -> None:
-    device, _ = chip
-    first = GpioLine(f"{device}:1", "out", "board x")
+def test_a_line_in_use_is_an_error_that_says_what_to_do(world: OutsideWorld) -> None:
+    first = GpioLine(f"{world.device}:1", "out", "board x")
 
     with pytest.raises(ChipError, match="gpioinfo"):
-        GpioLine(f"{device}:1", "out", "board x")
+        GpioLine(f"{world.device}:1", "out", "board x")
     first.close()
 
 
 def test_an_spi_device_that_is_not_there_says_what_to_do() -> None:
     with pytest.raises(ChipError, match="boot configuration"):
         open_spi("/dev/spidev0.0", "board x")
+
+
+# ---- I²C: a character display ----------------------------------------------------------------------------------------
+
+
+def bus_of(driver: str) -> str:
+    """The device of the I²C bus of this name."""
+    load("i2c-dev")
+    names = {path.parent.name: path.read_text().strip() for path in Path("/sys/class/i2c-dev").glob("i2c-*/name")}
+    (found,) = [device for device, name in names.items() if name.startswith(driver)]
+    return f"/dev/{found}"
+
+
+class DisplayOnTheBus:
+    """Simulated display that is given what arrives at the bus, in time."""
+
+    def __init__(self) -> None:
+        load("stand_ins")
+        self.path = bus_of("stand-in")
+        self.chip = SimulatedLcd(address=0x27)
+        self._written = open("/dev/stand-in-i2c", "rb", buffering=0)  # noqa: SIM115
+        self._written.read(8192)
+
+    def look(self) -> None:
+        while data := self._written.read(8192):
+            self.chip.transfer(0x27, [I2C.Message(list(data))])
+
+    def wait(self, seconds: float) -> None:
+        """What the driver does in the place of sleeping."""
+        self.look()
+        self.chip.wait(seconds)
+
+    def close(self) -> None:
+        self._written.close()
+
+
+@pytest.fixture
+def display() -> Iterator[DisplayOnTheBus]:
+    display = DisplayOnTheBus()
+    yield display
+    display.close()
+
+
+def test_a_character_display_shows_its_rows_through_the_kernels_i2c(display: DisplayOnTheBus) -> None:
+    lcd = CharacterLcd(I2C(display.path), wait=display.wait)
+    for lines in (["13800138000", "Waiting 12"], ["Ready", "Waiting 3"]):
+        lcd.show(lines)
+        display.look()
+        assert display.chip.text(16, 2) == [line.ljust(16) for line in lines]
+    assert display.chip.lost == 0
+    lcd.close()
+
+
+def test_a_display_that_is_not_at_its_address_is_said_and_shown_when_it_is(display: DisplayOnTheBus) -> None:
+    absent = open_lcd(display.path, address=0x3F)
+    with pytest.raises(DisplayError, match="0x3f"):
+        absent.show(["Ready"])
+    absent.close()
+
+    lcd = open_lcd(display.path)
+    lcd.show(["Ready"])
+    lcd.close()
+    display.look()
+    assert display.chip.bytes_seen > 60
+
+
+def test_a_bus_that_cannot_write_plain_bytes_is_said() -> None:
+    """The kernel's own i2c-stub speaks SMBus only, as some adapters do."""
+    load("i2c-stub", "chip_addr=0x27")
+    with pytest.raises(DisplayError, match="I2C not supported"):
+        open_lcd(bus_of("SMBus stub"))

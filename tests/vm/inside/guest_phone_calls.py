@@ -195,17 +195,13 @@ def test_a_number_is_dialled_after_dial_tone_and_understood(town: Town, line: in
 
 
 class Phone(FarLine):
-    """The far span's first slot: hook, flash, and the driver's own dialling."""
+    """The far span's first slot: hook and flash."""
 
     def __init__(self, span: DynamicSpan) -> None:
         super().__init__(span, Signalling.FXSKS, (1,))
 
     def hook(self, command: Hook) -> None:
         assert self.channels[0].hook(command)
-
-    def dial(self, digits: str) -> None:
-        self.stream.pause(0)  # the driver stops dialling when somebody writes
-        self.channels[0].dial(digits)
 
     def heard_audio(self) -> Alaw:
         return rows_of(self.heard)[0]
@@ -259,17 +255,6 @@ def test_a_flash_is_told_and_ends_nothing(desk: Desk) -> None:
 
     assert [event.leg for event in desk.box.all(HookFlashed)] == [leg]
     assert desk.box.state(0) == "up"
-
-
-def test_pulses_that_the_driver_dials_are_understood(desk: Desk) -> None:
-    desk.lift()
-
-    desk.phone.dial("P102")
-    desk.until(lambda: (0, Event.DIALCOMPLETE) in desk.phone.events, "end of dialling")
-    desk.run(1.0)
-
-    digits = desk.box.all(DigitReceived)
-    assert ("".join(digit.digit for digit in digits), {digit.source for digit in digits}) == ("102", {"pulse"})
 
 
 def test_an_idle_phone_is_told_what_its_display_and_its_lamp_shall_show(desk: Desk) -> None:
