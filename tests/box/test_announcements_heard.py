@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,76 +11,27 @@ from sqlalchemy import select
 
 from boards.base import ALAW_SILENCE, BLOCK
 from firmware.box.callserver import speaker
-from firmware.box.commands.virtual_box import VirtualBox
-from firmware.box.demonstration import demonstration_documents
-from firmware.core.configuration import save_subjects
-from firmware.core.paths import BoxPaths
-from firmware.ivr.announcements import Values, expand
+from firmware.ivr.announcements import Values
 from firmware.media.codec import Alaw
 from firmware.media.espeak import VOICES, SpeechError, speak
-from firmware.media.sounds import SoundStore
 from firmware.records.database import open_for_reading
 from firmware.records.tables import recordings
-from firmware.simulator.journal import HeardStretch, Journal
 from firmware.simulator.pattern import verify_pattern
 from firmware.simulator.scenario import Citizen, Dial, HangUp, Phone, Scenario, Talk, Wait
-from firmware.tones.plan import load_plan
+from tests.box.listening_callers import (
+    LISTENS,
+    STORE,
+    Documents,
+    citizen,
+    greeting,
+    place_of,
+    run,
+    sounds_like,
+)
 
-STORE = SoundStore.load(load_plan().samples())
-Documents = dict[str, list[dict[str, Any]]]
 needs_espeak = pytest.mark.skipif(
     shutil.which("espeak-ng") is None, reason="espeak-ng is missing: scripts/setup --system espeak-ng"
 )
-
-
-def sounds_like(*pieces: str, values: Values | None = None) -> Alaw:
-    """An announcement as it must be heard, code by code."""
-    return np.concatenate([STORE.samples(name) for name in expand(pieces, values)])
-
-
-def place_of(part: Alaw, heard: Alaw) -> int:
-    """Where a caller heard an announcement, in samples; its first block fades in, so the rest counts. -1: nowhere."""
-    return heard.tobytes().find(part[BLOCK:].tobytes())
-
-
-def citizen(*steps: object, at_seconds: float = 1.0, called: str = "12345", name: str = "") -> Citizen:
-    return Citizen(
-        at_seconds=at_seconds,
-        name=name,
-        calling="13912345678",
-        called=called,
-        audio=True,
-        steps=steps,  # type: ignore[arg-type]
-    )
-
-
-def run(folder: Path, change: Callable[[Documents], None], scenario: Scenario) -> tuple[VirtualBox, list[Alaw]]:
-    """The box after a scenario, with the demonstration county's configuration changed; what each citizen heard."""
-    paths = BoxPaths(folder / "data", folder / "run")
-    paths.make()
-    documents = demonstration_documents("not used here")
-    change(documents)
-    box = VirtualBox(scenario, save_subjects(paths, documents), paths, remember=True)
-    box.run()
-    box.close()
-    return box, [from_the_start(one.journal) for one in box.world.take_finished()]
-
-
-def from_the_start(journal: Journal) -> Alaw:
-    """What somebody heard, with silence before it, so that the same place in two of these is the same moment."""
-    entries, heard = journal.take(0)
-    first = min(entry.first_block for entry in entries if isinstance(entry, HeardStretch))
-    return np.concatenate([np.full(first * BLOCK, ALAW_SILENCE, np.uint8), np.frombuffer(heard, np.uint8)])
-
-
-def greeting(*sounds: str) -> Callable[[Documents], None]:
-    def change(documents: Documents) -> None:
-        documents["services"][0]["greeting"] = list(sounds)
-
-    return change
-
-
-LISTENS = Scenario(citizens=(citizen(Wait(until="answered"), Wait(seconds=20.0), HangUp()),), phones=())
 
 
 def test_a_greeting_of_recordings_and_values_is_one_stream_without_a_gap(tmp_path: Path) -> None:
