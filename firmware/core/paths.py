@@ -32,6 +32,11 @@ class BoxPaths:
         return self.data / "recordings"
 
     @property
+    def prompts(self) -> Path:
+        """The office's own recordings in the place of shipped ones: `zh_CN/welcome.wav`, `zh_CN/words/`, `music/`."""
+        return self.data / "prompts"
+
+    @property
     def spoken_texts(self) -> Path:
         """Cache of what text-to-speech made; may be deleted at any time."""
         return self.data / "spoken"

@@ -8,6 +8,7 @@ texts that were spoken).
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from firmware.media import codec
 from firmware.media.codec import BLOCK, SAMPLE_RATE, SILENCE, Alaw
+
+_log = logging.getLogger(__name__)
 
 PROMPTS = Path(__file__).parent / "prompts"
 """Prompts and music that ship with the box: one folder a language with `words` in it, and `music`."""
@@ -79,12 +82,16 @@ class SoundStore:
         cls, tones: Mapping[str, Alaw], *, language: str = "zh_CN", folders: Iterable[Path] = (PROMPTS,)
     ) -> SoundStore:
         """Prompts of `language` and music of all `folders` (a later folder's file replaces an earlier one of the same
-        name: office recordings over shipped ones) and `tones` by their bare names. Raises SoundError."""
+        name: office recordings over shipped ones) and `tones` by their bare names. A file that cannot be played is told
+        in the log and left out: what it would have replaced stays."""
         sounds: dict[str, Alaw] = {}
         for folder in folders:
             for prefix, subfolder in (("prompt:", language), ("word:", f"{language}/words"), (MUSIC, "music")):
                 for path in sorted((folder / subfolder).glob("*.wav")):
-                    sounds[prefix + path.stem] = read_sound(path)
+                    try:
+                        sounds[prefix + path.stem] = read_sound(path)
+                    except SoundError as error:
+                        _log.error("%s", error)
         sounds.update({f"tone:{name}": samples for name, samples in tones.items()})
         return cls(sounds)
 

@@ -6,6 +6,8 @@ Every word and prompt is heard through the whole box (switch, A-law), put togeth
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 

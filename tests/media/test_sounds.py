@@ -67,6 +67,20 @@ def test_an_offices_recording_replaces_the_prompt_that_ships(tmp_path: Path) -> 
     assert "prompt:menu" in store
 
 
+def test_an_offices_recording_that_cannot_be_played_is_told_and_the_shipped_one_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "zh_CN" / "words").mkdir(parents=True)
+    (tmp_path / "zh_CN" / "welcome.wav").write_bytes(b"not a sound")
+    soundfile.write(tmp_path / "zh_CN" / "words" / "一.wav", np.full(800, 800, dtype=np.int16), 8000)
+
+    store = SoundStore.load({}, folders=(PROMPTS, tmp_path))
+
+    assert np.array_equal(store.samples("prompt:welcome"), SoundStore.load({}).samples("prompt:welcome"))
+    assert "welcome.wav: not a sound file" in caplog.text
+    assert store.samples("word:一").size == 800
+
+
 def test_an_alaw_file_is_taken_code_by_code(tmp_path: Path) -> None:
     codes = np.arange(256, dtype=np.uint8)
     path = tmp_path / "all.wav"

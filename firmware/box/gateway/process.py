@@ -30,7 +30,7 @@ from firmware.core.schemas import Configuration
 from firmware.lines.gateway import Gateway
 from firmware.lines.line_settings import line_settings
 from firmware.media.ring import RingWriter, remove_dead_rings
-from firmware.media.sounds import SoundStore
+from firmware.media.sounds import PROMPTS, SoundStore
 from firmware.tones.plan import load_plan
 
 TICK_US = 10_000
@@ -65,7 +65,9 @@ class GatewayProcess:
                 boards.append(make_board(entry, paths))
             except BoardError as error:
                 _log.error("%s", error)  # the exchange runs on without it
-        sounds = SoundStore.load(load_plan().samples(), language=configuration.box.language)
+        sounds = SoundStore.load(
+            load_plan().samples(), language=configuration.box.language, folders=(PROMPTS, paths.prompts)
+        )
         boot = secrets.token_hex(4)
         self._gateway = Gateway([(board.name, board.channels) for board in boards], sounds, boot, machine_boot_id())
         self._gateway.handle_command(line_settings(configuration), self._clock.now())
