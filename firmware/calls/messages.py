@@ -146,6 +146,8 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     calling_name: str = ""
     region: str = ""
     """Where the number is from (`regions.py`): a name, a code, or empty."""
+    outgoing: bool = False
+    """The box called: `called` is the citizen."""
     times: int | None = None
     """How often this number has called, this call included; None: not known."""
 

@@ -147,6 +147,7 @@ class Phone(msgspec.Struct, kw_only=True):
     """-1 while the gateway has no such port, or another seat's agent still has it."""
     gateway_leg: str = ""
     off_hook: bool = False
+    """Lifted and fit for use: not one that was given up and must be put down first."""
     request: str = ""
     """A ring that has been ordered and neither begun nor failed yet."""
 

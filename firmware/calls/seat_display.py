@@ -47,10 +47,14 @@ class SeatShown:
     waiting: int = 0
     """Contacts that wait in the agent's queues."""
     caller: CallerShown | None = None
+    calling: bool = False
+    """The agent calls out, and nobody has answered yet."""
 
 
 def caller_shown(contact: ContactView) -> CallerShown:
     """What is known of the citizen of a contact. Whose number is withheld is nobody who could be known."""
+    if contact.outgoing:
+        return CallerShown(contact.called)
     if contact.presentation != "allowed":
         return CallerShown(presentation="restricted" if contact.presentation == "restricted" else "unavailable")
     return CallerShown(contact.calling, contact.calling_name, contact.region, contact.times)
@@ -68,6 +72,7 @@ def seat_shown(state: BoxState, seat: str) -> SeatShown:
         agent=agent.agent,
         waiting=sum(queue.waiting for queue in state.queues if queue.queue in agent.queues),
         caller=caller_shown(contact) if contact is not None and with_caller else None,
+        calling=contact is not None and contact.state == "calling",
     )
 
 
@@ -76,7 +81,9 @@ def rows_of(shown: SeatShown, columns: int, rows: int, language: Language = "zh_
     parts = _parts(shown, language)
     if shown.caller is not None:
         # The number is never cut for the sake of the word before it.
-        with_state = f"{_words()[language]['state'][shown.state.value]} {parts[0]}"
+        words = _words()[language]
+        state = words["text"]["calling"] if shown.calling else words["state"][shown.state.value]
+        with_state = f"{state} {parts[0]}"
         parts = [with_state if gb2312.columns(with_state) <= columns else parts[0], *parts[1:]]
     filled: list[str] = []
     for part in parts:

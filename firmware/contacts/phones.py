@@ -14,6 +14,7 @@ from firmware.lines.messages import (
     LegAlerting,
     LegAnswered,
     LegCleared,
+    LegReleasing,
     PhoneLifted,
     RingFailed,
 )
@@ -55,6 +56,13 @@ class Phones:
         for phone in self._office.phones.values():
             if phone.gateway_leg == event.leg and not phone.off_hook:
                 phone.off_hook = True
+                self._office.touch(phone)
+
+    def releasing(self, event: LegReleasing) -> None:
+        """The line has given the handset up, which is not put down yet: it hears busy tone and can be used no more."""
+        for phone in self._office.phones.values():
+            if phone.gateway_leg == event.leg and phone.off_hook:
+                phone.off_hook = False
                 self._office.touch(phone)
 
     def ring_failed(self, event: RingFailed) -> None:

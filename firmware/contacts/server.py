@@ -202,7 +202,7 @@ class CallServer:
             case RingFailed() if not self._outgoing.failed(event, now):
                 self._phones.ring_failed(event)
             case LegReleasing():
-                pass  # the phone's port is told idle by LegCleared, when it has been put down
+                self._phones.releasing(event)
             case ToneLearnt() | LearnFailed():
                 self._lessons.ended(event)
             case ChannelChanged():

@@ -111,6 +111,7 @@ def contact_view(office: Office, contact: Contact) -> ContactView:
         recorded=contact.recording in office.recordings,
         presentation=contact.presentation,
         calling_name=contact.calling_name,
+        outgoing=bool(contact.outgoing),
         region=contact.region,
         times=contact.times,
     )

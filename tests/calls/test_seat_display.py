@@ -113,6 +113,37 @@ def test_the_seat_is_found_in_the_state_of_the_box() -> None:
     assert seat_shown(state, "3") == SeatShown(AgentState.LOGGED_OUT, "", 7)
 
 
+def test_an_agent_who_calls_out_reads_whom() -> None:
+    now = VirtualClock(utc_us=0, mono_us=0).now()
+
+    def rows(state: str) -> tuple[str, ...]:
+        contact = ContactView(
+            contact=7,
+            state=state,
+            calling="12345",
+            called="13800138000",
+            service="",
+            arrived=now,
+            since=now,
+            times=1,
+            outgoing=True,
+        )
+        agent = AgentView(agent="801", name="a", state=AgentState.TALKING, seat="1", contact=7)
+        box = BoxState(
+            number=1,
+            at=now,
+            box_id="box",
+            gateway_connected=True,
+            recorder_connected=True,
+            agents=(agent,),
+            contacts=(contact,),
+        )
+        return rows_of(seat_shown(box, "1"), 20, 2)
+
+    assert rows("calling") == ("呼出 13800138000    ", " " * 20)
+    assert rows("talking") == ("通话 13800138000    ", " " * 20)
+
+
 def test_both_languages_have_all_words_and_english_ones_are_ascii() -> None:
     words = tomllib.loads(TEXTS.read_text())
 

@@ -16,6 +16,7 @@ from firmware.lines.messages import (
     Join,
     LegAlerting,
     LegCleared,
+    LegReleasing,
     PlaceCall,
     RingFailed,
 )
@@ -279,3 +280,18 @@ def test_a_desk_phone_calls_when_its_handset_is_lifted(office: CallingOffice) ->
     exchange.clears(desk)
     exchange.wait(1)
     assert exchange.agent("801").state is AgentState.READY
+
+
+def test_a_handset_that_was_given_up_must_be_put_down_before_it_can_call(exchange: ScriptedLines) -> None:
+    office = CallingOffice(exchange)
+    exchange.ready("801", "1")
+    leg = exchange.lifts(30)
+    exchange.event(LegReleasing, leg)  # nobody used it, and it hears busy tone
+    assert office.calls("801") == "lift_the_handset_first"
+    exchange.restart()
+    office.configure()
+    assert office.calls("801") == "lift_the_handset_first"
+    exchange.clears(leg)
+    exchange.lifts(30)
+
+    assert office.calls("801") == ""
