@@ -21,6 +21,8 @@ No clock is read here: moments are told, in microseconds.
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 
 from boards.base import ALAW_SILENCE, BLOCK, Block
@@ -31,8 +33,9 @@ DEPTH = 4
 """Blocks that may wait (40 ms); more than that is delay that a talker would notice."""
 CAPACITY = 64
 """Blocks that there is room for: after a stall of the gateway itself all that waited comes at once and is played."""
-WATCHED_BLOCKS = 500
-"""The least counts that was seen in the last one to two times so many blocks (5 to 10 s)."""
+WATCHED_BLOCKS, WATCHES = 100, 10
+"""Of each so many blocks (1 s) the least early one counts, and of so many of these the second least: what is late once
+in 10 s, as after a stall of the gateway, is not worth a delay."""
 BAND = 8
 """Samples around the wanted earliness in which nothing is done."""
 SLOW, FAST = 32, 4
@@ -64,8 +67,9 @@ class ElasticBuffer:
         self._taken_us: int | None = None
         self._phase = 0
         """How long after a tick the last block came, in samples."""
-        self._least = self._least_before = _NEVER
+        self._least = _NEVER
         self._watched = 0
+        self._leasts: deque[int] = deque(maxlen=WATCHES)
         self._dropping = False
         self._concealment = Concealment()
         self._slip = 0
@@ -129,7 +133,8 @@ class ElasticBuffer:
         """The board is the clock now: nothing waits here, and nothing is known if it is not the clock again."""
         self._at = self._end
         self._started = False
-        self._least = self._least_before = _NEVER
+        self._least = _NEVER
+        self._leasts.clear()
         self._watched = self._slip = 0
         self._dropping = False
 
@@ -161,17 +166,20 @@ class ElasticBuffer:
         self._least = min(self._least, early)
         self._watched += 1
         if self._watched >= WATCHED_BLOCKS:
-            self._least_before, self._least, self._watched = self._least, _NEVER, 0
+            self._leasts.append(self._least)
+            self._least, self._watched = _NEVER, 0
 
     def _shift_least(self, samples: int) -> None:
         """From now on blocks come earlier, or later if negative: what was seen before counts as if it had been so."""
         self._least += samples
-        self._least_before += samples
+        for place in range(len(self._leasts)):
+            self._leasts[place] += samples
 
     def _choose_slip(self) -> None:
-        least = min(self._least, self._least_before)
+        seen = sorted((self._least, *self._leasts))
+        least = seen[min(1, len(self._leasts))]
         if least > _NEVER // 2:
-            return  # nothing was seen yet
+            return  # not enough was seen yet
         self._dropping = least > _WANTED if self._dropping else least >= self._high
         if self._dropping and len(self) >= BLOCK + _SPARE:
             self._slip = 1
