@@ -89,16 +89,10 @@ def _login_password(options: argparse.Namespace) -> int:
 
 
 def _config_check(options: argparse.Namespace) -> int:
-    from firmware.core.configuration import load_configuration
+    from firmware.box.commands.config_check import config_check
     from firmware.core.paths import box_paths
 
-    paths = box_paths(options.data)
-    configuration = load_configuration(paths)
-    counts = ", ".join(
-        f"{len(getattr(configuration, name))} {name}" for name in ("services", "queues", "agents", "seats")
-    )
-    print(f"The configuration in {paths.configuration} is valid: {configuration.box.name}, {counts}.")
-    return 0
+    return config_check(box_paths(options.data))
 
 
 def _reload(options: argparse.Namespace) -> int:

@@ -1,0 +1,62 @@
+"""`linebox config check`: what is wrong with the configuration files, and which names of lines lead nowhere.
+
+Files that are wrong are refused by everybody. A name of a line that no board has is not: the board may be on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from boards.base import BoardError
+from boards.signals import ChannelKind
+from firmware.box.gateway.boards import make_board
+from firmware.core.configuration import load_configuration
+from firmware.core.configuration_problems import Problem, nearest_name
+from firmware.core.paths import BoxPaths
+from firmware.core.schemas import Configuration
+from firmware.lines.board_row import board_rows
+
+EXTENSION, EXCHANGE_LINE = (ChannelKind.EXTENSION,), (ChannelKind.EXCHANGE_LINE,)
+TRUNKS = (ChannelKind.TRUNK, ChannelKind.CAS, ChannelKind.EXCHANGE_LINE)
+
+
+def config_check(paths: BoxPaths) -> int:
+    """Prints what was found. 1 if a name leads nowhere. Raises ConfigurationError with all that is wrong."""
+    configuration = load_configuration(paths)
+    counts = ", ".join(
+        f"{len(getattr(configuration, name))} {name}" for name in ("services", "queues", "agents", "seats")
+    )
+    print(f"The configuration in {paths.configuration} is valid: {configuration.box.name}, {counts}.")
+    problems = list(line_problems(configuration, paths))
+    for problem in problems:
+        print(f"  {problem}")
+    return 1 if problems else 0
+
+
+def line_problems(configuration: Configuration, paths: BoxPaths) -> Iterator[Problem]:
+    """Boards that cannot be, and names of lines that no board has, disabled ones counted in."""
+    boards = []
+    for entry in configuration.boards:
+        try:
+            boards.append((entry.board, make_board(entry, paths).channels))
+        except BoardError as error:
+            yield Problem("boards.json", f"board {entry.board}", error.what, remedy=error.remedy)
+    places = [place for row in board_rows(boards) for place in row.places]
+
+    def labels(kinds: Sequence[ChannelKind]) -> list[str]:
+        return [place.label for place in places if place.kind in kinds]
+
+    for seat in configuration.seats:
+        yield from _unknown("seats.json", f"seat {seat.seat}, field extension", [seat.extension], labels(EXTENSION))
+    for line in configuration.exchange_lines:
+        where = f"line {line.line}, field line"
+        yield from _unknown("exchange_lines.json", where, [line.line], labels(EXCHANGE_LINE))
+    for group in configuration.trunk_groups:
+        yield from _unknown("trunk_groups.json", f"group {group.group}, field lines", group.lines, labels(TRUNKS))
+
+
+def _unknown(file: str, place: str, names: Iterable[str], known: Sequence[str]) -> Iterator[Problem]:
+    for name in names:
+        if name not in known:
+            what = f"no board has a line {name} that can be used here"
+            yield Problem(file, place, what, nearest=nearest_name(name, known))

@@ -1,0 +1,58 @@
+"""`linebox config check` finds names of lines that no board has, with the nearest right one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firmware.box.commands.config_check import config_check, line_problems
+from firmware.box.demonstration import demonstration_documents
+from firmware.core.configuration import ConfigurationError, load_configuration, save_documents, save_subjects
+from firmware.core.paths import BoxPaths
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> BoxPaths:
+    paths = BoxPaths(tmp_path / "data", tmp_path / "run")
+    paths.make()
+    save_subjects(paths, demonstration_documents("not used here", 2))
+    return paths
+
+
+def found(paths: BoxPaths, subject: str, *documents: dict[str, Any]) -> list[tuple[str, str, str]]:
+    save_documents(paths, subject, documents)
+    return [(one.file, one.what, one.nearest) for one in line_problems(load_configuration(paths), paths)]
+
+
+def test_the_demonstration_county_is_whole(paths: BoxPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    assert config_check(paths) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_names_that_lead_nowhere(paths: BoxPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    seat = {"seat": "1", "extension": "FXO-1"}
+    assert found(paths, "seats", seat)[0][1] == "no board has a line FXO-1 that can be used here"
+    assert found(paths, "seats", {"seat": "1", "extension": "FXS-1"}) == []
+    assert found(paths, "exchange_lines", {"line": "FX0-2"}) == [
+        ("exchange_lines.json", "no board has a line FX0-2 that can be used here", "FXO-2")
+    ]
+    assert found(paths, "exchange_lines") == []
+    assert found(paths, "trunk_groups", {"group": "all", "lines": ["FXO-1", "E1-1/1", "FXS-1"]}) == [
+        ("trunk_groups.json", "no board has a line FXS-1 that can be used here", "FXO-1")
+    ]
+    assert config_check(paths) == 1
+    assert "trunk_groups.json, group all, field lines: no board has a line FXS-1" in capsys.readouterr().out
+
+
+def test_lines_of_a_disabled_board_are_known_and_a_board_that_cannot_be_is_told(paths: BoxPaths) -> None:
+    boards = [{"board": "sim", "kind": "sim", "exchange_lines": 2, "enabled": False}, {"board": "x", "kind": "smi"}]
+    (problem,) = found(paths, "boards", *boards)
+    assert problem[:2] == ("boards.json", "there is no kind of board smi")
+
+
+def test_files_that_are_wrong_are_told_as_ever(paths: BoxPaths) -> None:
+    (paths.configuration / "trunk_groups.json").write_text("{")
+    with pytest.raises(ConfigurationError):
+        config_check(paths)
