@@ -66,11 +66,14 @@ class SubscriberLine:
         self.channel = channel
         self.state = LineState.IDLE
         self.busy_tone = BUSY
+        self.dead = False
+        """The exchange gives no dial tone."""
+        self.number = ""
+        """What the box dialled last."""
         self._world = world
         self._tell = tell
         self._party: Party | None = None
         self._timers: list[Timer] = []
-        self._number = ""
 
     # ---- the citizen's side ------------------------------------------------------------------------------------------
 
@@ -128,8 +131,9 @@ class SubscriberLine:
                 self._party.take(Connect(self.channel))
         elif self.state is LineState.IDLE:
             self._set_state(LineState.DIALLED)
-            self._number = ""
-            self._world.voices.cadence(self.channel, DIAL, self._world.sample)
+            self.number = ""
+            if not self.dead:
+                self._world.voices.cadence(self.channel, DIAL, self._world.sample)
 
     def _opened(self) -> None:
         if self.state is LineState.UP and self._party is not None:
@@ -161,12 +165,12 @@ class SubscriberLine:
             return
         for timer in self._timers:
             timer.cancel()
-        self._number += digits
+        self.number += digits
         self._world.voices.silence(self.channel)
         self._after(NUMBER_OVER_SECONDS, self._called)
 
     def _called(self) -> None:
-        if self._number.endswith("0"):
+        if self.number.endswith("0"):
             self._world.voices.cadence(self.channel, self.busy_tone, self._world.sample)
             return
         self._world.voices.cadence(self.channel, RINGBACK, self._world.sample)

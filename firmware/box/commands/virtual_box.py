@@ -228,7 +228,8 @@ class VirtualBox:
                 return
         else:
             caller = self.world.callers.get(message.channel)
-            if caller is None or not caller.plan.audio:
+            analogue = message.channel in self.world.exchange_lines  # has audio, whoever called
+            if not analogue and (caller is None or not caller.plan.audio):
                 self._silent.add(message.recording)
                 return
         self._recorder.handle(message)
