@@ -4,8 +4,8 @@ It stands between what the callserver orders and the gateway. A play that waits 
 caller goes on hearing what was heard before. Whatever else is ordered for that leg meanwhile replaces it. Sans-I/O: it
 says which texts it wants, and is told the samples. Not here: who speaks, and what is kept on the disk.
 
-Instead of a sound that the gateway does not have: the text of the prompt (`texts.toml`) or the word itself is spoken;
-where that is not possible, `prompt:wait` (请稍候). Each replacement is logged.
+Instead of a sound that the gateway does not have: the text of the prompt (`texts.toml`) or the word itself is spoken,
+other music is played; where that is not possible, `prompt:wait` (请稍候). Each replacement is logged.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from firmware.lines.messages import AnyLineCommand, ClearLeg, Conference, Join, 
 
 TEXT = "text:"
 REPLACEMENT = "prompt:wait"
+MUSIC = "music:waiting"
 TEXTS_KEPT = 64
 """Spoken texts that are kept in memory, about 5 s each."""
 
@@ -87,7 +88,8 @@ class Speech:
             return sound
         kind, _, name = sound.partition(":")
         text = name if kind == "word" else self._prompt_texts.get(name, "") if kind == "prompt" else ""
-        instead = TEXT + text if text else REPLACEMENT
+        music = kind == "music" and MUSIC in self._known
+        instead = TEXT + text if text else MUSIC if music else REPLACEMENT
         _log.warning("there is no sound %s: %s is played. Add the recording, or correct the name", sound, instead)
         return instead
 

@@ -53,14 +53,6 @@ def test_this_python_and_its_packages_are_well() -> None:
     assert len(doctor_machine.requirements()) >= 10
 
 
-def test_a_machine_that_cannot_speak_says_what_callers_hear(monkeypatch: pytest.MonkeyPatch, county: BoxPaths) -> None:
-    monkeypatch.setenv("PATH", "")
-    finding = worst(county, doctor_machine.speech)
-    assert finding.level == WARN
-    assert "espeak-ng is not installed" in finding.text
-    assert "scripts/setup --system espeak-ng" in finding.remedy
-
-
 @pytest.mark.parametrize(
     ("requirement", "said"),
     [("no-such-package>=1", "is not installed"), ("numpy>=999.1", "is too old, 999.1 is needed")],

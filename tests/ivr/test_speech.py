@@ -93,6 +93,15 @@ def test_what_nobody_knows_is_replaced_and_said_in_the_log(caplog: object) -> No
     assert "there is no sound music:nothing" in caplog.text  # type: ignore[attr-defined]
 
 
+def test_music_that_is_missing_is_other_music() -> None:
+    speech = Speech()
+    speech.gateway_has(("prompt:wait", "music:waiting"))
+
+    assert speech.order([Play("citizen", "music", ("music:nothing",), loop=True)]) == [
+        Play("citizen", "music", ("music:waiting",), loop=True)
+    ]
+
+
 def test_another_gateway_gets_no_play_of_the_old_one() -> None:
     speech = Speech()
     speech.order([HELLO])

@@ -1,7 +1,7 @@
 """`linebox doctor`: looks for what can go wrong on this machine and says what to do. Changes nothing.
 
 Each check is a function that yields findings; one that fails itself is a finding too. This file runs them and reports;
-the checks are in `doctor_machine.py` and `doctor_data.py`.
+the checks are in `doctor_machine.py`, `doctor_data.py` and `doctor_sounds.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 from firmware.box.commands.doctor_data import data_checks
 from firmware.box.commands.doctor_finding import BAD, WARN, Check, Finding
 from firmware.box.commands.doctor_machine import machine_checks
+from firmware.box.commands.doctor_sounds import sound_checks
 from firmware.core.hints import hint
 from firmware.core.paths import BoxPaths, box_paths
 
@@ -47,7 +48,7 @@ def report(findings: Iterable[Finding]) -> str:
 
 def doctor(data: Path | None, *, as_json: bool = False) -> int:
     """Print the report. Returns 1 if anything is bad, else 0."""
-    findings = examine(box_paths(data), (*machine_checks(), *data_checks()))
+    findings = examine(box_paths(data), (*machine_checks(), *data_checks(), *sound_checks()))
     bad = any(finding.level == BAD for finding in findings)
     with contextlib.suppress(BrokenPipeError):
         if as_json:

@@ -19,7 +19,6 @@ from pathlib import Path
 from firmware.box.commands.doctor_finding import BAD, OK, WARN, Check, Finding
 from firmware.core.hints import hint
 from firmware.core.paths import BoxPaths
-from firmware.media.espeak import VOICES, SpeechError, speak
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 IMPORT_NAMES = {
@@ -91,16 +90,6 @@ def sip_stack(paths: BoxPaths) -> Iterator[Finding]:
     yield Finding("sip", WARN, text, remedy)
 
 
-def speech(paths: BoxPaths) -> Iterator[Finding]:
-    try:
-        speak("一", VOICES["zh_CN"])
-    except SpeechError as error:
-        remedy = "scripts/setup --system espeak-ng; until then callers hear 请稍候 where a text has no recording"
-        yield Finding("speech", WARN, str(error), remedy)
-    else:
-        yield Finding("speech", OK, "espeak-ng speaks Mandarin")
-
-
 def processor_and_memory(paths: BoxPaths) -> Iterator[Finding]:
     import psutil
 
@@ -167,4 +156,4 @@ def clock(paths: BoxPaths) -> Iterator[Finding]:
 
 
 def machine_checks() -> tuple[Check, ...]:
-    return (python_version, packages, sip_stack, speech, processor_and_memory, open_files, real_time, clock)
+    return (python_version, packages, sip_stack, processor_and_memory, open_files, real_time, clock)

@@ -1,0 +1,71 @@
+"""`linebox doctor` on what callers hear: text-to-speech, recordings of the office, sounds that are configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from firmware.box.commands.doctor_finding import OK, WARN, Check, Finding
+from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
+from firmware.core.paths import BoxPaths
+from firmware.core.schemas import Configuration
+from firmware.media.espeak import VOICES, SpeechError, speak
+from firmware.media.sounds import PROMPTS, SoundError, SoundStore, read_sound
+from firmware.tones.plan import load_plan
+
+MADE_WHEN_NEEDED = ("text", "say")
+
+
+def speech(paths: BoxPaths) -> Iterator[Finding]:
+    try:
+        speak("一", VOICES["zh_CN"])
+    except SpeechError as error:
+        remedy = "scripts/setup --system espeak-ng; until then callers hear 请稍候 where a text has no recording"
+        yield Finding("speech", WARN, str(error), remedy)
+    else:
+        yield Finding("speech", OK, "espeak-ng speaks Mandarin")
+
+
+def recordings_of_the_office(paths: BoxPaths) -> Iterator[Finding]:
+    good = 0
+    for path in sorted(paths.prompts.rglob("*.wav")):
+        try:
+            read_sound(path)
+        except SoundError as error:
+            yield Finding("prompts", WARN, str(error), "the shipped recording is played meanwhile")
+        else:
+            good += 1
+    yield Finding("prompts", OK, f"{good} recordings of the office in {paths.prompts}")
+
+
+def sounds_of_the_configuration(paths: BoxPaths) -> Iterator[Finding]:
+    try:
+        configuration, _ = load_configuration_or_last_good(paths)
+    except (ConfigurationError, OSError):
+        return  # another check says so
+    language = configuration.box.language
+    store = SoundStore.load(load_plan().samples(), language=language, folders=(PROMPTS, paths.prompts))
+    missing = [
+        (place, sound)
+        for place, sound in _named(configuration)
+        if sound.partition(":")[0] not in MADE_WHEN_NEEDED and sound not in store
+    ]
+    for place, sound in missing:
+        remedy = f"correct the name, or add the recording to {paths.prompts / language}; until then its text is spoken"
+        yield Finding("sounds", WARN, f"{place}: there is no sound {sound}", remedy)
+    if not missing:
+        yield Finding("sounds", OK, "all sounds that the configuration names are there")
+
+
+def _named(configuration: Configuration) -> Iterator[tuple[str, str]]:
+    """(file and document, sound) of every sound in the configuration."""
+    for service in configuration.services:
+        yield from ((f"services.json ({service.service}), greeting", sound) for sound in service.greeting)
+    for menu in configuration.menus:
+        yield from ((f"menus.json ({menu.menu}), prompt", sound) for sound in menu.prompt)
+    for queue in configuration.queues:
+        for sound in (queue.music, *queue.agent_announcement, *queue.announcement):
+            yield f"queues.json ({queue.queue})", sound
+
+
+def sound_checks() -> tuple[Check, ...]:
+    return (speech, recordings_of_the_office, sounds_of_the_configuration)
