@@ -28,6 +28,7 @@ from firmware.lines.messages import (
     PlayEnded,
     Resume,
     RingExtension,
+    Supervise,
     decode_from_gateway,
 )
 from firmware.media.ring import RingReader
@@ -294,6 +295,27 @@ def test_after_a_stall_all_that_came_is_in_the_ring_and_only_the_newest_three_go
         callserver.look(0.05)
         lost = callserver.board("sim").lost_outward
     assert lost >= 37
+
+
+def test_a_whisper_is_on_the_line_and_not_in_the_ring(served: tuple[RunningGateway, Callserver]) -> None:
+    gateway, callserver = served
+    assert callserver.snapshot is not None
+    target = incoming(gateway, callserver)
+    supervisor = incoming(gateway, callserver, 1)
+    callserver.say(AnswerLeg(target), AnswerLeg(supervisor), Supervise(supervisor, target, "whisper"))
+    gateway.until(LegAnswered, callserver)
+    first = len(gateway.e1.blocks)
+    for number in range(30):
+        gateway.exchange(speech(number))
+    ring = RingReader(gateway.paths.ring(callserver.snapshot.boot), callserver.snapshot.boot)
+    newest = ring.newest
+    said, heard = (ring.read(channel, newest - 1600, newest)[0] for channel in (1, 0))
+    ring.close()
+
+    on_the_line = np.concatenate([packet.samples[0] for packet in gateway.e1.blocks[first + 5 :]])
+    assert np.mean(on_the_line == 0xD5) < 0.1
+    assert np.mean(said[:, 0] == 0xD5) < 0.1
+    assert set(heard[:, 1].tolist()) == {0xD5}
 
 
 def test_a_sip_call_hears_an_e1_call_through_the_elastic_buffer(
