@@ -107,4 +107,4 @@ def test_what_cannot_be_learnt_is_said_with_a_remedy(box: RunningBox) -> None:
     refused = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
 
     assert refused.returncode == 1
-    assert "there is no such exchange line" in refused.stderr
+    assert "there is no exchange line 9" in refused.stderr and "the box has FXO-1, FXO-2" in refused.stderr

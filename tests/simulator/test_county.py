@@ -96,3 +96,10 @@ def test_demonstration_calls_come_every_twenty_to_sixty_seconds_for_ever_and_not
     assert 58 < max(gaps) <= 60.1
     assert list(demonstration(1, quiet=True)) == []
     assert all(citizen.audio for citizen in islice(demonstration(2), 20))
+
+
+def test_where_there_are_analogue_trunks_every_third_citizen_of_the_demonstration_calls_there() -> None:
+    trunks = [citizen.trunk for citizen in islice(demonstration(1, analogue=True), 9)]
+
+    assert trunks == ["e1", "e1", "exchange_line"] * 3
+    assert {citizen.trunk for citizen in islice(demonstration(1), 9)} == {"e1"}

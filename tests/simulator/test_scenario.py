@@ -144,6 +144,13 @@ def test_all_errors_of_a_file_are_told_at_once_with_place_and_nearest_name(tmp_p
         ("day.json", '{"citizens": [{"at_seconds": 1, "steps": [[]]}]}', "steps 1: the value is a list"),
         ("day.json", '{"citizens": [{"at_seconds": 1, "name": "FXS-1"}]}', "FXS-1 is the name of something else"),
         ("day.toml", "[[citizens]]\nat_seconds = inf", "the value is inf"),
+        ("day.json", '{"citizens": [{"at_seconds": 1, "trunk": "exchange_line"}]}', "says everything by sound"),
+        (
+            "day.json",
+            '{"citizens": [{"at_seconds": 1, "trunk": "exchange_line", "audio": true,'
+            ' "steps": [{"do": "dial", "digits": "1", "signalled": true}]}]}',
+            "carries no signalled digits",
+        ),
         ("day.json", '{"citizens": [{"at_seconds": true}]}', "the value is True; expected seconds"),
     ],
 )

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import select
 import time
+from collections.abc import Sequence
 
-from firmware.calls.messages import CallEvent, EventName, LearnLine, Reply, Request, Subscribe, decode_to_client
+from boards.signals import ChannelKind
+from firmware.box.commands.cti_request import ask
+from firmware.calls.messages import (
+    CallEvent,
+    EventName,
+    GetBoxState,
+    LearnLine,
+    Reply,
+    Request,
+    Subscribe,
+    decode_to_client,
+)
 from firmware.core.hints import ClearError
 from firmware.core.messages import Peer, connect
 from firmware.core.paths import BoxPaths
 from firmware.tones.cadence import LearnedTone
 
 BY = "linebox learn-line"
+SHORTEST_SECONDS, LONGEST_SECONDS = 5, 600
 GRACE_SECONDS = 10.0
 """How much longer than the box listens its answer is waited for."""
 
 WHY: dict[str, tuple[str, str]] = {
-    "unknown_line": ("there is no such exchange line", "the page 班长 shows the lines, e.g. FXO-1"),
-    "no_such_line": ("there is no such exchange line", "the page 班长 shows the lines, e.g. FXO-1"),
+    "unknown_line": ("the line is gone", "look at its board"),
+    "no_such_line": ("the line is gone", "look at its board"),
     "line_busy": ("the line is busy or out of service", "try again when it is idle"),
     "busy": ("the line was taken by a call in that moment", "try again when it is idle"),
     "out_of_service": ("the line is out of service", "look at its board and its alarms"),
@@ -37,14 +51,24 @@ WHY: dict[str, tuple[str, str]] = {
 """Reason → what happened, what to do."""
 
 
-def label_of(line: str) -> str:
-    """A number is that of a simulated or DAHDI line; everything else is a label."""
-    return f"FXO-{line}" if line.isascii() and line.isdigit() else line
+def label_of(line: str, lines: Sequence[str]) -> str:
+    """The label that a person means: itself, or N for FXO-N or BOARD-FXO-N. Raises ClearError with all there are."""
+    meant = [one for one in lines if one in (line, f"FXO-{line}") or one.endswith(f"-FXO-{line}")]
+    if len(meant) == 1:
+        return meant[0]
+    remedy = f"the box has {', '.join(lines)}" if lines else "the box has none; boards.json says which boards it has"
+    raise ClearError(f"there is no exchange line {line}" if not meant else f"more than one line is {line}", remedy)
 
 
 def learn_line(paths: BoxPaths, line: str, number: str, seconds: float) -> int:
     """Ask, wait, show. Raises ClearError when nothing was learnt, PeerGone when the callserver does not run."""
-    label = label_of(line)
+    if not re.fullmatch("[0-9*#]{0,24}", number):
+        raise ClearError(f"{number} is no number that can be dialled", "digits, * and #, at most 24")
+    if not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
+        raise ClearError(f"the box cannot listen for {seconds:g} s", f"{SHORTEST_SECONDS} to {LONGEST_SECONDS} seconds")
+    state = ask(paths, GetBoxState(), BY).state
+    channels = state.channels if state is not None else ()
+    label = label_of(line, [one.label for one in channels if one.kind is ChannelKind.EXCHANGE_LINE])
     peer = connect(paths.cti_socket, decode_to_client)
     try:
         peer.send(Request(1, Subscribe(), BY))

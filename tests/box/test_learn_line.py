@@ -1,0 +1,55 @@
+"""`linebox learn-line`: which line is meant, what is shown, and what is said when nothing was learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from firmware.box.commands.learn_line import WHY, label_of, learn_line, shown
+from firmware.core.hints import ClearError
+from firmware.core.paths import BoxPaths
+from firmware.tones.cadence import LearnedTone
+
+LINES = ("FXO-1", "FXO-2", "cards-FXO-3")
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [("1", "FXO-1"), ("FXO-2", "FXO-2"), ("3", "cards-FXO-3"), ("cards-FXO-3", "cards-FXO-3")]
+)
+def test_a_line_is_meant_by_its_number_or_its_label(said: str, meant: str) -> None:
+    assert label_of(said, LINES) == meant
+
+
+@pytest.mark.parametrize(
+    ("said", "lines", "what"),
+    [
+        ("9", LINES, "no exchange line 9.*FXO-1, FXO-2, cards-FXO-3"),
+        ("", LINES, "no exchange line"),
+        ("1", ("a-FXO-1", "b-FXO-1"), "more than one line is 1.*a-FXO-1, b-FXO-1"),
+        ("1", (), "the box has none"),
+    ],
+)
+def test_a_line_that_is_not_there_is_told_with_those_that_are(said: str, lines: tuple[str, ...], what: str) -> None:
+    with pytest.raises(ClearError, match=f"(?s){what}"):
+        label_of(said, lines)
+
+
+@pytest.mark.parametrize(("number", "seconds"), [("12a", 60), ("1" * 25, 60), ("", 4), ("", 601), ("", float("nan"))])
+def test_what_cannot_be_is_said_before_the_box_is_asked(number: str, seconds: float, tmp_path: Path) -> None:
+    with pytest.raises(ClearError, match=r"is no number|cannot listen"):
+        learn_line(BoxPaths(tmp_path, tmp_path), "1", number, seconds)
+
+
+def test_what_was_measured_is_shown_with_its_spread() -> None:
+    tone = LearnedTone(411.2, 190.4, 199.6, -21.5, 10, (186.1, 194.0), (196.2, 204.4))
+    assert shown("FXO-1", tone) == [
+        "FXO-1: busy tone of 411 Hz, 190 ms on and 200 ms off, -22 dBm0",
+        "  measured 10 times: 186 to 194 ms on, 196 to 204 ms off",
+    ]
+
+
+def test_each_reason_has_words_and_a_remedy() -> None:
+    reasons = {"busy", "out_of_service", "no_call", "no_dial_tone", "no_tone", "loop_drop", "line_failed"}
+    assert reasons | {"unknown_line", "line_busy", "not_possible_now", "no_such_line"} == set(WHY)
+    assert all(what and remedy for what, remedy in WHY.values())
