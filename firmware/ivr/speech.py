@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from firmware.core.schemas import Configuration
 from firmware.lines.messages import AnyLineCommand, ClearLeg, Conference, Join, Play, StopPlay, Supervise
 
 TEXT = "text:"
@@ -46,6 +47,11 @@ class Speech:
         """What the gateway says that it can play; nothing: it does not say. Plays that wait are for another one."""
         self._known = frozenset(sounds) or None
         self._waiting.clear()
+
+    def prepare(self, configuration: Configuration) -> None:
+        """Have the texts that the configuration names spoken before somebody waits for them."""
+        for sound in _sounds_of(configuration):
+            self._want(sound.removeprefix(TEXT) if sound.startswith(TEXT) else "")
 
     def take_wanted(self) -> list[str]:
         """Texts that shall be spoken now; each is answered by `spoken`."""
@@ -103,12 +109,15 @@ class Speech:
                 del self._waiting[leg]
                 ready.append(self._complete(play, texts))
             for text in missing:
-                if text not in self._asked:
-                    self._asked.add(text)
-                    self._wanted.append(text)
+                self._want(text)
         if not self._waiting:
             self._failed.clear()  # the next play may try again
         return ready
+
+    def _want(self, text: str) -> None:
+        if text and text not in self._asked and text not in self._spoken:
+            self._asked.add(text)
+            self._wanted.append(text)
 
     def _complete(self, play: Play, texts: list[str]) -> Play:
         if not texts:
@@ -119,6 +128,15 @@ class Speech:
                 self._spoken[text] = spoken[TEXT + text] = self._spoken.pop(text)
         sounds = tuple(sound if not sound.startswith(TEXT) or sound in spoken else REPLACEMENT for sound in play.sounds)
         return msgspec.structs.replace(play, sounds=sounds, spoken=spoken)
+
+
+def _sounds_of(configuration: Configuration) -> Iterable[str]:
+    for service in configuration.services:
+        yield from service.greeting
+    for menu in configuration.menus:
+        yield from menu.prompt
+    for queue in configuration.queues:
+        yield from (*queue.agent_announcement, *queue.announcement)
 
 
 def _legs_that_hear_anew(command: AnyLineCommand) -> Iterable[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from firmware.ivr.speech import TEXTS_KEPT, Speech
 from firmware.lines.messages import ClearLeg, Conference, Hear, Join, Play, StopPlay
+from tests.contacts.scripted_lines import office_configuration
 
 HELLO = Play("citizen", "greeting", ("prompt:welcome", "text:您好", "tone:zip"))
 
@@ -33,6 +36,24 @@ def test_two_plays_of_one_text_ask_for_it_once() -> None:
 
     assert speech.take_wanted() == ["您好"]
     assert [order.leg for order in speech.spoken("您好", b"abc") if isinstance(order, Play)] == ["citizen", "other"]
+
+
+def test_texts_of_the_configuration_are_spoken_before_anybody_calls() -> None:
+    configuration = office_configuration()
+    services = tuple(
+        msgspec.structs.replace(one, greeting=("prompt:welcome", "text:您好")) for one in configuration.services
+    )
+    queues = tuple(
+        msgspec.structs.replace(one, announcement=("text:您好", "text:人多")) for one in configuration.queues
+    )
+    speech = Speech()
+
+    speech.prepare(msgspec.structs.replace(configuration, services=services, queues=queues))
+
+    assert speech.take_wanted() == ["您好", "人多"]
+    assert speech.order([HELLO]) == []
+    assert speech.take_wanted() == [], "it is asked for already"
+    assert len(speech.spoken("您好", b"abc")) == 1
 
 
 def test_what_is_ordered_later_for_the_leg_replaces_a_play_that_waits() -> None:

@@ -53,6 +53,12 @@ def test_a_text_that_makes_no_speech_is_refused(text: str) -> None:
         speak(text, VOICE)
 
 
+@needs_espeak
+def test_a_text_that_takes_too_long_to_say_is_refused() -> None:
+    with pytest.raises(SpeechError, match=r"s of speech, 60 s are played\. Divide it"):
+        speak("窗。" * 100, VOICE)
+
+
 def test_without_espeak_it_says_how_to_install_it(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(installed.parent))
 

@@ -85,6 +85,7 @@ class CallServerProcess:
         self._stored_recordings = StoredRecordings(paths.calls_database)
         language = configuration.box.language
         self._speech = Speech(prompt_texts(language))
+        self._speech.prepare(configuration)
         self._speaker = Speaker(paths.spoken_texts, language)
         self._clients = Clients(paths.calls_database, numbers["events"])
         self._selector = selectors.DefaultSelector()
@@ -274,6 +275,7 @@ class CallServerProcess:
             code = "configuration_wrong" if isinstance(error, ConfigurationError) else "configuration_not_kept"
             self._carry(Effects(replies=[(client, Reply(request.id, code, tuple(str(error).splitlines())))]))
             return
+        self._speech.prepare(configuration)
         self._carry(self._server.configure(client, request, configuration, self._clock.now()))
 
     # ---- effects ----------------------------------------------------------------------------------------------------
