@@ -59,6 +59,8 @@ class PageBox(RunningBox):
         super().__init__(folder, "--scenario", str(plan))
         documents = demonstration_documents(PASSWORD)
         documents["agents"][0]["queues"] = ["consult"]
+        # Nothing is there: the wall must say so.
+        documents["seats"][1]["display"] = {"kind": "serial", "device": "/dev/ttyNONE0"}
         hashed = password_hash(PASSWORD)
         for login, agent in (("chen", "805"), ("yang", "806")):
             name = next(one["name"] for one in documents["agents"] if one["agent"] == agent)

@@ -148,6 +148,16 @@ def test_the_wall_shows_the_call_with_a_masked_number(open_page: OpenPage) -> No
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "the wall does not scroll"
 
 
+def test_the_wall_says_which_seats_display_fails_and_what_to_do(open_page: OpenPage) -> None:
+    page = open_page("admin", "/wall")
+
+    until(lambda: page.locator(".seat-cell", has_text="显示屏故障").count() == 1, "the display is told")
+    cell = page.locator(".seat-cell", has_text="显示屏故障")
+    assert shown(page, ".seat-cell:has(em:not(:empty)) .seat-head b") == "2"
+    assert "/dev/ttyNONE0" in (cell.get_attribute("title") or "")
+    assert "plugged in" in (cell.get_attribute("title") or "")
+
+
 def test_while_the_pages_process_is_away_values_are_marked_as_old(open_page: OpenPage, box: PageBox) -> None:
     page = open_page()
     expect(page, "talking")

@@ -238,7 +238,13 @@ def box_state(clock: VirtualClock, number: int = 20) -> BoxState:
         ),
         seats=(
             SeatView(seat="1", extension="FXS-1", headset=True, agent="801"),
-            SeatView(seat="2", extension="FXS-2", agent="802"),
+            SeatView(
+                seat="2",
+                extension="FXS-2",
+                agent="802",
+                display_problem="display at /dev/ttyUSB0: gone",
+                display_remedy="see that it is plugged in",
+            ),
         ),
         queues=(cti.QueueView(queue="general", title="综合", waiting=0, ready_agents=1),),
         contacts=(
