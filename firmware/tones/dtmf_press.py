@@ -77,7 +77,9 @@ class DetectedDigit(NamedTuple):
 _HOPS: Indexes = np.arange(LOOK_BACK + BEYOND)[:, None]
 _LAST = LOOK_BACK - 1
 """Place of the last good hop among those looked at."""
-_HOP_NUMBERS = _HOPS.astype(np.uint8)
+_HOP_NUMBERS = _HOPS[:LOOK_BACK].astype(np.uint8)
+_NUMBERS_AFTER = _HOP_NUMBERS[:_LAST] + np.uint8(2)
+"""Of the first hop after a break that begins in that hop."""
 _HOP_NUMBERS_BACK = _HOP_NUMBERS[::-1] + np.uint8(1)
 _LAST_NUMBER = np.array(_LAST, dtype=np.uint8)
 
@@ -106,6 +108,8 @@ _COLUMNS_OF_PAIR = _columns_of_pairs()
 _FIGURES = _figures_of_pairs()
 _TURN_BACK = np.exp(1j * _turn()).astype(np.complex64)
 """[2, 16]: what takes back the turn of the phase in one hop."""
+
+_DIGIT_OF_PAIR = np.array(list(DIGITS), dtype=np.object_)
 
 PAIR_OF_CODE: Indexes = np.zeros(256, dtype=np.intp)
 """A code has one bit for each tone that is the strongest of its group; 0 is none, and a draw counts as none."""
@@ -159,24 +163,28 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
     columns = _COLUMNS_OF_PAIR.take(pair, axis=1)
     columns += at_end * products.COUNT
     heard = ring.take(columns[:, None] + offsets * products.COUNT, mode="wrap").reshape(2, 2, -1, presses)
-    # [6, hops, presses]: the powers of both tones, what they leave unexplained, the dial band, and ones: how many.
-    measured: Linear = np.empty((5, *at.shape), dtype=np.float32)
-    power, residual, rest_and_dial = measured[:2], measured[2], measured[2:4]
-    energies.reshape(2, -1).take(at, axis=1, out=rest_and_dial, mode="wrap")
     same = recent.take(at, mode="wrap") == code
 
-    # Amplitudes [tone, cosine and sine, hops, presses], and what they leave unexplained.
+    # Amplitudes [tone, cosine and sine, hops, presses]. From here on, what is of hops that may be of it has no others.
     peaks = heard[::-1] * figures[4:6, None]
     straight = heard * figures[:4].reshape(2, 2, 1, -1)
     peaks += straight
-    heard *= peaks
-    explained = _sum(heard.reshape(4, *at.shape), axis=0)
+    np.multiply(peaks, peaks, out=straight)
+    power = straight[:, 0] + straight[:, 1]
+    peak = np.sqrt(power)
+    strength = peak[0] + peak[1]
+    peaks, peak = peaks[:, :, :LOOK_BACK], peak[:, :LOOK_BACK]
+    power = power[:, :LOOK_BACK]
+    low, high = power
+
+    # [5, hops, presses]: the powers of both tones, what they leave unexplained, the dial band, and ones: how many.
+    measured: Linear = np.empty((5, LOOK_BACK, presses), dtype=np.float32)
+    residual, rest_and_dial = measured[2], measured[2:4]
+    energies.reshape(2, -1).take(at[:LOOK_BACK], axis=1, out=rest_and_dial, mode="wrap")
+    explained = (heard[:, :, :LOOK_BACK] * peaks).reshape(4, LOOK_BACK, presses)
+    explained = _sum(explained, axis=0)
     explained *= _EXPLAINED
     residual -= explained
-    np.multiply(peaks, peaks, out=straight)
-    np.add(straight[:, 0], straight[:, 1], out=power)
-    low, high = power
-    peak = np.sqrt(power)
 
     # Which hops belong to it: back from its end to the break before it. An echo may make one tone so weak that another
     # looks stronger; a hop that the pair explains cleanly is of it all the same.
@@ -184,11 +192,10 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
     least, greatest = low * _HOP_RATIOS
     fair = high >= least
     fair &= high <= greatest
-    share = peak[0] + peak[1]
-    share /= _largest(share * same, axis=0)
+    share = strength / _largest(strength * same, axis=0)
     np.minimum(share, _ONE, out=share)
-    clean = residual[:LOOK_BACK] <= tones[:LOOK_BACK] * _CLEAN
-    clean &= fair[:LOOK_BACK]
+    clean = residual <= tones * _CLEAN
+    clean &= fair
     same[:LOOK_BACK] |= clean
     sounds = same
     sounds &= share >= _STRENGTH
@@ -197,11 +204,13 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
     enough = share[:-2] + share[1:-1] <= _BREAK
     enough |= missing[2:]
     breaks[:-1] &= enough
-    last = _largest(sounds[:LOOK_BACK].view(np.uint8) * _HOP_NUMBERS[:LOOK_BACK], axis=0)
+    sounds = sounds[:LOOK_BACK]
+    last = _largest(sounds.view(np.uint8) * _HOP_NUMBERS, axis=0)
     before = breaks[:_LAST]
     before &= _HOP_NUMBERS[:_LAST] < last
-    first = _largest(before.view(np.uint8) * _HOP_NUMBERS[2 : LOOK_BACK + 1], axis=0)
-    belongs = sounds & (first <= _HOP_NUMBERS)
+    first = _largest(before.view(np.uint8) * _NUMBERS_AFTER, axis=0)
+    belongs = sounds
+    belongs &= first <= _HOP_NUMBERS
     belongs &= last >= _HOP_NUMBERS
 
     good = belongs & fair
@@ -209,7 +218,7 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
     good &= few
     good &= little
     good &= np.minimum(low, high) >= _LEAST_POWER
-    steps = np.empty((2, len(at) - 1, presses), dtype=np.bool_)
+    steps = np.empty((2, _LAST, presses), dtype=np.bool_)
     np.logical_and(good[1:], good[:-1], out=steps[0])
 
     turned = np.empty(power.shape, dtype=np.complex64)
@@ -225,8 +234,9 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
 
     # A hop hears a tone that is off its frequency a little weaker than it is; what is left over when even this is
     # accounted for is noise, voice or music.
-    measured[4] = 1.0
-    measured *= good
+    np.multiply(power, good, out=measured[:2])
+    rest_and_dial *= good
+    measured[4] = good
     sums = _sum(measured, axis=1)
     powers_heard, unexplained, dial, good_hops = sums[:2], sums[2], sums[3], sums[4]
     turned *= steady
@@ -261,7 +271,7 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
 
     # To its hops belongs what sounds in the hops at its edges.
     edges = np.empty((2, presses), dtype=np.intp)
-    edges[0] = LOOK_BACK + BEYOND - _largest(belongs.view(np.uint8) * _HOP_NUMBERS_BACK, axis=0)
+    edges[0] = LOOK_BACK - _largest(belongs.view(np.uint8) * _HOP_NUMBERS_BACK, axis=0)
     edges[1] = last
     sounding = _sum(share.take((edges + _EDGES) * presses + np.arange(presses), mode="wrap"), axis=0)
     edges += ends - _LAST
@@ -288,7 +298,7 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
     levels = np.log10(powers.take(chosen, axis=1) / (good_hops.take(chosen) * _ZERO_DBM0)) * _TEN
     found = zip(
         rows.tolist(),
-        [DIGITS[each] for each in pair.take(chosen).tolist()],
+        _DIGIT_OF_PAIR.take(pair.take(chosen)).tolist(),
         (starts.take(chosen) + origin).tolist(),
         lengths.take(chosen).tolist(),
         _largest(levels, axis=0).tolist(),

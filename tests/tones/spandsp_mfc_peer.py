@@ -24,11 +24,16 @@ _DECLARATIONS = """
     int r2_mf_tx(r2_mf_tx_state_t *s, int16_t amp[], int samples);
     int r2_mf_tx_put(r2_mf_tx_state_t *s, char digit);
     int r2_mf_tx_free(r2_mf_tx_state_t *s);
+    void mfc_peer_many(r2_mf_rx_state_t **states, int channels, const int16_t *audio, int samples);
 """
 _SOURCE = """
     #include <stdint.h>
     #include <spandsp.h>
     static r2_mf_rx_state_t *peer_hear(int forward) { return r2_mf_rx_init(NULL, forward, NULL, NULL); }
+    static void mfc_peer_many(r2_mf_rx_state_t **states, int channels, const int16_t *audio, int samples) {
+        for (int channel = 0; channel < channels; channel++)
+            r2_mf_rx(states[channel], audio + channel * samples, samples);
+    }
 """
 
 
@@ -64,3 +69,23 @@ def detect(direction: Direction, audio: NDArray[np.int16]) -> list[tuple[int, in
             last = signal
     module.lib.r2_mf_rx_free(state)
     return found
+
+
+class SpandspMfc:
+    """One detector a channel, to see what it costs. Raises PeerMissing."""
+
+    def __init__(self, channels: int, direction: Direction) -> None:
+        module = _library()
+        self._ffi, self._lib = module.ffi, module.lib
+        self._states = [self._lib.peer_hear(int(direction == "forward")) for _ in range(channels)]
+        self._array = self._ffi.new("r2_mf_rx_state_t *[]", self._states)
+
+    def process(self, audio: NDArray[np.int16]) -> None:
+        """`audio` [channels, samples], contiguous, 16-bit scale: all channels, one after the other, in C."""
+        pointer = self._ffi.from_buffer("int16_t[]", audio)
+        self._lib.mfc_peer_many(self._array, len(self._states), pointer, audio.shape[1])
+
+    def close(self) -> None:
+        for state in self._states:
+            self._lib.r2_mf_rx_free(state)
+        self._states = []

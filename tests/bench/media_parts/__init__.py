@@ -1,0 +1,1 @@
+"""What `scripts/bench media` measures, part by part."""
