@@ -131,6 +131,8 @@ class CallReply(msgspec.Struct, frozen=True, kw_only=True):
     """One call of the list. `recording` is the recording's number, null if there is none (any more)."""
 
     id: int
+    direction: str
+    """`in`, or `out`: an agent called the citizen."""
     caller: str
     called: str
     service: str
@@ -245,11 +247,19 @@ SeesNumber = Callable[[str], bool]
 """Told the agent number that has the call: may the reader see the caller's number?"""
 
 
+def _numbers(calling: str, called: str, outgoing: bool, sees: bool) -> dict[str, str]:
+    """Who called whom; who may not see the citizen's number sees it masked, whichever of the two it is."""
+    return {
+        "caller": calling if sees or outgoing else masked(calling),
+        "called": called if sees or not outgoing else masked(called),
+    }
+
+
 def call_reply(row: CallRow, sees_number: SeesNumber) -> CallReply:
     return CallReply(
         id=row.number,
-        caller=row.calling if sees_number(row.agent) else masked(row.calling),
-        called=row.called,
+        direction=row.direction,
+        **_numbers(row.calling, row.called, row.direction == "out", sees_number(row.agent)),
         service=row.service,
         queue=row.queue,
         agent=row.agent,
@@ -308,8 +318,7 @@ def _live_call(view: ContactView, sees_number: SeesNumber) -> LiveCallReply:
     return LiveCallReply(
         id=view.contact,
         state=view.state,
-        caller=view.calling if sees_number(view.agent) else masked(view.calling),
-        called=view.called,
+        **_numbers(view.calling, view.called, view.outgoing, sees_number(view.agent)),
         service=view.service,
         queue=view.queue,
         agent=view.agent,
@@ -399,8 +408,7 @@ def event_reply(event: CallEvent, sees_number: SeesNumber) -> EventReply:
         queue=event.queue,
         agent=event.agent,
         seat=event.seat,
-        caller=event.calling if sees_number(event.agent) else masked(event.calling),
-        called=event.called,
+        **_numbers(event.calling, event.called, event.outgoing, sees_number(event.agent)),
         state=event.state,
         reason=event.reason,
         cause=event.cause,

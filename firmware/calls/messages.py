@@ -77,6 +77,8 @@ class CallEvent(msgspec.Struct, tag="event", frozen=True, kw_only=True, omit_def
     seat: str = ""
     calling: str = ""
     called: str = ""
+    outgoing: bool = False
+    """An agent calls: `called` is the citizen."""
     state: str = ""
     reason: str = ""
     cause: str = ""

@@ -82,6 +82,7 @@ class Keeper:
             queue=contact.queue,
             calling=contact.calling,
             called=contact.called,
+            outgoing=bool(contact.outgoing),
             agent=contact.agent,
             seat=agent.seat if agent else "",
             state=str(contact.state),

@@ -39,6 +39,7 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     """One call of the list. `recording` is the number of the citizen's recording, its state as in the table."""
 
     number: int
+    direction: str
     calling: str
     called: str
     service: str
@@ -125,13 +126,14 @@ def _calls() -> tuple[Select[Any], Any]:
     trunk = (
         select(legs.c.channel_label)
         .where(legs.c.contact == contacts.c.number, legs.c.party == "citizen")
-        .order_by(legs.c.number)
+        .order_by(legs.c.number.desc())  # of a call out that several trunks were tried for, the last
         .limit(1)
         .scalar_subquery()
     )
     query = (
         select(
             contacts.c.number,
+            contacts.c.direction,
             contacts.c.calling,
             contacts.c.called,
             contacts.c.service,

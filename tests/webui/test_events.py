@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from firmware.calls.messages import AgentState, CallEvent, EventName
@@ -142,11 +143,15 @@ def test_agents_get_their_own_calls_and_others_masked_or_not_at_all(site: Site, 
     site.live.take_event(event(22, EventName.AGENT_STATE_CHANGED, state=AgentState.TALKING))
     site.live.take_event(event(23, agent="802"))
     site.live.take_event(event(24, agent=""))
+    call_out = msgspec.structs.replace(event(25, EventName.AGENT_STATE_CHANGED), called=CITIZEN, outgoing=True)
+    site.live.take_event(msgspec.structs.replace(call_out, calling="12345"))
 
     first, second = listener.next(), listener.next()
 
     assert (first[1], first[2]["caller"]) == (22, "138****0000")
     assert (second[1], second[2]["caller"]) == (23, CITIZEN)
+    third = listener.next()
+    assert (third[1], third[2]["caller"], third[2]["called"]) == (25, "12345", "138****0000")
     assert listener.next()[0] == "quiet"
 
 

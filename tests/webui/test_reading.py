@@ -6,6 +6,7 @@ import io
 import wave
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import update
 
@@ -271,6 +272,21 @@ def test_a_login_without_agent_number_sees_no_calls(site: Site) -> None:
 def test_agents_see_others_live_numbers_masked(site: Site) -> None:
     assert site.get("/api/v1/state", token="token-li").json["calls"][0]["caller"] == "138****0000"
     assert site.get("/api/v1/state", token="token-wang").json["calls"][0]["caller"] == CITIZEN
+
+
+def test_of_a_call_out_the_called_number_is_the_citizens(site: Site) -> None:
+    state = site.callserver.state
+    assert state is not None
+    out = msgspec.structs.replace(state.contacts[0], calling="12345", called=CITIZEN, outgoing=True)
+    site.live.connect(msgspec.structs.replace(state, contacts=(out,)))
+
+    def numbers(token: str) -> tuple[str, str]:
+        call = site.get("/api/v1/state", token=token).json["calls"][0]
+        return call["caller"], call["called"]
+
+    assert numbers("token-li") == ("12345", "138****0000")
+    assert numbers("token-wang") == ("12345", CITIZEN)
+    assert site.get("/api/v1/calls/3", token="token-li").json["direction"] == "in"
 
 
 def test_the_history_shows_the_callers_last_four_whoever_took_them(site: Site) -> None:
