@@ -47,8 +47,8 @@ class SeatShown:
     waiting: int = 0
     """Contacts that wait in the agent's queues."""
     caller: CallerShown | None = None
-    calling: bool = False
-    """The agent calls out, and nobody has answered yet."""
+    contact_state: str = ""
+    """How the contact is, where that says more than the agent's state: `calling` (out, not answered yet), `held`."""
 
 
 def caller_shown(contact: ContactView) -> CallerShown:
@@ -72,7 +72,7 @@ def seat_shown(state: BoxState, seat: str) -> SeatShown:
         agent=agent.agent,
         waiting=sum(queue.waiting for queue in state.queues if queue.queue in agent.queues),
         caller=caller_shown(contact) if contact is not None and with_caller else None,
-        calling=contact is not None and contact.state == "calling",
+        contact_state=contact.state if contact is not None and with_caller else "",
     )
 
 
@@ -82,7 +82,7 @@ def rows_of(shown: SeatShown, columns: int, rows: int, language: Language = "zh_
     if shown.caller is not None:
         # The number is never cut for the sake of the word before it.
         words = _words()[language]
-        state = words["text"]["calling"] if shown.calling else words["state"][shown.state.value]
+        state = words["contact_state"].get(shown.contact_state, words["state"][shown.state.value])
         with_state = f"{state} {parts[0]}"
         parts = [with_state if gb2312.columns(with_state) <= columns else parts[0], *parts[1:]]
     filled: list[str] = []

@@ -107,7 +107,7 @@ def test_the_seat_is_found_in_the_state_of_the_box() -> None:
         ),
     )
 
-    talking = SeatShown(AgentState.TALKING, "801", 2, CallerShown("138", "王芳", "西安", 3))
+    talking = SeatShown(AgentState.TALKING, "801", 2, CallerShown("138", "王芳", "西安", 3), "talking")
     assert seat_shown(state, "1") == talking
     assert seat_shown(state, "2") == SeatShown(AgentState.WRAP_UP, "802", 7)
     assert seat_shown(state, "3") == SeatShown(AgentState.LOGGED_OUT, "", 7)
@@ -142,6 +142,7 @@ def test_an_agent_who_calls_out_reads_whom() -> None:
 
     assert rows("calling") == ("呼出 13800138000    ", " " * 20)
     assert rows("talking") == ("通话 13800138000    ", " " * 20)
+    assert rows("held") == ("保持 13800138000    ", " " * 20)
 
 
 def test_both_languages_have_all_words_and_english_ones_are_ascii() -> None:
@@ -149,7 +150,7 @@ def test_both_languages_have_all_words_and_english_ones_are_ascii() -> None:
 
     for language in ("zh_CN", "en"):
         assert set(words[language]["state"]) == {state.value for state in AgentState}
-    for part in ("text", "region"):
+    for part in ("text", "contact_state", "region"):
         assert set(words["en"][part]) == set(words["zh_CN"][part])
     assert str(words["en"]).isascii()
 

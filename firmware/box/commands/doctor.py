@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from firmware.box.commands.doctor_data import data_checks
+from firmware.box.commands.doctor_displays import display_checks
 from firmware.box.commands.doctor_finding import BAD, WARN, Check, Finding
 from firmware.box.commands.doctor_machine import machine_checks
 from firmware.box.commands.doctor_sounds import sound_checks
@@ -48,7 +49,7 @@ def report(findings: Iterable[Finding]) -> str:
 
 def doctor(data: Path | None, *, as_json: bool = False) -> int:
     """Print the report. Returns 1 if anything is bad, else 0."""
-    findings = examine(box_paths(data), (*machine_checks(), *data_checks(), *sound_checks()))
+    findings = examine(box_paths(data), (*machine_checks(), *data_checks(), *sound_checks(), *display_checks()))
     bad = any(finding.level == BAD for finding in findings)
     with contextlib.suppress(BrokenPipeError):
         if as_json:

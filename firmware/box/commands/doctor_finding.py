@@ -1,4 +1,4 @@
-"""What a check of `linebox doctor` is and what it finds. The checks are in doctor_machine.py and doctor_data.py."""
+"""What a check of `linebox doctor` is and what it finds. The checks are in the other doctor files."""
 
 from __future__ import annotations
 
