@@ -220,14 +220,42 @@ def test_every_number_has_words_of_its_own() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10**12))
 def test_an_amount_is_heard_to_the_fen(fen: int) -> None:
-    words = spoken.amount(fen)
-    units = {"元": 100, "角": 10, "分": 1}
+    assert heard_in_units(spoken.amount(fen), {"元": 100, "角": 10, "分": 1}) == fen
+
+
+def heard_in_units(words: Words, worth: dict[str, int]) -> int:
+    """What a listener makes of values with their units; a 零 before a value that follows another is not of it."""
     heard, begin = 0, 0
     for place, word in enumerate(words):
-        if word in units:
+        if word in worth:
             part = words[begin:place]
-            part = part[1:] if len(part) > 1 and part[0] == "零" else part
-            heard += units[word] * (2 if part == ("两",) else understood(part))
+            part = part[1:] if begin and len(part) > 1 and part[0] == "零" else part
+            heard += worth[word] * (2 if part == ("两",) else understood(part))
             begin = place + 1
+    assert begin == len(words), "nothing is said after the last unit"
+    return heard
 
-    assert heard == fen
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.integers(0, 4000), st.integers(0, 10**7)))
+def test_a_length_of_time_is_heard_to_the_second(seconds: int) -> None:
+    assert heard_in_units(spoken.duration(seconds), {"小时": 3600, "分": 60, "分钟": 60, "秒": 1}) == seconds
+
+
+@pytest.mark.parametrize("minute", range(0, 1440, 7))
+def test_a_time_of_day_is_heard_to_the_minute(minute: int) -> None:
+    words = spoken.time_of_day(datetime.time(minute // 60, minute % 60))
+    words = words[:-1] if words[-1] == "整" else words
+
+    assert heard_in_units(words, {"点": 60, "分": 1}) == minute
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.decimals(min_value=-(10**9), max_value=10**9, places=4))
+def test_a_decimal_is_heard_to_the_last_place(value: Decimal) -> None:
+    words = spoken.decimal(value)
+    point = words.index("点")
+    part = "".join(str("零一二三四五六七八九".index(word)) for word in words[point + 1 :])
+    sign, whole = (-1, words[1:point]) if words[0] == "负" else (1, words[:point])
+
+    assert sign * (understood(whole) + Decimal(f"0.{part}")) == value
