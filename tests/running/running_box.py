@@ -49,20 +49,26 @@ def until(true: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
         time.sleep(0.05)
 
 
-def prepare(paths: BoxPaths, greeting: list[str] | None = None, analogue_trunks: int = 0, **queue_fields: Any) -> None:
-    """Configure a box with SEATS desk phones, another greeting, so many analogue trunks, and every queue with
+def prepare(
+    paths: BoxPaths,
+    greeting: list[str] | None = None,
+    analogue_trunks: int = 0,
+    seats: int = SEATS,
+    **queue_fields: Any,
+) -> None:
+    """Configure a box with so many desk phones, another greeting, so many analogue trunks, and every queue with
     `queue_fields` changed. Nothing is announced to who waits or is connected: what is lost is counted from the
     agent's answer on."""
     paths.make()
     documents = demonstration_documents("not used in tests", analogue_trunks)
     for board in documents["boards"]:
         if board["kind"] == "sim":
-            board["extensions"] = SEATS
+            board["extensions"] = seats
     documents["agents"] = [
         {"agent": str(801 + one), "name": f"坐席{one + 1}", "queues": ["general", "consult", "complaint"]}
-        for one in range(SEATS)
+        for one in range(seats)
     ]
-    documents["seats"] = [{"seat": str(one + 1), "extension": f"FXS-{one + 1}"} for one in range(SEATS)]
+    documents["seats"] = [{"seat": str(one + 1), "extension": f"FXS-{one + 1}"} for one in range(seats)]
     for service in documents["services"] if greeting is not None else []:
         service["greeting"] = greeting
     for queue in documents["queues"]:
