@@ -19,9 +19,11 @@ from boards.signals import (
     Digit,
     FromBoard,
     HookChange,
+    LoopCurrent,
     OnHookData,
     Release,
     Ring,
+    RingDetected,
     Setup,
 )
 from firmware.calls.messages import AnyRequestBody, ReloadConfiguration, Reply, Request
@@ -41,9 +43,11 @@ from firmware.records.tables import SEQUENCED
 
 TRUNKS = range(3)
 PHONES = range(3, 7)
+LINES = range(7, 9)
 PLACES = (
     *(ChannelPlace(ChannelKind.TRUNK, f"E1-1/{number + 1}") for number in TRUNKS),
     *(ChannelPlace(ChannelKind.EXTENSION, f"FXS-{number - 2}") for number in PHONES),
+    *(ChannelPlace(ChannelKind.EXCHANGE_LINE, f"FXO-{number - 6}") for number in LINES),
 )
 BLOCK_US = 10_000
 TONES = ("tone:busy", "tone:congestion", "tone:connected", "tone:dial", "tone:zip")
@@ -280,6 +284,15 @@ class LivingOffice:
         if channel not in self.callers:
             self.callers.add(channel)
             self.signal(Setup(channel, called, f"1380000000{channel}", digits="events"))
+
+    def line_rings(self, line: int) -> None:
+        """Once; if nobody answers, the caller has given up."""
+        self.signal(RingDetected(line, True))
+        self.signal(RingDetected(line, False))
+
+    def line_drops(self, line: int) -> None:
+        """The far end of an analogue trunk is gone: the exchange breaks the loop."""
+        self.signal(LoopCurrent(line, False))
 
     def far_phone_rings(self, channel: int) -> None:
         """Of a call that the box places; at other times a far end that does not keep to the rules."""

@@ -22,7 +22,7 @@ from firmware.contacts.views import box_state
 from firmware.core import schemas
 from firmware.lines.extension import ExtensionState
 from firmware.lines.messages import LegState
-from tests.contacts.living_office import PHONES, TRUNKS, LivingOffice
+from tests.contacts.living_office import LINES, PHONES, TRUNKS, LivingOffice
 from tests.contacts.scripted_lines import office_configuration
 
 TOGETHER = (ContactState.CALLING, ContactState.TALKING, ContactState.HELD)
@@ -41,6 +41,11 @@ FULL = msgspec.structs.replace(
         for one in office_configuration().queues
     ),
     trunk_groups=(schemas.TrunkGroup(group="all", boards=("card",), choice="cyclic"),),
+    # Without sound: the first ring is a call, and dialling does not wait for a tone.
+    exchange_lines=tuple(
+        schemas.ExchangeLineEntry(line=f"FXO-{line - 6}", caller_id="none", dial_on="wait", dial_tone_seconds=1.0)
+        for line in LINES
+    ),
     seats=tuple(msgspec.structs.replace(one, phone_display=True) for one in office_configuration().seats),
 )
 
@@ -82,6 +87,8 @@ CONFIGURATIONS = {
 
 ACTS: dict[str, Callable[..., None]] = {
     "call": lambda office, channel, number: office.call(channel, number),
+    "line rings": lambda office, line: office.line_rings(line),
+    "line drops": lambda office, line: office.line_drops(line),
     "far phone rings": lambda office, channel: office.far_phone_rings(channel),
     "far phone answers": lambda office, channel: office.far_phone_answers(channel),
     "hang up": lambda office, channel: office.hang_up(channel),
@@ -107,7 +114,7 @@ ACTS: dict[str, Callable[..., None]] = {
 }
 
 agents = st.sampled_from(AGENTS)
-trunks, phones = st.sampled_from(TRUNKS), st.sampled_from(PHONES)
+trunks, phones, exchange_lines = st.sampled_from(TRUNKS), st.sampled_from(PHONES), st.sampled_from(LINES)
 requests = st.one_of(
     st.builds(cti.SignIn, agents, st.sampled_from(SEATS)),
     st.builds(cti.SetReady, agents),
@@ -118,6 +125,8 @@ requests = st.one_of(
 life = st.one_of(
     st.tuples(st.just("call"), trunks, st.sampled_from(["12345", "12346"])),
     st.tuples(st.just("hang up"), trunks),
+    st.tuples(st.just("line rings"), exchange_lines),
+    st.tuples(st.just("line drops"), exchange_lines),
     st.tuples(st.just("far phone rings"), trunks),
     st.tuples(st.just("far phone answers"), trunks),
     st.tuples(st.just("press"), trunks, st.sampled_from("017")),
@@ -294,6 +303,9 @@ def end(office: LivingOffice) -> None:
     for channel in TRUNKS:
         office.hang_up(channel)
     office.start()
+    office.settle()
+    for line in LINES:
+        office.line_drops(line)  # an analogue trunk tells an end only of a call that is up
     office.settle()
     check(office)
     office.wait(20.0)
