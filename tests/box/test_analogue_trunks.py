@@ -16,7 +16,7 @@ from sqlalchemy import Table, select
 
 from firmware.box.commands.virtual_box import VirtualBox
 from firmware.box.demonstration import demonstration_documents
-from firmware.calls.messages import MakeCall, ReleaseCall, SignIn
+from firmware.calls.messages import LearnLine, MakeCall, ReleaseCall, SignIn
 from firmware.core.configuration import save_subjects
 from firmware.core.paths import BoxPaths
 from firmware.records.database import open_for_reading
@@ -156,6 +156,30 @@ def test_an_agent_calls_out_by_the_next_line_when_the_first_is_dead(paths: BoxPa
     heard = verify_pattern(np.frombuffer(box.world.phones[4].journal.take(0)[1], np.uint8), FXO_2)
     assert heard.exactly_once and heard.last - heard.first > 5 * 8000
     assert [row["state"] for row in rows(paths, recordings)][-1] == "closed"
+
+
+def test_a_tone_that_is_learnt_by_calling_the_line_and_hanging_up_ends_the_next_call(paths: BoxPaths) -> None:
+    def odd(box: VirtualBox) -> None:
+        box.world.exchange_lines[FXO_1].busy_tone = ODD_BUSY
+        box.world.after(2.0, lambda: box.world.request(LearnLine("FXO-1", "", 60.0)))
+
+    box = play(
+        paths,
+        citizen(Wait(until="answered"), Wait(seconds=3.0), HangUp(), at=4.0),
+        citizen(at=30.0),
+        prepare=odd,
+        any_regular_tone=False,
+        silence_seconds=0,
+    )
+    caller = box.world.take_finished()[-1]
+    (contact,) = rows(paths, contacts)
+    outside = rows(paths, legs)[0]
+    left = next(e.at.mono_us for e in caller.journal.events if e.event == "clearing")
+    (line,) = [one for one in box.server.office.configuration.exchange_lines if one.line == "FXO-1"]
+
+    assert (line.busy_tones[0].hz, line.busy_tones[0].on_ms) == pytest.approx((411, 190), abs=3)
+    assert (contact["calling"], contact["result"]) == ("13912345678", "answered")
+    assert 0.9 < (outside["ended_mono_us"] - left) / 1e6 < 1.7
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,8 @@ class VirtualBox:
                 self.world.handle_cti(reply.state, now)
         for message in effects.recorder:
             self._tell_recorder(message)
+        for learnt in effects.tones:  # in force, but in no file
+            self._carry(self.server.tone_stored(learnt.line, learnt.tone, "", now))
         for lookup in effects.lookups:
             with self._records.connect() as connection:
                 earlier = earlier_contacts(connection, lookup.calling, lookup.contact)
