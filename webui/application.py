@@ -10,7 +10,7 @@ from typing import Any
 import bottle
 from sqlalchemy.exc import DBAPIError
 
-from webui import events, pages, rest_agents, rest_calls, rest_lines
+from webui import events, pages, rest_agents, rest_calls, rest_lines, rest_recordings
 from webui.endpoints import install
 from webui.office import Office
 from webui.openapi import with_description
@@ -65,7 +65,13 @@ class WebApplication(bottle.Bottle):
 def make_application(office: Office) -> WebApplication:
     """The WSGI application. Needs no socket: tests call it."""
     application = WebApplication(office)
-    routes = (*rest_calls.ENDPOINTS, *rest_agents.ENDPOINTS, *rest_lines.ENDPOINTS, *events.ENDPOINTS)
+    routes = (
+        *rest_calls.ENDPOINTS,
+        *rest_agents.ENDPOINTS,
+        *rest_lines.ENDPOINTS,
+        *rest_recordings.ENDPOINTS,
+        *events.ENDPOINTS,
+    )
     endpoints = with_description(routes, office.version)
     application.install(_refusals(office))
     install(application, office, endpoints)

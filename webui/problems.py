@@ -54,6 +54,10 @@ KNOWN: dict[str, _Words] = {
     "recording_deleted": _Words(
         404, N_("The recording was deleted."), N_("Its retention has ended; the record of the call stays.")
     ),
+    "unknown_recording": _Words(404, N_("There is no such recording."), N_("Look for it in the list of calls.")),
+    "on_legal_hold": _Words(
+        409, N_("The recording is on legal hold."), N_("Whoever put it on hold, or a supervisor, ends the hold first.")
+    ),
     "unknown_agent": _Words(404, N_("There is no such agent number."), N_("Check the agent number.")),
     "unknown_line": _Words(404, N_("There is no such exchange line."), N_("Check the line, e.g. FXO-1.")),
     "unknown_trunk_group": _Words(404, N_("There is no such trunk group."), N_("Check the name of the trunk group.")),

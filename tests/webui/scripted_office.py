@@ -56,6 +56,7 @@ def configuration() -> Configuration:
         seats=(Seat(seat="1", extension="FXS-1", headset=True), Seat(seat="2", extension="FXS-2")),
         logins=(
             login("admin", ("administrator",)),
+            login("boss", ("supervisor",)),
             login("wang", ("agent",), "801"),
             login("li", ("agent",), "802"),
             login("guest", ("agent",)),
