@@ -9,6 +9,7 @@ texts that were spoken).
 from __future__ import annotations
 
 import logging
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class SoundStore:
             for prefix, subfolder in (("prompt:", language), ("word:", f"{language}/words"), (MUSIC, "music")):
                 for path in sorted((folder / subfolder).glob("*.wav")):
                     try:
-                        sounds[prefix + path.stem] = read_sound(path)
+                        sounds[prefix + _name_of(path)] = read_sound(path)
                     except SoundError as error:
                         _log.error("%s", error)
         sounds.update({f"tone:{name}": samples for name, samples in tones.items()})
@@ -139,6 +140,14 @@ class SoundStore:
         return self.bank[sound.offset : sound.offset + sound.length]
 
 
+def _name_of(path: Path) -> str:
+    """The file's name without its ending, as UTF-8 whatever the locale of this process is. Raises SoundError."""
+    try:
+        return os.fsencode(path.stem).decode()
+    except UnicodeDecodeError as error:
+        raise SoundError(f"{str(path)!a}: the name is not UTF-8. Rename it") from error
+
+
 def prompt_texts(language: str) -> dict[str, str]:
     """What the shipped prompts of a language say, by name without `prompt:`."""
     path = PROMPTS / language / "texts.toml"
@@ -150,7 +159,8 @@ def read_sound(path: Path) -> Alaw:
     import soundfile
 
     try:
-        samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
+        with path.open("rb") as file:  # libsndfile would take the name in the locale's encoding
+            samples, rate = soundfile.read(file, dtype="int16", always_2d=True)
     except (soundfile.SoundFileError, OSError, TypeError) as error:
         raise SoundError(f"{path}: not a sound file ({error}). Replace it by a WAV file") from error
     if rate != SAMPLE_RATE or samples.shape[1] != 1:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -21,6 +24,8 @@ from firmware.media.sounds import (
     SoundStore,
     read_sound,
 )
+
+ROOT = PROMPTS.parents[2]
 
 
 def test_what_ships_is_loaded_under_its_names() -> None:
@@ -79,6 +84,31 @@ def test_an_offices_recording_that_cannot_be_played_is_told_and_the_shipped_one_
     assert np.array_equal(store.samples("prompt:welcome"), SoundStore.load({}).samples("prompt:welcome"))
     assert "welcome.wav: not a sound file" in caplog.text
     assert store.samples("word:一").size == 800
+
+
+def test_words_have_their_names_also_where_the_locale_knows_ascii_alone() -> None:
+    program = "import firmware.media.sounds as sounds; print(ascii(sounds.SoundStore.load({}).names))"
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", program]
+
+    named = subprocess.run(
+        command, env={**os.environ, **ascii_only}, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert named.strip() == ascii(SoundStore.load({}).names)
+
+
+def test_a_recording_whose_name_is_not_utf_8_is_told_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "zh_CN").mkdir()
+    soundfile.write(tmp_path / "zh_CN" / "new.wav", np.full(800, 800, dtype=np.int16), 8000)
+    os.rename(tmp_path / "zh_CN" / "new.wav", os.fsencode(tmp_path / "zh_CN") + b"/\xb0\xd9.wav")
+
+    store = SoundStore.load({}, folders=(PROMPTS, tmp_path))
+
+    assert set(store.names) == set(SoundStore.load({}).names)
+    assert "the name is not UTF-8" in caplog.text
 
 
 def test_an_alaw_file_is_taken_code_by_code(tmp_path: Path) -> None:
