@@ -27,7 +27,15 @@ from boards.base import Block
 from boards.signals import Connect, HookChange, Release, Ring, Setup, Signal
 from firmware.box.commands.cti_request import ask
 from firmware.box.demonstration import demonstration_documents
-from firmware.calls.messages import AnyRequestBody, BoxState, GetBoxState, SetNotReady, SetReady, SignIn
+from firmware.calls.messages import (
+    AnyRequestBody,
+    BoxState,
+    GetBoxState,
+    ReloadConfiguration,
+    SetNotReady,
+    SetReady,
+    SignIn,
+)
 from firmware.core.configuration import save_subjects
 from firmware.media import codec
 from firmware.tones.caller_id import read_message
@@ -97,7 +105,7 @@ class Office:
     def __init__(self, gateway: RunningGateway, screen: SerialScreen, folder: Path) -> None:
         self.paths = gateway.paths
         self.screen = screen
-        documents: dict[str, Any] = demonstration_documents("a password for tests")
+        self.documents = documents = demonstration_documents("a password for tests")
         documents["seats"] = [
             {
                 "seat": "1",
@@ -252,6 +260,13 @@ def test_displays_that_fail_are_told_and_the_others_go_on(office: Office, line: 
     office.until(lambda: "2" in problems(), "the new callserver is told again")
     office.ask(SignIn("801", "1"))
     office.ask(SetNotReady("801", "meal"))
+    office.reads("示忙 排队0 工号801  ", " " * 20)
+
+    del office.documents["seats"][1]["display"]
+    office.documents["seats"][0]["display"]["rows"] = 1
+    save_subjects(office.paths, office.documents)
+    office.ask(ReloadConfiguration())
+    office.until(lambda: not problems(), "a display that is configured no more fails no more")
     office.reads("示忙 排队0 工号801  ", " " * 20)
 
     office.stop("displays")
