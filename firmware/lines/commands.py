@@ -9,7 +9,8 @@ import logging
 
 from boards.signals import Cause
 from firmware.core.clock import Stamp
-from firmware.lines.exchange_line import ExchangeLine, learn_failed
+from firmware.lines.exchange_line import ExchangeLine
+from firmware.lines.exchange_states import learn_failed
 from firmware.lines.extension import ExtensionLine, ring_failed
 from firmware.lines.hearing import SwitchCommand
 from firmware.lines.kinds import AnyLine

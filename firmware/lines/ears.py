@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from firmware.lines.exchange_ear import ExchangeEar, country_busy_tones
-from firmware.lines.exchange_line import ExchangeLine, HeardCaller, HeardLesson, HeardProgress
+from firmware.lines.exchange_line import ExchangeLine
+from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.kinds import AnyLine
 from firmware.lines.line import ListenTo, RegisterListen
 from firmware.lines.r2.states import HeardTone

@@ -8,15 +8,22 @@ loop drop, busy tone, dial tone or a long silence, whatever comes first. Not her
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Literal
-
-import msgspec
-
 from boards.signals import Cause, DialPulses, Loop, LoopCurrent, Polarity, RingDetected
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.core.schemas import ExchangeLineSettings
-from firmware.lines.line import DialTones, Effect, Line, Listening, ListenTo, Report, Send, Side
+from firmware.lines.exchange_states import (
+    LISTENS,
+    LOOP_COUNTS,
+    RINGS,
+    WE_CALL,
+    WHY_NOT_LEARNT,
+    ExchangeLineState,
+    HeardCaller,
+    HeardLesson,
+    HeardProgress,
+    learn_failed,
+)
+from firmware.lines.line import DialTones, Effect, Line, ListenTo, Report, Send, Side
 from firmware.lines.messages import (
     CallPlaced,
     IncomingCall,
@@ -45,47 +52,8 @@ AFTER_DIALLING_US = 300_000
 GUARD_US = 1_500_000
 """So long the loop stays open after a call: the exchange needs it to see the end (the driver tells on-hook after
 1.25 s)."""
-
-
 ENOUGH_CYCLES = 10
 """Bursts after which a busy tone is learnt without waiting for more."""
-
-
-class HeardCaller(msgspec.Struct, frozen=True):
-    """The line said by FSK who calls."""
-
-    caller: CallerId
-
-
-class HeardLesson(msgspec.Struct, frozen=True):
-    """A tone that has repeated often enough to be learnt; more of it follow while it goes on."""
-
-    tone: LearnedTone
-
-
-class HeardProgress(msgspec.Struct, frozen=True):
-    """Busy tone, dial tone, or a silence that has lasted too long."""
-
-    what: Literal["busy_tone", "dial_tone", "silence"]
-
-
-class ExchangeLineState(StrEnum):
-    IDLE = "idle"
-    RINGING = "ringing"
-    """It rings; who calls is waited for until the second ring, and nobody has been told yet."""
-    INCOMING = "incoming"
-    REFUSED = "refused"
-    """The box gave the call up, but an analogue line cannot refuse: it rings until the caller tires."""
-    SEIZED = "seized"
-    """We call: the loop is closed, dial tone is awaited."""
-    DIALLING = "dialling"
-    CALLING = "calling"
-    """Dialled; the exchange will tell the answer by polarity."""
-    UP = "up"
-    LEARNING = "learning"
-    """The loop is closed for a busy tone to be learnt."""
-    GUARD = "guard"
-    """The loop is open again; the exchange still needs to see it."""
 
 
 class ExchangeLine(Line, kw_only=True):
@@ -121,7 +89,7 @@ class ExchangeLine(Line, kw_only=True):
                 return "seized"
 
     def leg_state(self) -> str:
-        return self.state.value if self.state not in _WE_CALL else "dialling"
+        return self.state.value if self.state not in WE_CALL else "dialling"
 
     @property
     def talking(self) -> bool:
@@ -132,7 +100,7 @@ class ExchangeLine(Line, kw_only=True):
         """The effects are what the line listens to in the new state."""
         before, self.state = self.state, state
         self.stop_timer("loop_drop", "guard", "dial_tone", "dialled")
-        listened, listens = _LISTENS.get(before), _LISTENS.get(state)
+        listened, listens = LISTENS.get(before), LISTENS.get(state)
         if state in (ExchangeLineState.IDLE, ExchangeLineState.GUARD):
             self.stop_timer("rings_over")
             self.leg = self.calling = self.called = self.request = self.digits = ""
@@ -142,7 +110,7 @@ class ExchangeLine(Line, kw_only=True):
     def configure(self, settings: ExchangeLineSettings) -> list[Effect]:
         """From now on these settings hold, also for what is listened for in a call that is up."""
         changed, self.settings = settings != self.settings, settings
-        return [ListenTo(_LISTENS.get(self.state))] if changed and _LISTENS.get(self.state) == "end" else []
+        return [ListenTo(LISTENS.get(self.state))] if changed and LISTENS.get(self.state) == "end" else []
 
     # ---- from the line -----------------------------------------------------------------------------------------------
 
@@ -169,7 +137,7 @@ class ExchangeLine(Line, kw_only=True):
             effects = self._first_ring(now)
         elif on and self.state is ExchangeLineState.RINGING:
             effects = self._report(now)
-        if self.state in _RINGS:
+        if self.state in RINGS:
             self.start_timer("rings_over", LONGEST_RING_US if on else RINGS_OVER_US, now)
         return effects
 
@@ -245,7 +213,7 @@ class ExchangeLine(Line, kw_only=True):
     def _loop_current(self, flows: bool, now: Stamp) -> list[Effect]:
         if flows:
             self.stop_timer("loop_drop")
-        elif self.state in _LOOP_COUNTS and self.settings.loop_drop_ms:
+        elif self.state in LOOP_COUNTS and self.settings.loop_drop_ms:
             self.start_timer("loop_drop", self.settings.loop_drop_ms * 1000, now)
         return []
 
@@ -379,7 +347,7 @@ class ExchangeLine(Line, kw_only=True):
                 return self._set_state(ExchangeLineState.IDLE)
 
     def fail(self, cause: Cause, now: Stamp) -> list[Effect]:
-        if self.state in (*_WE_CALL, ExchangeLineState.UP, ExchangeLineState.LEARNING) and self.in_service:
+        if self.state in (*WE_CALL, ExchangeLineState.UP, ExchangeLineState.LEARNING) and self.in_service:
             return self._give_up(cause, "line", now)
         cleared = self._cleared(cause, "line", now) if self.leg else []
         if self.learning:
@@ -391,7 +359,7 @@ class ExchangeLine(Line, kw_only=True):
     def _give_up(self, cause: Cause, by: Side, now: Stamp) -> list[Effect]:
         """End the call, or the lesson."""
         if self.learning:
-            return self._learnt(_WHY_NOT_LEARNT.get(cause, "no_tone"), now)
+            return self._learnt(WHY_NOT_LEARNT.get(cause, "no_tone"), now)
         cleared = self._cleared(cause, by, now)
         return [*self._open_loop(now), *cleared]
 
@@ -404,23 +372,3 @@ class ExchangeLine(Line, kw_only=True):
     def _cleared(self, cause: Cause, by: Side, now: Stamp) -> list[Effect]:
         event = LegCleared(number=0, leg=self.leg, sample=0, at=now, channel=self.channel, cause=cause, by=by)
         return [Report(event)]
-
-
-def learn_failed(command: LearnTone, reason: str, now: Stamp) -> LearnFailed:
-    """The answer to a LearnTone that cannot be done."""
-    return LearnFailed(
-        number=0, leg="", sample=0, at=now, channel=command.channel, request=command.request, reason=reason
-    )
-
-
-_RINGS = (ExchangeLineState.RINGING, ExchangeLineState.INCOMING, ExchangeLineState.REFUSED)
-_WE_CALL = (ExchangeLineState.SEIZED, ExchangeLineState.DIALLING, ExchangeLineState.CALLING)
-_LOOP_COUNTS = (ExchangeLineState.UP, ExchangeLineState.CALLING, ExchangeLineState.LEARNING)
-_WHY_NOT_LEARNT = {Cause.CONGESTION: "no_dial_tone", Cause.NORMAL: "loop_drop", Cause.FAILURE: "line_failed"}
-_LISTENS: dict[ExchangeLineState, Listening] = {
-    ExchangeLineState.RINGING: "caller",
-    ExchangeLineState.SEIZED: "dial_tone",
-    ExchangeLineState.CALLING: "end",
-    ExchangeLineState.UP: "end",
-    ExchangeLineState.LEARNING: "lesson",
-}

@@ -19,7 +19,8 @@ from firmware.lines.board_row import BoardRow
 from firmware.lines.digits import inband_digit
 from firmware.lines.ears import Ears, Heard
 from firmware.lines.event_store import EventStore
-from firmware.lines.exchange_line import ExchangeLine, HeardCaller, HeardLesson, HeardProgress
+from firmware.lines.exchange_line import ExchangeLine
+from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.extension import ExtensionLine
 from firmware.lines.hearing import Hearing
 from firmware.lines.kinds import AnyLine, new_line

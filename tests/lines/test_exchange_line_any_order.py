@@ -7,7 +7,7 @@ import random
 import pytest
 
 from boards.signals import Alarm, Cause, Loop, LoopCurrent, Polarity, RingDetected
-from firmware.lines.exchange_line import HeardCaller, HeardLesson, HeardProgress
+from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.messages import (
     AlertLeg,
     AnswerLeg,

@@ -1,0 +1,75 @@
+"""The states of an analogue trunk, what is heard on one, and what follows from a state alone.
+
+The machine is `exchange_line.py`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from boards.signals import Cause
+from firmware.core.clock import Stamp
+from firmware.lines.line import Listening
+from firmware.lines.messages import LearnFailed, LearnTone
+from firmware.tones.cadence import LearnedTone
+from firmware.tones.caller_id import CallerId
+
+
+class HeardCaller(msgspec.Struct, frozen=True):
+    """The line said by FSK who calls."""
+
+    caller: CallerId
+
+
+class HeardLesson(msgspec.Struct, frozen=True):
+    """A tone that has repeated often enough to be learnt; more of it follow while it goes on."""
+
+    tone: LearnedTone
+
+
+class HeardProgress(msgspec.Struct, frozen=True):
+    """Busy tone, dial tone, or a silence that has lasted too long."""
+
+    what: Literal["busy_tone", "dial_tone", "silence"]
+
+
+class ExchangeLineState(StrEnum):
+    IDLE = "idle"
+    RINGING = "ringing"
+    """It rings; who calls is waited for until the second ring, and nobody has been told yet."""
+    INCOMING = "incoming"
+    REFUSED = "refused"
+    """The box gave the call up, but an analogue line cannot refuse: it rings until the caller tires."""
+    SEIZED = "seized"
+    """We call: the loop is closed, dial tone is awaited."""
+    DIALLING = "dialling"
+    CALLING = "calling"
+    """Dialled; the exchange will tell the answer by polarity."""
+    UP = "up"
+    LEARNING = "learning"
+    """The loop is closed for a busy tone to be learnt."""
+    GUARD = "guard"
+    """The loop is open again; the exchange still needs to see it."""
+
+
+RINGS = (ExchangeLineState.RINGING, ExchangeLineState.INCOMING, ExchangeLineState.REFUSED)
+WE_CALL = (ExchangeLineState.SEIZED, ExchangeLineState.DIALLING, ExchangeLineState.CALLING)
+LOOP_COUNTS = (ExchangeLineState.UP, ExchangeLineState.CALLING, ExchangeLineState.LEARNING)
+WHY_NOT_LEARNT = {Cause.CONGESTION: "no_dial_tone", Cause.NORMAL: "loop_drop", Cause.FAILURE: "line_failed"}
+LISTENS: dict[ExchangeLineState, Listening] = {
+    ExchangeLineState.RINGING: "caller",
+    ExchangeLineState.SEIZED: "dial_tone",
+    ExchangeLineState.CALLING: "end",
+    ExchangeLineState.UP: "end",
+    ExchangeLineState.LEARNING: "lesson",
+}
+
+
+def learn_failed(command: LearnTone, reason: str, now: Stamp) -> LearnFailed:
+    """The answer to a LearnTone that cannot be done."""
+    return LearnFailed(
+        number=0, leg="", sample=0, at=now, channel=command.channel, request=command.request, reason=reason
+    )
