@@ -47,8 +47,6 @@ def _message(data: Sequence[int]) -> Any:
 class CharacterLcd:
     """One display. Every call blocks: setting up 60 ms, a row of 20 characters 8 ms at 100 kHz."""
 
-    chinese = False
-
     def __init__(
         self,
         bus: I2cBus,

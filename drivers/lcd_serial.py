@@ -24,8 +24,6 @@ WRITE_SECONDS = 0.5
 class SerialDisplay:
     """One display. `show` blocks for as long as the line takes: about 1 ms a column at 9600 baud."""
 
-    chinese = True
-
     def __init__(self, path: str, *, columns: int = 20, rows: int = 2, baud_rate: int = BAUD_RATE) -> None:
         """`path`: the serial device, e.g. `/dev/ttyUSB0`; it is opened by the first `show`."""
         self.columns = columns

@@ -15,11 +15,6 @@ class DisplayError(ClearError):
 class SeatDisplay(Protocol):
     """One display. Every call may block for a moment and raises DisplayError."""
 
-    chinese: bool
-    """It has Chinese characters; otherwise only ASCII."""
-    columns: int
-    rows: int
-
     def show(self, lines: Sequence[str]) -> None:
         """Show these rows; only rows that changed are sent."""
         ...
