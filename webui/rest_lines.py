@@ -9,6 +9,7 @@ import msgspec
 from boards.signals import ChannelKind
 from firmware.calls.messages import LearnLine
 from firmware.core.schemas import BusyTone, ExchangeLineEntry
+from firmware.lines.line_settings import line_settings
 from webui.endpoints import Ask, Endpoint
 from webui.problems import Refusal
 from webui.rest_agents import tell_callserver
@@ -28,6 +29,7 @@ class LineReply(msgspec.Struct, frozen=True, kw_only=True):
     line: str
     state: str
     number: str
+    """Its own, or that of its trunk group."""
     busy_tones: tuple[BusyTone, ...]
     """Learnt for this line, the newest first."""
 
@@ -62,13 +64,17 @@ def _all(ask: Ask) -> dict[str, LineReply]:
     state = ask.office.live.state
     if state is None:
         raise Refusal("callserver_away")
-    entries = {one.line: one for one in ask.office.configuration().exchange_lines}
+    settings = line_settings(ask.office.configuration())
+    entries = {one.line: one for one in settings.exchange_lines}
     found = {}
     for channel in state.channels:
         if channel.kind is ChannelKind.EXCHANGE_LINE:
             entry = entries.get(channel.label, ExchangeLineEntry(line=channel.label))
             found[channel.label] = LineReply(
-                line=channel.label, state=channel.state, number=entry.number, busy_tones=entry.busy_tones
+                line=channel.label,
+                state=channel.state,
+                number=entry.number or settings.numbers.get(channel.board, ""),
+                busy_tones=entry.busy_tones,
             )
     return found
 

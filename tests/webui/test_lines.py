@@ -7,7 +7,7 @@ import pytest
 
 from boards.signals import ChannelKind
 from firmware.calls import messages as cti
-from firmware.core.schemas import BusyTone, ExchangeLineEntry
+from firmware.core.schemas import BusyTone, ExchangeLineEntry, TrunkGroup
 from firmware.lines.messages import ChannelState
 from tests.webui.scripted_office import Site
 
@@ -31,6 +31,15 @@ def test_administrators_see_the_lines_and_what_was_learnt(lines: Site) -> None:
     (line,) = answer.json["lines"]
     assert (line["line"], line["state"], line["number"]) == ("FXO-1", "idle", "12345")
     assert line["busy_tones"] == [{"hz": 411.0, "on_ms": 190.0, "off_ms": 200.0, "level_dbm0": -21.5}]
+
+
+@pytest.mark.parametrize("members", [{"lines": ("FXO-1",)}, {"boards": ("sim",)}])
+def test_a_line_without_a_number_has_that_of_its_group(lines: Site, members: dict[str, tuple[str, ...]]) -> None:
+    group = TrunkGroup(group="town", number="96110", **members)
+    lines.configuration = msgspec.structs.replace(lines.configuration, exchange_lines=(), trunk_groups=(group,))
+    (line,) = lines.ask("GET", "/api/v1/lines", session=lines.sign_in("admin")).json["lines"]
+
+    assert line["number"] == "96110"
 
 
 def test_learning_is_asked_of_the_callserver_and_audited(lines: Site) -> None:
