@@ -185,16 +185,16 @@ def test_a_block_that_came_late_bridges_the_next_late_one() -> None:
 
 def test_delay_that_is_not_needed_is_given_back_without_a_click() -> None:
     # Given that after the first tick three blocks wait for nothing
-    buffer, line = ElasticBuffer(has_clock=False), tone_line(60)
+    buffer, line = ElasticBuffer(has_clock=False), tone_line(110)
     heard, come = [], 0
-    for number in range(5000):
+    for number in range(10_000):
         for _ in range(4 if number == 1 else 1):
             buffer.put(line[:, come * BLOCK : (come + 1) * BLOCK], number * TICK_US + 2000)
             come += 1
         got = buffer.take((number + 1) * TICK_US)
         assert got is not None
         heard.append(got[0])
-    # Then half a minute later it is far less than one
+    # Then a minute and a half later it is far less than one
     assert len(buffer) <= AHEAD + BAND
     assert buffer.dropped == 3 * BLOCK - len(buffer)
     assert (buffer.underruns, buffer.overruns, buffer.repeated) == (0, 0, 0)
@@ -219,7 +219,7 @@ def test_a_clock_that_is_off_costs_single_samples_and_never_a_block(ppm: float, 
     assert buffer.slips <= abs(drift) + 2 * BAND + (0 if not jitter_us else 30)
     # no sample waited longer than a tick and what the interpolation, the band and the jitter want
     settled = np.array(board.waits_us[1500:])
-    wanted_ms = (AHEAD + 2 * BAND) / 8 + abs(ppm) * 1e-6 * 10_000 + (0 if not jitter_us else 4.0)
+    wanted_ms = (AHEAD + 2 * BAND) / 8 + abs(ppm) * 1e-6 * 12_000 + (0 if not jitter_us else 4.0)
     assert settled.max() / 1000 <= 10 + wanted_ms
     # and nothing clicked
     assert largest_step(heard) < 1.06 * largest_step(line[0])
@@ -233,25 +233,25 @@ def test_slips_are_below_what_a_law_itself_does_to_a_tone_and_far_below_a_sample
     at_once = max(beside_the_tone_db(np.delete(line[0], at), at) for at in range(4000, 4400, 7))
     whole = max(beside_the_tone_db(np.delete(line[0], slice(at, at + BLOCK)), at) for at in range(4000, 4400, 7))
     assert alone < -37.0
-    assert worst < -31.0  # two A-law encodings, one after the other, give -34
+    assert worst < -31.5  # two A-law encodings, one after the other, give -34
     assert at_once > -13.0
     assert whole > -7.0
 
 
 def test_between_slips_every_code_passes_as_it_is() -> None:
-    line = np.random.default_rng(1).integers(0, 256, (2, 60 * codec.SAMPLE_RATE), dtype=np.uint8)
-    board = Drifting(50.0)
+    line = np.random.default_rng(1).integers(0, 256, (2, 180 * codec.SAMPLE_RATE), dtype=np.uint8)
+    board = Drifting(20.0)
     heard = board.run(line)
     said = line.tobytes()[: line.shape[1]]
     exact = sum(heard[0, at : at + BLOCK].tobytes() in said for at in range(0, heard.shape[1] - BLOCK, 40 * BLOCK))
     of = len(range(0, heard.shape[1] - BLOCK, 40 * BLOCK))
     assert board.buffer.slips > 10
-    assert exact / of > 0.8
+    assert exact / of > 0.6
 
 
 def test_a_block_that_came_too_late_costs_one_tick_and_its_delay_is_given_back() -> None:
     board = Drifting(0.0, late_block=2000)
-    board.run(tone_line(60))
+    board.run(tone_line(150))
     buffer = board.buffer
     assert (buffer.underruns, buffer.overruns) == (1, 0)
     assert buffer.repeated <= 2 * BAND
@@ -278,13 +278,13 @@ def test_every_digit_and_every_caller_id_gets_through(ppm: float) -> None:
     digits = np.concatenate([np.concatenate([dtmf(digit, 40), pause(40)]) for digit in DIGITS])
     message = with_check_byte(0x04, b"1122083013800138000")
     caller_id = codec.encode(np.pad(modulate(message), 2000))
-    seconds = 120 if abs(ppm) == 50 else 40
+    seconds = 70 if abs(ppm) == 50 else 40
     samples = seconds * codec.SAMPLE_RATE
     rounds = samples // caller_id.size
     line = np.stack([np.resize(digits, samples), np.resize(caller_id, samples)])
     board = Drifting(ppm, 200.0)
     heard = codec.decode(board.run(line))
-    assert board.buffer.slips > 10
+    assert board.buffer.slips > 5
     dtmf_detector, fsk_detector = DtmfDetector(1), FskDetector(1)
     found: list[str] = []
     messages = 0
