@@ -39,8 +39,8 @@ class DtmfDetector:
         self._hop = 0
         """Ticks since the start; the sample count of a hop is `_origin` + 80 × its number."""
         self._origin = 0
-        self._pending: tuple[Indexes, Indexes] = (np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))
-        """What ended but is not yet judged: channels, and the last hop on each."""
+        self._pending: Indexes = np.zeros(0, dtype=np.intp)
+        """What ended but is not yet judged: the last hop in which it sounded, times the channels, plus the channel."""
         self._memory = Memory(channels)
         self._places = list(zip(self._memory.ring, self._memory.energies[0], strict=True))
         self._quiet, self._busy = Sieve(self._memory, QUIET_HOPS), Sieve(self._memory, BUSY_HOPS)
@@ -51,15 +51,14 @@ class DtmfDetector:
     def reset(self, channel: int) -> None:
         """Forget what is sounding on a channel (its line was taken or given up)."""
         self._memory.forget(channel)
-        rows, ends = self._pending
-        self._pending = rows[rows != channel], ends[rows != channel]
+        self._pending = self._pending[self._pending % self.channels != channel]
 
     def process(self, linear: Linear, sample: int) -> list[DetectedDigit]:
         """One tick: `linear` [channels, 80] out of A-law, whose first sample has the count `sample`. Digits that ended:
         at most 60 ms after their end, when digits come one upon the other 180 ms."""
         if sample != self._next_sample:
             self._memory.forget(slice(None))
-            self._pending = self._pending[0][:0], self._pending[1][:0]
+            self._pending = self._pending[:0]
             self._origin = sample - BLOCK * self._hop
         self._next_sample = sample + BLOCK
         hop = self._hop
@@ -74,13 +73,12 @@ class DtmfDetector:
         is_last = hop % BUSY_HOPS == BUSY_HOPS - 1
         if not is_last and (self._is_busy or hop % QUIET_HOPS != QUIET_HOPS - 1):
             return []
-        rows, ends = self._busy.look(hop // BUSY_HOPS) if self._is_busy else self._quiet.look(hop // QUIET_HOPS)
-        if self._pending[0].size:
-            rows, ends = (np.concatenate(both) for both in zip(self._pending, (rows, ends), strict=True))
-        ready = ends <= hop - BEYOND
-        self._pending = rows[~ready], ends[~ready]
-        rows, ends = rows[ready], ends[ready]
-        self._judged += rows.size
+        ended = self._busy.look(hop // BUSY_HOPS) if self._is_busy else self._quiet.look(hop // QUIET_HOPS)
+        if self._pending.size:
+            ended = np.concatenate((self._pending, ended))
+        ready = int(ended.searchsorted((hop - BEYOND + 1) * self.channels))
+        self._pending = ended[ready:]
+        self._judged += ready
         if is_last:
             self._is_busy, self._judged = self._judged >= BUSY_PRESSES, 0
-        return dtmf_press.digits_of(self._memory, rows, ends, self._origin) if rows.size else []
+        return dtmf_press.digits_of(self._memory, ended[:ready], self._origin) if ready else []

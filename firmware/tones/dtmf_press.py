@@ -147,13 +147,13 @@ _new_digit = partial(tuple.__new__, DetectedDigit)
 """`DetectedDigit` from a tuple of its fields; all of it in C."""
 
 
-def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> list[DetectedDigit]:
-    """Which of the pairs that sounded last in the hops `ends` on the channels `channels` were digits. Hop 0 began at
-    the sample count `origin`."""
+def digits_of(memory: Memory, keys: Indexes, origin: int) -> list[DetectedDigit]:
+    """Which of these pairs were digits: each given by the last hop in which it sounded, times the number of channels,
+    plus the channel. Hop 0 began at the sample count `origin`."""
     ring, energies, recent, codes = memory.ring, memory.energies, memory.recent, memory.codes
     count = ring.shape[1]
-    presses = ends.size
-    at_end = ends % RING * count + channels
+    presses = keys.size
+    at_end = keys % (RING * count)
     # Places before the first are those at the end: take() wraps them.
     offsets = (_HOPS - _LAST) * count
     at = at_end + offsets
@@ -270,6 +270,7 @@ def digits_of(memory: Memory, channels: Indexes, ends: Indexes, origin: int) -> 
     digits &= _all(np.abs(angle) <= figures[8:10] * (_ONE - unexplained), axis=0)
 
     # To its hops belongs what sounds in the hops at its edges.
+    ends, channels = np.divmod(keys, count)
     edges = np.empty((2, presses), dtype=np.intp)
     edges[0] = LOOK_BACK - _largest(belongs.view(np.uint8) * _HOP_NUMBERS_BACK, axis=0)
     edges[1] = last

@@ -93,10 +93,10 @@ class Sieve:
             for span in spans
         ]
 
-    def look(self, batch: int) -> tuple[Indexes, Indexes]:
+    def look(self, batch: int) -> Indexes:
         """Take the hops of the batch (the first is hop `batch` × hops); their products and energies are in the memory.
-        Channels on which a pair that may have been a digit has ended, and the last hop of each: it is one or two before
-        the batch at the earliest."""
+        What has ended and may have been a digit, in ascending order: the last hop in which a pair sounded (two before
+        the batch at the earliest) times the number of channels, plus the channel."""
         self._find_codes(batch)
         return self._find_ends(batch)
 
@@ -154,7 +154,7 @@ class Sieve:
         np.multiply(heard, enough_bits, out=codes.reshape(-1))
         np.copyto(self._batches_of_codes[batch % len(self._batches_of_codes)], codes)
 
-    def _find_ends(self, batch: int) -> tuple[Indexes, Indexes]:
+    def _find_ends(self, batch: int) -> Indexes:
         memory = self._memory
         before, last, now, one_before, two_before = self._latest_parts
         stays_before, stays_last, stays, stayed_at_last = self._stays
@@ -178,5 +178,5 @@ class Sieve:
         np.logical_and(ended.view(np.uint8), two_before, out=ended)
         np.not_equal(now, two_before, out=other)
         np.logical_and(ended, other, out=ended)
-        hops, channels = ended.nonzero()
-        return channels, hops + (batch * self._hops - 2)
+        keys: Indexes = self._flags[0].nonzero()[0] + (batch * self._hops - 2) * now.shape[1]
+        return keys
