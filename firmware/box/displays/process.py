@@ -175,7 +175,7 @@ class DisplayProcess:
         peer = self._callserver
         reading = [self._signal] if peer is None else [self._signal, peer.fileno()]
         writing = [peer.fileno()] if peer is not None and peer.wants_to_write else []
-        wait = STATE_PAUSE_SECONDS if self._stale or peer is None else 1.0
+        wait = STATE_PAUSE_SECONDS if self._stale or peer is None else SIGN_OF_LIFE_SECONDS / 5
         readable, writable, _ = select.select(reading, writing, [], wait)
         if self._signal in readable:
             os.eventfd_read(self._signal)

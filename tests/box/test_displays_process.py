@@ -1,0 +1,183 @@
+"""The display process before a scripted callserver: what a character display shows, also when nobody answers.
+
+The whole way through real processes is `test_seat_displays.py`.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.lcd_hd44780 import CharacterLcd
+from firmware.box.demonstration import demonstration_documents
+from firmware.box.displays import process as displays
+from firmware.box.displays import screen as screens
+from firmware.box.displays.process import DisplayProcess
+from firmware.calls.messages import (
+    AgentState,
+    AgentView,
+    AnyRequestBody,
+    BoxState,
+    ContactView,
+    GetBoxState,
+    QueueView,
+    Reply,
+    ReportDisplay,
+    decode_request,
+)
+from firmware.core.clock import VirtualClock
+from firmware.core.configuration import save_subjects
+from firmware.core.messages import Peer, PeerGone, accept, listen
+from firmware.core.paths import BoxPaths
+from tests.drivers.simulated_lcd import SimulatedLcd
+
+NOW = VirtualClock(utc_us=0, mono_us=0).now()
+
+
+def state(agent: AgentState, **fields: Any) -> BoxState:
+    """One agent at seat 1, two who wait, and a call from Yan'an if the agent has one."""
+    call = ContactView(
+        contact=7,
+        state="offered",
+        calling="09118888888",
+        called="",
+        service="",
+        arrived=NOW,
+        since=NOW,
+        calling_name="王芳",
+        region="延安",
+        times=2,
+    )
+    has_call = agent in (AgentState.OFFERED, AgentState.TALKING)
+    entry = AgentView(agent="801", name="王", state=agent, seat="1", contact=7 if has_call else 0, queues=("general",))
+    box = {"number": 1, "at": NOW, "box_id": "b", "gateway_connected": True, "recorder_connected": True}
+    queue = QueueView(queue="general", title="", waiting=2)
+    return BoxState(**{**box, **fields}, agents=(entry,), queues=(queue,), contacts=(call,) if has_call else ())
+
+
+class Callserver(threading.Thread):
+    """Answers with `state`, unless it hangs; keeps what it was asked."""
+
+    def __init__(self, paths: BoxPaths) -> None:
+        super().__init__(name="scripted callserver")
+        self.state = state(AgentState.READY)
+        self.hangs = False
+        self.asked: list[AnyRequestBody] = []
+        self._listener = listen(paths.cti_socket)
+        self._ending = False
+
+    def run(self) -> None:
+        peers: list[Peer] = []
+        while not self._ending:
+            readable, _, _ = select.select([self._listener, *peers], [], [], 0.01)
+            for one in readable:
+                if one is self._listener:
+                    new = accept(self._listener, decode_request)
+                    peers += [new] if new is not None else []
+                    continue
+                try:
+                    self._answer(one)
+                except PeerGone:
+                    peers.remove(one)
+                    one.close()
+        for peer in (*peers, self._listener):
+            peer.close()
+
+    def _answer(self, peer: Peer) -> None:
+        for request in peer.receive():
+            self.asked.append(request.body)
+            if not self.hangs:
+                peer.send(Reply(request.id, state=self.state if isinstance(request.body, GetBoxState) else None))
+
+    def end(self) -> None:
+        self._ending = True
+        self.join()
+
+
+class Seat:
+    def __init__(self, callserver: Callserver, chip: SimulatedLcd) -> None:
+        self.callserver = callserver
+        self.chip = chip
+
+    def reads(self, *rows: str) -> None:
+        until(lambda: [row.rstrip() for row in self.chip.text(20, 2)] == list(rows), f"the display shows {rows}")
+
+
+def until(true: Callable[[], Any], what: str) -> None:
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def seat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seat]:
+    paths = BoxPaths(tmp_path / "data", tmp_path / "run")
+    paths.make()
+    documents = demonstration_documents("not used here")
+    documents["seats"][0]["display"] = {"kind": "hd44780", "device": "/dev/i2c-1", "address": 63}
+    save_subjects(paths, documents)
+    chip = SimulatedLcd(63)
+
+    def open_lcd(device: str, *, columns: int, rows: int, address: int) -> CharacterLcd:
+        assert device == "/dev/i2c-1"
+        return CharacterLcd(chip, columns=columns, rows=rows, address=address, wait=chip.wait)
+
+    monkeypatch.setattr(screens, "open_lcd", open_lcd)
+    for name in ("SIGN_OF_LIFE_SECONDS", "OFFLINE_SECONDS", "RECONNECT_SECONDS"):
+        monkeypatch.setattr(displays, name, 0.1)
+    monkeypatch.setattr(displays, "STATE_PAUSE_SECONDS", 0.02)
+    callserver = Callserver(paths)
+    callserver.start()
+    process = DisplayProcess(paths)
+    running = threading.Thread(target=process.run, name="display process")
+    running.start()
+    yield Seat(callserver, chip)
+    process.end()
+    running.join()
+    callserver.end()
+
+
+def test_a_display_without_chinese_reads_english_and_leaves_names_out(seat: Seat) -> None:
+    seat.reads("Ready Queue 2 No.801", "")
+    seat.callserver.state = state(AgentState.OFFERED)
+    seat.reads("Ringing 09118888888", "Call 2")
+
+
+def test_nobody_reads_what_was_so_while_the_callserver_hangs(seat: Seat) -> None:
+    seat.reads("Ready Queue 2 No.801", "")
+    seat.callserver.hangs = True
+    seat.reads("No connection", "")
+    seat.callserver.hangs = False
+    seat.reads("Ready Queue 2 No.801", "")
+
+
+def test_nobody_reads_what_was_so_while_the_gateway_is_away(seat: Seat) -> None:
+    seat.callserver.state = state(AgentState.READY, gateway_connected=False)
+    seat.reads("No connection", "")
+    seat.callserver.state = state(AgentState.WRAP_UP)
+    seat.reads("Wrap-up Queue 2", "No.801")
+
+
+def test_each_connection_is_told_how_the_displays_are(seat: Seat) -> None:
+    seat.reads("Ready Queue 2 No.801", "")
+
+    def reports() -> list[ReportDisplay]:
+        return [body for body in seat.callserver.asked if isinstance(body, ReportDisplay)]
+
+    until(lambda: reports() == [ReportDisplay("1")], "a display that works is told")
+    seat.chip.plugged = False
+    seat.callserver.state = state(AgentState.NOT_READY)
+    until(lambda: len(reports()) == 2, "a failure is told")
+    assert "no answer at I²C address 0x3f" in reports()[1].problem
+    seat.callserver.asked.clear()
+    seat.callserver.hangs = True
+    until(reports, "another connection is told")
+
+    assert reports()[0].problem
