@@ -22,7 +22,8 @@ from firmware.ivr.spoken_mandarin import PAUSE, WORDS
 from firmware.media import codec
 from firmware.media.codec import SAMPLE_RATE, Alaw
 from firmware.media.espeak import VOICES, at_level, in_telephone_band, speak
-from firmware.media.sounds import PROMPTS, read_sound
+from firmware.media.prompts import PROMPTS
+from firmware.media.sounds import read_sound
 
 Samples = NDArray[np.float64]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from firmware.media import codec
 from firmware.media.codec import BLOCK, SAMPLE_RATE, SILENCE, Alaw
+from firmware.media.prompts import PROMPTS
 
 _log = logging.getLogger(__name__)
-
-PROMPTS = Path(__file__).parent / "prompts"
-"""Prompts and music that ship with the box: one folder a language with `words` in it, and `music`."""
 
 MUSIC = "music:"
 """Sounds with this prefix run on whether anybody listens or not: who joins hears the place where they are."""
@@ -146,12 +143,6 @@ def _name_of(path: Path) -> str:
         return os.fsencode(path.stem).decode()
     except UnicodeDecodeError as error:
         raise SoundError(f"{str(path)!a}: the name is not UTF-8. Rename it") from error
-
-
-def prompt_texts(language: str) -> dict[str, str]:
-    """What the shipped prompts of a language say, by name without `prompt:`."""
-    path = PROMPTS / language / "texts.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def read_sound(path: Path) -> Alaw:

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from boards.base import ALAW_SILENCE, BLOCK
-from firmware.box.callserver import speaker
 from firmware.ivr.announcements import Values
+from firmware.media import espeak
 from firmware.media.codec import Alaw
 from firmware.media.espeak import VOICES, SpeechError, speak
 from firmware.records.database import open_for_reading
@@ -56,7 +56,7 @@ def test_without_espeak_a_text_is_a_recording_and_the_call_goes_on(
     def without_espeak(text: str, voice: str) -> None:
         raise SpeechError("espeak-ng is not installed. Debian: apt-get install espeak-ng")
 
-    monkeypatch.setattr(speaker, "speak", without_espeak)
+    monkeypatch.setattr(espeak, "speak", without_espeak)
 
     _, (heard,) = run(tmp_path, greeting("word:工号", "text:今天办理社保业务"), LISTENS)
 

@@ -16,7 +16,7 @@ from firmware.ivr.announcements import PHRASES
 from firmware.ivr.spoken_mandarin import PAUSE, WORDS
 from firmware.media import codec
 from firmware.media.codec import Linear
-from firmware.media.sounds import prompt_texts
+from firmware.media.prompts import prompt_texts
 from firmware.simulator.scenario import HangUp, Scenario, Wait
 from tests.box.listening_callers import STORE, citizen, greeting, place_of, run, sounds_like
 

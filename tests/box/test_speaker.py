@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import select
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +13,14 @@ import pytest
 
 from firmware.box.callserver import speaker
 from firmware.box.callserver.speaker import Speaker, SpokenTexts
+from firmware.media import espeak
 from firmware.media.espeak import VOICES, SpeechError, speak
 
 pytestmark = pytest.mark.skipif(
     shutil.which("espeak-ng") is None, reason="espeak-ng is missing: scripts/setup --system espeak-ng"
 )
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def test_texts_are_answered_in_their_order(thread: Speaker) -> None:
 def test_without_espeak_each_text_is_answered_and_the_problem_is_told_once(
     thread: Speaker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(speaker, "speak", without_espeak)
+    monkeypatch.setattr(espeak, "speak", without_espeak)
 
     thread.ask(["您好", "再见"])
 
@@ -59,7 +64,7 @@ def test_without_espeak_each_text_is_answered_and_the_problem_is_told_once(
 
 def test_what_was_spoken_once_needs_no_espeak_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = SpokenTexts(tmp_path, "zh_CN").speak("您好")
-    monkeypatch.setattr(speaker, "speak", without_espeak)
+    monkeypatch.setattr(espeak, "speak", without_espeak)
 
     assert SpokenTexts(tmp_path, "zh_CN").speak("您好") == first
     with pytest.raises(SpeechError):
@@ -71,8 +76,8 @@ def test_what_was_spoken_once_needs_no_espeak_any_more(tmp_path: Path, monkeypat
 def test_a_spoilt_file_of_the_cache_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     texts = SpokenTexts(tmp_path, "zh_CN")
     spoken = texts.speak("您好")
-    (kept,) = tmp_path.glob("*.wav")
-    kept.write_bytes(b"half")
+    (kept,) = tmp_path.glob("*.alaw")
+    kept.write_bytes(kept.read_bytes()[:-100])
 
     assert texts.speak("您好") == spoken
     assert "made anew" in caplog.text
@@ -94,4 +99,20 @@ def test_the_oldest_texts_are_removed(tmp_path: Path, monkeypatch: pytest.Monkey
 
     SpokenTexts(tmp_path, "zh_CN")
 
-    assert len(list(tmp_path.glob("*.wav"))) == 2
+    assert len(list(tmp_path.glob("*.alaw"))) == 2
+
+
+def test_a_callserver_whose_texts_are_in_the_cache_loads_nothing_that_makes_speech(tmp_path: Path) -> None:
+    SpokenTexts(tmp_path, "zh_CN").speak("您好")
+    program = (
+        "import sys; from pathlib import Path; import firmware.box.callserver.process; "
+        "from firmware.box.callserver.speaker import SpokenTexts; "
+        "SpokenTexts(Path(sys.argv[1]), 'zh_CN').speak('您好'); "
+        "print({'soundfile', 'firmware.media.espeak'} & set(sys.modules))"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert told.strip() == "set()"

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.media import codec
+from firmware.media.prompts import PROMPTS
 from firmware.media.sounds import (
     LONGEST_SAMPLES,
-    PROMPTS,
     ROOM_SAMPLES,
     Sound,
     SoundError,

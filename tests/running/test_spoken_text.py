@@ -51,5 +51,5 @@ def test_a_greeting_with_a_text_is_heard_word_for_word(tmp_path: Path) -> None:
     lost = [entry for entry in clock if entry.event in ("lost", "not_taken", "gap")]
     assert whole[MENDED:].tobytes() in heard or lost, "a stall of this machine may lose samples, but is counted"
     assert whole[MENDED : store.samples("word:工号").size].tobytes() in heard or lost
-    (kept,) = (tmp_path / "data" / "spoken").glob("*.wav")
+    (kept,) = (tmp_path / "data" / "spoken").glob("*.alaw")
     assert kept.stat().st_size > 8000

@@ -6,7 +6,6 @@ Which texts are wanted, and what is played instead of one that fails, is `firmwa
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import os
 import queue
@@ -14,57 +13,66 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
 from firmware.core.storage import write_durably
-from firmware.media import codec
-from firmware.media.espeak import PATIENCE_S, VOICES, SpeechError, speak
-from firmware.media.sounds import SoundError, read_sound
 
 FILES_KEPT = 1000
 """Spoken texts that stay on the disk, those used last; about 40 MB."""
+DIGEST_BYTES = 32
+STOP_SECONDS = 6.0
+"""A text that is being spoken takes at most that."""
 
 _log = logging.getLogger("linebox.callserver")
 
 
 class SpokenTexts:
-    """Texts as A-law, from the cache or from espeak-ng. Not from two threads at once."""
+    """Texts as A-law, from the cache or from espeak-ng. Not from two threads at once.
+
+    A file of the cache is the SHA-256 of the A-law, then the A-law. What makes speech is imported when a text is made:
+    a callserver that has none, or has all in its cache, needs no memory for it.
+    """
 
     def __init__(self, folder: Path, language: str) -> None:
         """`folder` is made when it is needed. The oldest files are removed. Raises nothing."""
         self._folder = folder
-        self._voice = VOICES[language]
+        self._language = language
         self._remove_oldest()
 
     def speak(self, text: str) -> bytes:
-        """`text` in A-law. Raises SpeechError. A cache that cannot be read or written is told, and hinders nothing."""
-        path = self._folder / f"{hashlib.sha256(f'{self._voice} {text}'.encode()).hexdigest()[:32]}.wav"
+        """`text` in A-law. Raises SpeechError (`firmware/media/espeak.py`). A cache that cannot be read or written is
+        told, and hinders nothing."""
+        path = self._folder / f"{hashlib.sha256(f'{self._language} {text}'.encode()).hexdigest()[:32]}.alaw"
         try:
-            samples = read_sound(path).tobytes() if path.exists() else b""
-            if samples:
-                os.utime(path)
-                return samples
-        except (SoundError, OSError) as error:
+            kept = self._kept(path)
+        except OSError as error:
             _log.warning("a spoken text is made anew: %s", error)
-        codes = speak(text, self._voice)
+            kept = b""
+        if kept:
+            return kept
+        from firmware.media import espeak
+
+        spoken = espeak.speak(text, espeak.VOICES[self._language]).tobytes()
         try:
-            self._keep(path, codes)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_durably(path, hashlib.sha256(spoken).digest() + spoken)
         except OSError as error:
             _log.warning("a spoken text could not be kept and will be made again: %s", error)
-        return codes.tobytes()
+        return spoken
 
-    def _keep(self, path: Path, codes: codec.Alaw) -> None:
-        import soundfile
-
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        wav = io.BytesIO()
-        linear = codec.decode(codes).astype(np.int16)
-        soundfile.write(wav, linear, codec.SAMPLE_RATE, format="WAV", subtype="ALAW")
-        write_durably(path, wav.getvalue())
+    def _kept(self, path: Path) -> bytes:
+        """What the file holds; nothing if there is none, or it is spoilt. Raises OSError."""
+        if not path.exists():
+            return b""
+        content = path.read_bytes()
+        digest, samples = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+        if hashlib.sha256(samples).digest() != digest:
+            _log.warning("a spoken text is made anew: %s is spoilt", path)
+            return b""
+        os.utime(path)
+        return samples
 
     def _remove_oldest(self) -> None:
         try:
-            files = sorted(self._folder.glob("*.wav"), key=lambda path: path.stat().st_mtime, reverse=True)
+            files = sorted(self._folder.glob("*.alaw"), key=lambda path: path.stat().st_mtime, reverse=True)
             for path in files[FILES_KEPT:]:
                 path.unlink()
         except OSError as error:
@@ -105,7 +113,7 @@ class Speaker:
     def stop(self) -> None:
         """End the thread, after the text that it speaks."""
         self._asked.put(None)
-        self._thread.join(PATIENCE_S + 1.0)
+        self._thread.join(STOP_SECONDS)
         if not self._thread.is_alive():
             os.close(self._signal)
 
@@ -117,7 +125,7 @@ class Speaker:
     def _spoken(self, text: str) -> bytes | None:
         try:
             samples = self._texts.speak(text)
-        except SpeechError as error:
+        except Exception as error:  # SpeechError; whatever else it is, callers must be served
             if str(error) != self._problem:  # said once, not for every call
                 _log.error("a text is not spoken, callers hear a recording instead: %s", error)
             self._problem = str(error)

@@ -9,7 +9,8 @@ from firmware.core.configuration import ConfigurationError, load_configuration_o
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import Configuration
 from firmware.media.espeak import VOICES, SpeechError, speak
-from firmware.media.sounds import PROMPTS, SoundError, SoundStore, read_sound
+from firmware.media.prompts import PROMPTS
+from firmware.media.sounds import SoundError, SoundStore, read_sound
 from firmware.tones.plan import load_plan
 
 MADE_WHEN_NEEDED = ("text", "say")

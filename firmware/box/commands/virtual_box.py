@@ -21,8 +21,9 @@ from firmware.ivr.speech import Speech
 from firmware.lines.gateway import Gateway
 from firmware.lines.messages import AnyLineCommand, Attach
 from firmware.media.espeak import SpeechError
+from firmware.media.prompts import prompt_texts
 from firmware.media.ring import RingReader, RingWriter
-from firmware.media.sounds import SoundStore, prompt_texts
+from firmware.media.sounds import SoundStore
 from firmware.records.database import open_for_reading
 from firmware.records.journal import Journal
 from firmware.records.messages import CloseRecording, RecorderSettings, RecordingFailed, ToRecorder

@@ -29,8 +29,9 @@ from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.schemas import Configuration
 from firmware.lines.gateway import Gateway
 from firmware.lines.line_settings import line_settings
+from firmware.media.prompts import PROMPTS
 from firmware.media.ring import RingWriter, remove_dead_rings
-from firmware.media.sounds import PROMPTS, SoundStore
+from firmware.media.sounds import SoundStore
 from firmware.tones.plan import load_plan
 
 TICK_US = 10_000
