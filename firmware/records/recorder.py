@@ -182,7 +182,7 @@ class Recorder:
 
     def _bring_forward(self, recording: _Recording) -> RecordingClosed | None:
         """Write what is there. RecordingClosed if that was all."""
-        file = recording.file = recording.file or self._open_file(recording.path)
+        file = recording.file = recording.file or self._open_file(recording)
         end = recording.to_sample
         ring, reason = self._ring(recording)
         if end is None:
@@ -229,14 +229,17 @@ class Recorder:
             file.append(stereo, missing)
         self.behind = self.behind or recording.position < last
 
-    def _open_file(self, path: Path) -> RecordingFile:
+    def _open_file(self, recording: _Recording) -> RecordingFile:
+        """Go on with the file, or make it: durable at once, so that there is never a file that cannot be opened."""
         try:
-            return RecordingFile.continued(path)
+            return RecordingFile.continued(recording.path)
         except FileNotFoundError:
             if self._room in (Room.REFUSING, Room.STOPPED):
                 raise OSError(errno.ENOSPC, "disk full") from None
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return RecordingFile.create(path)
+            recording.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            recording.file = RecordingFile.create(recording.path)
+            self._sync(recording)
+            return recording.file
 
     def _fail(self, recording: _Recording, error: Exception) -> list[FromRecorder]:
         """Let go of the file, whose true length is looked up when it is tried again, and tell the reason once."""

@@ -4,6 +4,9 @@ The file is a Sun/NeXT `.au`: two channels of 8-bit A-law at 8000 Hz (encoding 2
 what the citizen heard. Its data size is given as unknown (0xffffffff), so it is a valid file at every moment, however
 the recorder ended. The annotation in the header keeps how many samples were lost and are silence: before and after the
 last loss, each with the length of the file then, for it is written before the silence that it speaks of.
+
+The header fills a page of its own: a file system may keep a new length and not yet what was written into a page that
+it had before, so audio that shared the header's page could be zeroes after a power cut.
 """
 
 from __future__ import annotations
@@ -25,9 +28,10 @@ _MAGIC = b".snd"
 _SIZE_UNKNOWN = 0xFFFFFFFF
 _ALAW_8_BIT = 27
 _FIXED = struct.Struct(">4sIIIII")
-_ANNOTATION = struct.Struct(">72s")
-HEADER_SIZE = _FIXED.size + _ANNOTATION.size
+HEADER_SIZE = 4096
 """Bytes before the audio."""
+_FIRST_HEADER_SIZE = 96
+"""The same in files from before the first release; they can be read and gone on with."""
 _MISSING = re.compile(rb"missing (\d{10}) at (\d{10}), (\d{10}) at (\d{10})\0")
 
 _PIECE = 1 << 16
@@ -38,20 +42,27 @@ class RecordingError(Exception):
     """The file is not a recording of ours. The text names it."""
 
 
-def _header(before: tuple[int, int], after: tuple[int, int]) -> bytes:
+def _header(before: tuple[int, int], after: tuple[int, int], size: int = HEADER_SIZE) -> bytes:
     """Header with missing samples and length of the file before the last loss and after it."""
-    fixed = _FIXED.pack(_MAGIC, HEADER_SIZE, _SIZE_UNKNOWN, _ALAW_8_BIT, SAMPLE_RATE, TRACKS)
+    fixed = _FIXED.pack(_MAGIC, size, _SIZE_UNKNOWN, _ALAW_8_BIT, SAMPLE_RATE, TRACKS)
     lost = "missing {:010} at {:010}, {:010} at {:010}".format(*before, *after)
-    return fixed + _ANNOTATION.pack(lost.encode())
+    return (fixed + lost.encode()).ljust(size, b"\0")
 
 
 _NEW_HEADER = _header((0, 0), (0, 0))
+_STARTS = {size: _header((0, 0), (0, 0), size)[: _FIXED.size] for size in (HEADER_SIZE, _FIRST_HEADER_SIZE)}
+
+
+def _audio_at(descriptor: int) -> int:
+    """Where the audio begins in a file that may be one of ours."""
+    start = os.pread(descriptor, _FIXED.size, 0)
+    return _FIRST_HEADER_SIZE if start == _STARTS[_FIRST_HEADER_SIZE] else HEADER_SIZE
 
 
 def _missing_in(header: bytes, samples: int, name: str) -> int:
     """How many samples of a file of that length are missing, by its header."""
     found = _MISSING.match(header, _FIXED.size)
-    if not header.startswith(_NEW_HEADER[: _FIXED.size]) or not found:
+    if not header.startswith(tuple(_STARTS.values())) or not found:
         raise RecordingError(f"{name} is not a recording of this box")
     missing_before, length_before, missing_after, length_after = map(int, found.groups())
     if samples >= length_after:
@@ -60,8 +71,9 @@ def _missing_in(header: bytes, samples: int, name: str) -> int:
     return min(missing_after, missing_before + max(0, samples - length_before))
 
 
-def _samples(size: int) -> int:
-    return max(0, size - HEADER_SIZE) // TRACKS
+def _samples(descriptor: int) -> int:
+    """Samples of each track in a file."""
+    return max(0, os.fstat(descriptor).st_size - _audio_at(descriptor)) // TRACKS
 
 
 class RecordingFile:
@@ -69,6 +81,7 @@ class RecordingFile:
 
     def __init__(self, descriptor: int, samples: int, missing: int) -> None:
         self._descriptor = descriptor
+        self._audio_at = _audio_at(descriptor)
         self.samples = samples
         """Samples of each track that are in the file."""
         self.missing = missing
@@ -89,16 +102,17 @@ class RecordingFile:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             size = os.fstat(descriptor).st_size
-            if size < HEADER_SIZE:
+            at = _audio_at(descriptor)
+            if size < at:
                 # It was killed, or the disk was full, between making the file and the end of the header.
                 started = os.pread(descriptor, HEADER_SIZE, 0)
                 if not _NEW_HEADER.startswith(started):
                     raise RecordingError(f"{path.name} is not a recording of this box")
                 return cls._begin(descriptor)
-            samples = _samples(size)
-            missing = _missing_in(os.pread(descriptor, HEADER_SIZE, 0), samples, path.name)
-            if size != HEADER_SIZE + samples * TRACKS:
-                os.ftruncate(descriptor, HEADER_SIZE + samples * TRACKS)
+            samples = _samples(descriptor)
+            missing = _missing_in(os.pread(descriptor, at, 0), samples, path.name)
+            if size != at + samples * TRACKS:
+                os.ftruncate(descriptor, at + samples * TRACKS)
             return cls(descriptor, samples, missing)
         except BaseException:
             os.close(descriptor)
@@ -117,8 +131,8 @@ class RecordingFile:
         """Put A-law [n, 2] (left, right) at the end; `missing` of the n samples are silence because they were lost."""
         if missing:
             after = (self.missing + missing, self.samples + len(stereo))
-            _write(self._descriptor, _header((self.missing, self.samples), after), 0)
-        _write(self._descriptor, stereo.tobytes(), HEADER_SIZE + self.samples * TRACKS)
+            _write(self._descriptor, _header((self.missing, self.samples), after, self._audio_at), 0)
+        _write(self._descriptor, stereo.tobytes(), self._audio_at + self.samples * TRACKS)
         self.samples += len(stereo)
         self.missing += missing
 
@@ -128,8 +142,8 @@ class RecordingFile:
             return
         self.missing = min(self.missing, samples)
         now = (self.missing, samples)
-        _write(self._descriptor, _header(now, now), 0)
-        os.ftruncate(self._descriptor, HEADER_SIZE + samples * TRACKS)
+        _write(self._descriptor, _header(now, now, self._audio_at), 0)
+        os.ftruncate(self._descriptor, self._audio_at + samples * TRACKS)
         self.samples = samples
 
     def sync(self) -> None:
@@ -157,8 +171,9 @@ def _write(descriptor: int, data: bytes, position: int) -> None:
 
 def _sha256(descriptor: int, samples: int) -> str:
     digest = hashlib.sha256()
-    end = HEADER_SIZE + samples * TRACKS
-    for position in range(HEADER_SIZE, end, _PIECE):
+    at = _audio_at(descriptor)
+    end = at + samples * TRACKS
+    for position in range(at, end, _PIECE):
         digest.update(os.pread(descriptor, min(_PIECE, end - position), position))
     return digest.hexdigest()
 
@@ -168,7 +183,7 @@ def content_of(path: Path) -> tuple[int, int, str]:
     pages do not stay in memory, where a box has better use for it. Raises OSError, and RecordingError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        samples = _samples(os.fstat(descriptor).st_size)
+        samples = _samples(descriptor)
         missing = _missing_in(os.pread(descriptor, HEADER_SIZE, 0), samples, path.name)
         digest = _sha256(descriptor, samples)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -181,11 +196,12 @@ def alaw_chunks(path: Path, piece: int = _PIECE, start: int = 0) -> Iterator[NDA
     """The A-law [n, 2] of a recording from a sample on, in pieces. Raises OSError, RecordingError."""
     with path.open("rb") as file:
         _missing_in(file.read(HEADER_SIZE), 0, path.name)
-        file.seek(HEADER_SIZE + start * TRACKS)
+        file.seek(_audio_at(file.fileno()) + start * TRACKS)
         while len(codes := file.read(piece * TRACKS)) >= TRACKS:
             yield np.frombuffer(codes, np.uint8, len(codes) // TRACKS * TRACKS).reshape(-1, TRACKS)
 
 
 def samples_in(path: Path) -> int:
     """Samples of each track in a recording, finished or not. Raises OSError."""
-    return _samples(path.stat().st_size)
+    with path.open("rb") as file:
+        return _samples(file.fileno())

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import stat
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import soundfile
 
 from firmware.records import recording as recording_file
 from firmware.records.playing import wav_chunks, wav_length
-from firmware.records.recording import HEADER_SIZE, RecordingError, RecordingFile, samples_in
+from firmware.records.recording import HEADER_SIZE, RecordingError, RecordingFile, content_of, samples_in
 
 
 def audio(samples: int, seed: int = 1) -> np.ndarray:
@@ -223,3 +224,26 @@ def test_a_recording_that_grows_while_it_is_sent_keeps_the_announced_length(tmp_
 
     assert len(wav) == length
     assert soundfile.info(io.BytesIO(wav)).frames == 600
+
+
+def test_a_file_with_the_short_header_of_old_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    path, said = tmp_path / "old.au", audio(500)
+    lost = b"missing 0000000020 at 0000000100, 0000000020 at 0000000100".ljust(72, b"\0")
+    path.write_bytes(struct.pack(">4sIIIII", b".snd", 96, 0xFFFFFFFF, 27, 8000, 2) + lost + said[:300].tobytes())
+
+    file = RecordingFile.continued(path)
+    assert (file.samples, file.missing) == (300, 20)
+    file.append(said[300:400])
+    file.append(said[400:], missing=100)
+    digest = file.sha256()
+    file.close()
+
+    assert path.read_bytes()[96:] == said.tobytes()
+    assert content_of(path) == (500, 120, digest) == (500, 120, hashlib.sha256(said.tobytes()).hexdigest())
+    assert np.array_equal(alaw(path), independent_decode(said))
+    assert b"".join(wav_chunks(path))[44:] == independent_decode(said).tobytes()
+
+
+def test_audio_shares_no_page_with_the_header() -> None:
+    """What a file system keeps of a page that it had before is not in order with the file's length."""
+    assert HEADER_SIZE % 4096 == 0
