@@ -40,6 +40,8 @@ class TrunkHunt:
         """The channels of a group that are free, in the order in which they are to be tried."""
         members = self._members(group)
         match group.choice:
+            case "descending":
+                members.reverse()
             case "cyclic":
                 last = self._last_taken.get(group.group)
                 begin = members.index(last) + 1 if last in members else 0

@@ -302,8 +302,9 @@ class TrunkGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """All trunks of these boards, after `lines`."""
     number: Annotated[str, Meta(pattern="^([+]?[0-9*#]+)?$", description="a telephone number")] = ""
     """The number that citizens call; analogue trunks without a number of their own are called by it."""
-    choice: Literal["ascending", "cyclic", "longest_idle"] = "ascending"
-    """Which free trunk a call out takes: the first, the one after the last that was taken, or the longest idle."""
+    choice: Literal["ascending", "descending", "cyclic", "longest_idle"] = "ascending"
+    """Which free trunk a call out takes: the first; the last (where the exchange hunts from the first, calls out and in
+    meet least so); the one after the last that was taken; the longest idle."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -55,6 +55,13 @@ def test_ascending_takes_them_in_the_order_of_the_configuration_and_only_free_on
     assert one.free(wanted) == []
 
 
+def test_descending_begins_with_the_last() -> None:
+    wanted = group("descending")
+    one = hunt(wanted)
+    becomes(one, 1, "ringing")
+    assert one.free(wanted) == [0, 2]
+
+
 def test_cyclic_begins_after_the_one_that_was_taken_last() -> None:
     wanted = group("cyclic")
     one = hunt(wanted)

@@ -20,6 +20,7 @@ function possible(me, call, seat) {
   if (me.state === "LoggedOut") return now;
   if (call?.state === "offered" && seat?.headset) now.add("answer");
   if (call?.state === "talking") now.add("hold").add("release");
+  if (call?.state === "calling") now.add("release");
   if (call?.state === "held") now.add("retrieve").add("release");
   if (me.state === "NotReady" || me.state === "WrapUp") now.add("ready");
   if (me.state === "Ready" || me.state === "WrapUp" || me.state === "Talking") now.add("not-ready");
