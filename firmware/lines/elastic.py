@@ -17,7 +17,7 @@ is a slip; and for as long as the board's blocks come late against their own ave
 with one has no clock to drift: there nothing waits, a tick without a block is bridged (media/concealment.py: what the
 far process sends is late rather than lost), and what a late block left behind is given back in slips.
 
-A tick that slips costs 40 µs of processor time for 30 channels, one that does not 3 µs.
+A tick that slips costs 40 µs of processor time for 30 channels, one that does not 4 µs.
 
 No clock is read here: moments are told, in microseconds.
 """
