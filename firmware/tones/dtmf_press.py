@@ -279,29 +279,36 @@ def digits_of(memory: Memory, keys: Indexes, origin: int) -> list[DetectedDigit]
     sounding[0] = _ONE - sounding[0]
     sounding += edges
     sounding *= _BLOCK
+    # Channel, start and length of each press; where it stops.
+    told = np.empty((3, presses), dtype=np.int64)
+    told[0] = channels
     starts, stops = np.rint(sounding).astype(np.int64)
     for press in (digits & (first == 0)).nonzero()[0].tolist():
         starts[press] = _first_hop(codes[:, channels[press]], int(ends[press])) * BLOCK
     # What an echo makes longer ends twice; what ends no later than a digit that was told is that digit.
-    np.maximum(starts, memory.told.take(channels), out=starts)
-    lengths = stops - starts
-    digits &= lengths >= MINIMUM_DURATION
+    np.maximum(starts, memory.told.take(channels), out=told[1])
+    np.subtract(stops, told[1], out=told[2])
+    digits &= told[2] >= MINIMUM_DURATION
 
     chosen = digits.nonzero()[0]
     if not chosen.size:
         return []
-    rows = channels.take(chosen)
-    memory.told[rows] = stops.take(chosen)
+    told = told.take(chosen, axis=1)
+    rows, starts, lengths = told
+    stops = starts + lengths
+    memory.told[rows] = stops
     order = rows.argsort(kind="stable")
-    by_channel, in_order = rows.take(order), chosen.take(order)
+    by_channel = rows.take(order)
     twice = by_channel[1:] == by_channel[:-1]
-    twice &= starts.take(in_order[1:]) < stops.take(in_order[:-1])
+    twice &= starts.take(order)[1:] < stops.take(order)[:-1]
+    starts += origin
     levels = np.log10(powers.take(chosen, axis=1) / (good_hops.take(chosen) * _ZERO_DBM0)) * _TEN
+    numbers, begins, durations = told.tolist()
     found = zip(
-        rows.tolist(),
+        numbers,
         _DIGIT_OF_PAIR.take(pair.take(chosen)).tolist(),
-        (starts.take(chosen) + origin).tolist(),
-        lengths.take(chosen).tolist(),
+        begins,
+        durations,
         _largest(levels, axis=0).tolist(),
         (levels[1] - levels[0]).tolist(),
         strict=True,
