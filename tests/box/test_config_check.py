@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from firmware.box.commands.config_check import config_check, line_problems
+from firmware.box.commands.config_check import config_check, line_problems, lines_of
 from firmware.box.demonstration import demonstration_documents
 from firmware.core.configuration import ConfigurationError, load_configuration, save_documents, save_subjects
 from firmware.core.paths import BoxPaths
@@ -23,12 +23,19 @@ def paths(tmp_path: Path) -> BoxPaths:
 
 def found(paths: BoxPaths, subject: str, *documents: dict[str, Any]) -> list[tuple[str, str, str]]:
     save_documents(paths, subject, documents)
-    return [(one.file, one.what, one.nearest) for one in line_problems(load_configuration(paths), paths)]
+    configuration = load_configuration(paths)
+    rows, problems = lines_of(configuration, paths)
+    return [(one.file, one.what, one.nearest) for one in (*problems, *line_problems(configuration, rows))]
 
 
 def test_the_demonstration_county_is_whole(paths: BoxPaths, capsys: pytest.CaptureFixture[str]) -> None:
     assert config_check(paths) == 0
-    assert capsys.readouterr().out.count("\n") == 1
+    first, sim, sip = capsys.readouterr().out.splitlines()
+    assert "is valid" in first
+    assert sim == (
+        "  sim: E1-1/1 to E1-1/31 (30 trunks), FXS-1 to FXS-8 (8 extension ports), FXO-1 to FXO-2 (2 exchange lines)"
+    )
+    assert sip == "  sip: SIP-1 to SIP-30 (30 trunks)"
 
 
 def test_names_that_lead_nowhere(paths: BoxPaths, capsys: pytest.CaptureFixture[str]) -> None:

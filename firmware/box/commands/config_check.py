@@ -14,9 +14,15 @@ from firmware.core.configuration import load_configuration
 from firmware.core.configuration_problems import Problem, nearest_name
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import Configuration
-from firmware.lines.board_row import board_rows
+from firmware.lines.board_row import BoardRow, board_rows
 
 EXTENSION, EXCHANGE_LINE = (ChannelKind.EXTENSION,), (ChannelKind.EXCHANGE_LINE,)
+NAMES = {
+    ChannelKind.TRUNK: "trunks",
+    ChannelKind.CAS: "trunks with line bits",
+    ChannelKind.EXTENSION: "extension ports",
+    ChannelKind.EXCHANGE_LINE: "exchange lines",
+}
 TRUNKS = (ChannelKind.TRUNK, ChannelKind.CAS, ChannelKind.EXCHANGE_LINE)
 
 
@@ -27,21 +33,39 @@ def config_check(paths: BoxPaths) -> int:
         f"{len(getattr(configuration, name))} {name}" for name in ("services", "queues", "agents", "seats")
     )
     print(f"The configuration in {paths.configuration} is valid: {configuration.box.name}, {counts}.")
-    problems = list(line_problems(configuration, paths))
+    rows, problems = lines_of(configuration, paths)
+    for row in rows:
+        print(f"  {row.name}: {lines_in_words(row)}")
+    problems += line_problems(configuration, rows)
     for problem in problems:
         print(f"  {problem}")
     return 1 if problems else 0
 
 
-def line_problems(configuration: Configuration, paths: BoxPaths) -> Iterator[Problem]:
-    """Boards that cannot be, and names of lines that no board has, disabled ones counted in."""
-    boards = []
+def lines_of(configuration: Configuration, paths: BoxPaths) -> tuple[list[BoardRow], list[Problem]]:
+    """The lines of all boards, disabled ones counted in, and the boards that cannot be."""
+    boards, problems = [], []
     for entry in configuration.boards:
         try:
             boards.append((entry.board, make_board(entry, paths).channels))
         except BoardError as error:
-            yield Problem("boards.json", f"board {entry.board}", error.what, remedy=error.remedy)
-    places = [place for row in board_rows(boards) for place in row.places]
+            problems.append(Problem("boards.json", f"board {entry.board}", error.what, remedy=error.remedy))
+    return board_rows(boards), problems
+
+
+def lines_in_words(row: BoardRow) -> str:
+    """The first and the last label of each kind."""
+    parts = []
+    for kind, name in NAMES.items():
+        labels = [place.label for place in row.places if place.kind is kind]
+        if labels:
+            parts.append(f"{labels[0]} to {labels[-1]} ({len(labels)} {name})" if len(labels) > 1 else labels[0])
+    return ", ".join(parts)
+
+
+def line_problems(configuration: Configuration, rows: Sequence[BoardRow]) -> Iterator[Problem]:
+    """Names of lines that no board has, or not as such."""
+    places = [place for row in rows for place in row.places]
 
     def labels(kinds: Sequence[ChannelKind]) -> list[str]:
         return [place.label for place in places if place.kind in kinds]
