@@ -15,8 +15,10 @@ import subprocess
 import tarfile
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.vm.guest import CHECKOUT, Guest, GuestError
 
@@ -39,8 +41,8 @@ class JobResult:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def checkout_tar(script: str, compiled: Path) -> bytes:
-    """The checkout's Python, what is `compiled` already, and `script` as `run-job`, as a tar."""
+def checkout_tar(script: str, compiled: Path, files: Mapping[str, bytes]) -> bytes:
+    """The checkout's Python, what is `compiled` already, further `files`, and `script` as `run-job`, as a tar."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for part in CHECKOUT_PARTS:
@@ -51,10 +53,10 @@ def checkout_tar(script: str, compiled: Path) -> bytes:
             archive.add(Path(module.__file__).parent, f"packages/{package}", filter=_wanted)
         if compiled.is_dir():
             archive.add(compiled, COMPILED)
-        information = tarfile.TarInfo("run-job")
-        content = script.encode()
-        information.size = len(content)
-        archive.addfile(information, io.BytesIO(content))
+        for name, content in {**files, "run-job": script.encode()}.items():
+            information = tarfile.TarInfo(name)
+            information.size = len(content)
+            archive.addfile(information, io.BytesIO(content))
     return buffer.getvalue()
 
 
@@ -62,9 +64,18 @@ def _wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if "__pycache__" in member.name else member
 
 
-def run_job(guest: Guest, script: str, seconds: float, log: Path | None = None) -> JobResult:
+def run_job(
+    guest: Guest,
+    script: str,
+    seconds: float,
+    log: Path | None = None,
+    *,
+    drives: Sequence[str] = (),
+    files: Mapping[str, bytes] = MappingProxyType({}),
+) -> JobResult:
     """Boot, run `script` (sh, stops at its first error; results go to /results), end. At most `seconds` of the host.
 
+    `drives`: QEMU's words for further virtio disks, /dev/vdd and on; `files`: what else lies in /job.
     The log of the serial line also goes to `log` while the job runs. Raises GuestError if QEMU cannot start at all.
     """
     nonce = secrets.token_hex(8)
@@ -72,7 +83,7 @@ def run_job(guest: Guest, script: str, seconds: float, log: Path | None = None) 
     with tempfile.TemporaryDirectory(prefix="linebox-vm-") as name:
         folder = Path(name)
         job, results = folder / "job.tar", folder / "results.tar"
-        content = checkout_tar(script, guest.folder / COMPILED)
+        content = checkout_tar(script, guest.folder / COMPILED, files)
         job.write_bytes(content + b"\0" * (-len(content) % 512))
         with open(results, "wb") as file:
             file.truncate(RESULTS_MIB << 20)
@@ -80,7 +91,7 @@ def run_job(guest: Guest, script: str, seconds: float, log: Path | None = None) 
         with open(output, "wb") as serial:
             try:
                 machine = subprocess.Popen(
-                    _command(guest, job, results, nonce),
+                    _command(guest, job, results, nonce, drives),
                     stdin=subprocess.DEVNULL,
                     stdout=serial,
                     stderr=subprocess.STDOUT,
@@ -126,7 +137,7 @@ def _keep_compiled(guest: Guest, files: dict[str, bytes]) -> None:
         os.rename(Path(name, COMPILED), kept)
 
 
-def _command(guest: Guest, job: Path, results: Path, nonce: str) -> list[str]:
+def _command(guest: Guest, job: Path, results: Path, nonce: str, more_drives: Sequence[str]) -> list[str]:
     # -avx2: QEMU 7.2 miscomputes some of its gathers, and numpy uses them.
     machine = "-accel tcg,thread=single -icount shift=0,sleep=off -rtc clock=vm -cpu max,-avx2 -smp 1".split()
     plain = "-nodefaults -no-user-config -display none -serial stdio -no-reboot".split()
@@ -135,6 +146,7 @@ def _command(guest: Guest, job: Path, results: Path, nonce: str) -> list[str]:
         f"file={guest.disk},format=raw,if=virtio,snapshot=on",
         f"file={job},format=raw,if=virtio,readonly=on",
         f"file={results},format=raw,if=virtio,cache=unsafe",
+        *more_drives,
     ]
     return [
         *("nice", "-n", "15", "qemu-system-x86_64", *machine, *plain, "-m", str(MEMORY_MIB)),
