@@ -277,7 +277,8 @@ class ExchangeLineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     dial_tone_seconds: Annotated[float, Meta(gt=0, le=60, description="seconds, more than 0 and at most 60")] = 5.0
     """If no dial tone comes the call fails: the line is dead or somebody has just called in."""
     answer_by: Literal["polarity", "dialling"] = "dialling"
-    """How the line tells that a call we placed was answered: by polarity, or not at all (then dialling counts)."""
+    """How the line tells that a call we placed was answered: by polarity, or not at all. Then a call counts as answered
+    that has met no busy tone eight seconds after dialling."""
 
 
 class ExchangeLineEntry(ExchangeLineSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -49,6 +49,9 @@ SETTLE_US = 1 * MICROSECONDS
 DIGIT_MS = 160
 """A digit that we dial and the pause after it, half each."""
 AFTER_DIALLING_US = 300_000
+NOT_BUSY_US = 8 * MICROSECONDS
+"""Where nothing tells the answer: if no busy tone was heard so long after dialling (the exchange takes up to 5 s to
+connect, three cycles take 2 s), the call counts as answered. Speech passes all the while."""
 GUARD_US = 1_500_000
 """So long the loop stays open after a call: the exchange needs it to see the end (the driver tells on-hook after
 1.25 s)."""
@@ -99,7 +102,7 @@ class ExchangeLine(Line, kw_only=True):
     def _set_state(self, state: ExchangeLineState) -> list[Effect]:
         """The effects are what the line listens to in the new state."""
         before, self.state = self.state, state
-        self.stop_timer("loop_drop", "guard", "dial_tone", "dialled")
+        self.stop_timer("loop_drop", "guard", "dial_tone", "dialled", "not_busy")
         listened, listens = LISTENS.get(before), LISTENS.get(state)
         if state in (ExchangeLineState.IDLE, ExchangeLineState.GUARD):
             self.stop_timer("rings_over")
@@ -339,6 +342,10 @@ class ExchangeLine(Line, kw_only=True):
             case "dialled" if self.settings.answer_by == "polarity":
                 return self._set_state(ExchangeLineState.CALLING)
             case "dialled":
+                effects = self._set_state(ExchangeLineState.CALLING)
+                self.start_timer("not_busy", NOT_BUSY_US, now)
+                return effects
+            case "not_busy":
                 return self._far_answered(now)
             case "rings_over":
                 cleared = self._cleared(Cause.NORMAL, "line", now) if self.leg else []

@@ -47,7 +47,7 @@ class ExchangeLineState(StrEnum):
     """We call: the loop is closed, dial tone is awaited."""
     DIALLING = "dialling"
     CALLING = "calling"
-    """Dialled; the exchange will tell the answer by polarity."""
+    """Dialled; the exchange will tell the answer by polarity, or busy tone."""
     UP = "up"
     LEARNING = "learning"
     """The loop is closed for a busy tone to be learnt."""

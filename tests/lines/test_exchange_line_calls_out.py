@@ -13,7 +13,9 @@ from firmware.lines.messages import (
     BlockChannel,
     CallPlaced,
     ClearLeg,
+    Hear,
     IncomingCall,
+    Join,
     LegAnswered,
     PlaceCall,
     RingFailed,
@@ -49,6 +51,8 @@ def test_a_number_is_dialled_by_tones_when_the_dial_tone_is_heard(bench: Exchang
     sent = [bench.hear(DIAL_TONE[:4800]), bench.silence(3)]
 
     assert dialled(np.concatenate(sent)) == "02988888888"
+    assert bench.all(LegAnswered) == []
+    bench.silence(8)
     assert [event.leg for event in bench.all(LegAnswered)] == [bench.last(CallPlaced).leg]
     bench.hear(np.tile(BUSY, 3))
     assert bench.over() == ("line", Cause.NORMAL)
@@ -76,13 +80,36 @@ def test_a_line_that_tells_the_answer_by_polarity_is_believed() -> None:
     assert bench.over() == ("line", Cause.BUSY)
 
 
+def test_a_number_that_is_busy_was_never_answered_though_the_line_tells_no_answer(bench: ExchangeBench) -> None:
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    bench.hear(DIAL_TONE)
+    bench.silence(4)
+    bench.said()
+    bench.hear(np.tile(BUSY, 3))
+
+    assert bench.over() == ("line", Cause.BUSY)
+    assert bench.all(LegAnswered) == []
+
+
+def test_speech_passes_before_the_call_counts_as_answered(bench: ExchangeBench) -> None:
+    bench.command(PlaceCall("out-1", FIRST, "1"))
+    bench.hear(DIAL_TONE)
+    leg = bench.last(CallPlaced).leg
+    bench.command(Join((Hear(leg, (leg,)),)))
+    bench.silence(1)
+    voice = codec.encode(sine(300, -12, 800))
+
+    assert np.array_equal(bench.hear(voice)[80:], voice[80:])
+    assert bench.all(LegAnswered) == []
+
+
 def test_pulses_are_the_boards_business() -> None:
     bench = ExchangeBench(dial_by="pulses")
     bench.command(PlaceCall("out-1", FIRST, "110"))
     bench.hear(DIAL_TONE)
 
     assert bench.said() == [Loop(FIRST, True), DialPulses(FIRST, "110")]
-    bench.wait(3.3)
+    bench.wait(11.3)
     assert bench.all(LegAnswered) == []
     bench.wait(0.2)
     assert len(bench.all(LegAnswered)) == 1

@@ -181,7 +181,7 @@ def test_a_number_is_dialled_after_dial_tone_and_understood(town: Town, line: in
     town.phones.command(Play(leg, "dial tone", ("tone:dial",), loop=True))
     town.until(lambda: len(town.phones.all(DigitReceived)) == 1, "first digit")
     town.phones.command(StopPlay(leg))
-    town.until(lambda: town.lines.all(LegAnswered), "end of dialling")
+    town.until(lambda: town.lines.all(LegAnswered), "end of dialling, and eight seconds without busy tone", 25.0)
 
     digits = town.phones.all(DigitReceived)
     assert "".join(digit.digit for digit in digits) == number
