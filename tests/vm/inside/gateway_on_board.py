@@ -101,5 +101,6 @@ class GatewayOnBoard(BoardEnd):
         return np.concatenate([block[channel] for block in self.heard]) if self.heard else np.zeros(0, np.uint8)
 
     def heard_speech(self, channel: int) -> bool:
-        """True if SPEECH came, unchanged but for the ramp of 10 ms with which a sound begins and ends."""
+        """True if SPEECH came once, unchanged but for the ramp of 10 ms with which a sound begins and ends. It should
+        be played twice: a stall when everything started is made up for by a slip within seconds."""
         return SPEECH[80:-80].tobytes() in self.row(channel).tobytes()

@@ -53,7 +53,6 @@ class TestIsdnBoard(DriverBoardContract):
     channels = 30
 
     def driver_board(self, span: int, paths: BoxPaths) -> Board:
-        self.paths = paths
         return DahdiE1Board("e1", DahdiE1(span=span), paths)
 
     def far_line(self, span: DynamicSpan) -> FarLine:

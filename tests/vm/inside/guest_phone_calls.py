@@ -137,9 +137,9 @@ def test_a_phone_that_rings_shows_who_calls_is_answered_heard_and_put_down(town:
 
     for end in (town.phones, town.lines):
         end.heard.clear()
-    town.phones.command(Play(phone_leg, "p", ("prompt:speech",)))
-    town.lines.command(Play(leg, "p", ("prompt:speech",)))
-    town.run(1.3)
+    town.phones.command(Play(phone_leg, "p", ("prompt:speech",), loop=True))
+    town.lines.command(Play(leg, "p", ("prompt:speech",), loop=True))
+    town.run(2.4)
     counters = [end.board.counters for end in (town.phones, town.lines)]
     assert [end.heard_speech(TONES) for end in (town.phones, town.lines)] == [True, True], counters
 

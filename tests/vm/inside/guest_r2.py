@@ -110,8 +110,10 @@ def test_calls_both_ways_with_numbers_are_answered_heard_and_cleared_from_each_s
             end.heard.clear()
         for way in directions:
             for end in ends:
-                end.command(*(Play(way.legs(end)[channel], "p", ("prompt:speech",)) for channel in way.talking))
-        run(ends, 1.3)
+                end.command(
+                    *(Play(way.legs(end)[channel], "p", ("prompt:speech",), loop=True) for channel in way.talking)
+                )
+        run(ends, 2.4)
         assert all(end.heard_speech(channel) for end in ends for way in directions for channel in way.talking)
 
         for way in directions:
