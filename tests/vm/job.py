@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,17 @@ PURE_PYTHON = ("periphery", "tinydb")
 """Packages that Debian has too old or not here: taken from the checkout's environment, as they are only Python."""
 COMPILED = "compiled"
 """Folder of job, results and cached guest: what the guest compiled (bindings, byte code), kept from run to run."""
+_KEEPING = threading.Lock()
+LOAD_DRIVER = f"""\
+modprobe dahdi auto_assign_spans=1  # Debian's own default, 0, makes every span invisible
+modprobe dahdi_dynamic
+modprobe dahdi_dynamic_loc
+modprobe dahdi_echocan_mg2
+[ ! -d {COMPILED} ] || cp -r {COMPILED} /results/
+export XDG_CACHE_HOME=/results/{COMPILED} PYTHONPYCACHEPREFIX=/results/{COMPILED}/bytecode
+export PYTHONPATH=/job/packages OPENBLAS_NUM_THREADS=1
+"""
+"""How a script begins that has to do with the driver and with Python."""
 CHECKOUT_PARTS = ("firmware", "drivers", "boards", "tests", "pyproject.toml")
 
 
@@ -122,7 +134,7 @@ def run_job(
 
 
 def _keep_compiled(guest: Guest, files: dict[str, bytes]) -> None:
-    """Take what the job compiled out of its results and put it beside the guest. Two runs at once: the later counts."""
+    """Take what the job compiled out of its results and put it beside the guest. Of two runs the later counts."""
     made = {name: files.pop(name) for name in list(files) if name.startswith(f"{COMPILED}/")}
     if not made:
         return
@@ -132,9 +144,10 @@ def _keep_compiled(guest: Guest, files: dict[str, bytes]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         kept = guest.folder / COMPILED
-        if kept.exists():
-            os.rename(kept, Path(name, "before"))
-        os.rename(Path(name, COMPILED), kept)
+        with _KEEPING:
+            if kept.exists():
+                os.rename(kept, Path(name, "before"))
+            os.rename(Path(name, COMPILED), kept)
 
 
 def _command(guest: Guest, job: Path, results: Path, nonce: str, more_drives: Sequence[str]) -> list[str]:

@@ -17,7 +17,8 @@ FILES = sorted(path.stem for path in INSIDE.glob("guest_*.py"))
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_inside_the_guest(report: Report, file: str) -> None:
+def test_inside_the_guest(reports: dict[str, Report], file: str) -> None:
+    report = reports[file]
     result = report.result
     assert result.code in (0, 1), f"the job ended with {result.code}:\n{result.log[-4000:]}"
     cases = report.cases.get(file, [])
