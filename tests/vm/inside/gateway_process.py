@@ -58,6 +58,10 @@ class GatewayOnSpans:
         self.connected = Callserver(self.paths)
         return self.connected
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def serve(self, seconds: float, until: Callable[[], object] = lambda: False) -> bool:
         """Serve far ends, workers and callserver for so long, or until something holds; what held."""
         end = time.monotonic() + seconds

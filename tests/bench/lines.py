@@ -1,8 +1,10 @@
-"""ISDN set-ups a second: libpri alone, our lines on it, the gateway's line machines too. Bare libpri is the peer.
+"""What the line side costs: ISDN set-ups beside bare libpri, the gateway beside a read/write loop on the real driver.
 
-Run by `scripts/bench pri [--json FILE]`. Each call goes SETUP, CALL PROCEEDING, ALERTING, CONNECT, DISCONNECT, RELEASE,
-RELEASE COMPLETE on an E1 whose both ends, ours and a bare libpri as the exchange, are in this process. Figures are
-calls a second of CPU time of the one thread, both ends together, so that a busy machine does not spoil them.
+Run by `scripts/bench lines [--json FILE]`. Each call of the first part goes SETUP, CALL PROCEEDING, ALERTING, CONNECT,
+DISCONNECT, RELEASE, RELEASE COMPLETE on an E1 whose both ends, ours and a bare libpri as the exchange, are in this
+process. Figures are calls a second of CPU time of the one thread, both ends together, so that a busy machine does not
+spoil them. The second part runs in the test guest of `scripts/test vm` (tests/vm/inside/bench_lines.py), whose clock
+counts instructions: it takes minutes, and its figures do not depend on this machine.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,14 @@ from firmware.lines.isdn.channels import PriLines
 from firmware.lines.messages import AlertLeg, AnswerLeg, Attach, IncomingCall, Resume
 from firmware.media.sounds import SoundStore
 from tests.lines.isdn import Box, Exchange, IsdnLine
+from tests.vm.guest import GuestError, make_guest
+from tests.vm.job import LOAD_DRIVER, run_job
 
+GUEST_SECONDS = 900
+GUEST_SCRIPT = f"""\
+{LOAD_DRIVER}
+python3 -m tests.vm.inside.bench_lines
+"""
 WARM_UP = 100
 CALLS = 2000
 
@@ -124,25 +132,43 @@ def real_gateway() -> Callable[[FromBoard], list[ToBoard]]:
     return answers
 
 
+def isdn() -> list[Result]:
+    peer = bare()
+    return [
+        {"case": case, "unit": "calls/s", "ours": ours, "peer": peer, "ratio": ours / peer}
+        for case, ours in (
+            ("ISDN set-ups: lines on libpri", with_lines(answer_at_once)),
+            ("ISDN set-ups: and the gateway's line machines", with_lines(real_gateway())),
+        )
+    ]
+
+
+def in_guest() -> list[Result]:
+    """Raises GuestError if the guest cannot be built, or did not measure."""
+    result = run_job(make_guest(), GUEST_SCRIPT, GUEST_SECONDS)
+    if result.code != 0:
+        raise GuestError(f"the guest did not measure (it ended with {result.code}):\n{result.log[-2000:]}")
+    rows: list[Result] = json.loads(result.files["lines.json"])
+    return rows
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="ISDN set-ups a second")
+    parser = argparse.ArgumentParser(description="What the line side costs")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    peer = bare()
     rows: list[Result] = []
-    for case, ours in (
-        ("lines on libpri", with_lines(answer_at_once)),
-        ("lines on libpri, gateway's line machines", with_lines(real_gateway())),
-    ):
-        rows.append({"case": case, "unit": "calls/s", "ours": ours, "peer": peer, "ratio": ours / peer})
-    for row in rows:
-        print(
-            f"{row['case']:<42} {row['ours']:8.0f} {row['unit']}   bare libpri {peer:8.0f}   ratio {row['ratio']:.2f}"
-        )
+    for peer, measure in (("bare libpri", isdn), ("read/write loop", in_guest)):
+        print(f"{'case':<46} {'unit':>18} {'ours':>10} {peer:>16} {'ratio':>6}")
+        for row in (measured := measure()):
+            figures = f"{row['ours']:10.1f} {row['peer']:16.1f} {row['ratio']:6.2f}"
+            print(f"{row['case']:<46} {row['unit']:>18} {figures}", flush=True)
+        rows += measured
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GuestError as error:
+        raise SystemExit(str(error)) from error
