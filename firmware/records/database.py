@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+_log = logging.getLogger(__name__)
 
 NEWEST_REVISION = "0003"
 """The newest migration in `migrations/versions`; a database that has it is opened without loading alembic."""
@@ -54,6 +57,7 @@ def _revision_of(connection: Connection) -> str:
 
 def _migrate(connection: Connection) -> None:
     """Apply missing migrations. A database newer than this program (after a roll-back) is used as it is."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its own words tell a reader of the log nothing
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -68,3 +72,5 @@ def _migrate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")  # a death in the middle leaves nothing half made
     command.upgrade(configuration, "head")
     connection.commit()
+    if found != (now := _revision_of(connection)):
+        _log.info("the tables of the records are now of revision %s%s", now, f", before {found}" if found else "")

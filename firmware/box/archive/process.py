@@ -72,14 +72,17 @@ class Archive:
                 self.turn()
                 self._told = ""
             except (SQLAlchemyError, OSError, PeerGone, ClearError, ConfigurationError) as error:
-                if str(error) != self._told:  # the callserver restarts, the disk is away, …: next turn again
-                    self._told = str(error)
-                    _log.warning("the archive waits: %s", error)
+                cause = str(getattr(error, "orig", None) or error)  # without the statement and the links of SQLAlchemy
+                if cause != self._told:  # the callserver restarts, the disk is away, …: next turn again
+                    self._told = cause
+                    _log.warning("the archive waits: %s", cause)
             self._ended.wait(every_seconds)
         self._engine.dispose()
 
     def turn(self) -> None:
         """Delete what is due, remove files, make copies while it is quiet. Raises what the parts raise."""
+        if not self._paths.calls_database.exists():
+            return  # a first start: the callserver has not made it yet
         settings = load_configuration_or_last_good(self._paths)[0].box.recordings
         self._delete_due(settings)
         self._remove_files()
