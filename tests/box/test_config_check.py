@@ -10,6 +10,7 @@ import pytest
 from firmware.box.commands.config_check import config_check, line_problems, lines_of
 from firmware.box.demonstration import demonstration_documents
 from firmware.core.configuration import ConfigurationError, load_configuration, save_documents, save_subjects
+from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths
 
 
@@ -57,6 +58,11 @@ def test_lines_of_a_disabled_board_are_known_and_a_board_that_cannot_be_is_told(
     boards = [{"board": "sim", "kind": "sim", "exchange_lines": 2, "enabled": False}, {"board": "x", "kind": "smi"}]
     (problem,) = found(paths, "boards", *boards)
     assert problem[:2] == ("boards.json", "there is no kind of board smi")
+
+
+def test_a_folder_without_any_configuration_is_told_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ClearError, match="there is no configuration in"):
+        config_check(BoxPaths(tmp_path / "nothing", tmp_path / "run"))
 
 
 def test_files_that_are_wrong_are_told_as_ever(paths: BoxPaths) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from firmware.box.cli import main
+
 
 def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "firmware.box.cli", *arguments]
@@ -72,3 +74,14 @@ def test_a_folder_that_holds_something_is_not_overwritten(day: tuple[Path, Any])
     process = start("simulate", "--data", str(day[0]))
     process.communicate(timeout=60)
     assert process.returncode == 1
+
+
+def test_a_scenario_that_is_none_is_told_without_a_trace_of_the_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "day.json").write_text("no scenario")
+
+    assert main(["simulate", "--scenario", str(tmp_path / "day.json")]) == 1
+
+    told = capsys.readouterr().err
+    assert "day.json" in told and "is not JSON" in told and "remedy:" in told

@@ -12,6 +12,7 @@ from boards.signals import ChannelKind
 from firmware.box.gateway.boards import make_board
 from firmware.core.configuration import load_configuration
 from firmware.core.configuration_problems import Problem, nearest_name
+from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import Configuration
 from firmware.lines.board_row import BoardRow, board_rows
@@ -27,7 +28,13 @@ TRUNKS = (ChannelKind.TRUNK, ChannelKind.CAS, ChannelKind.EXCHANGE_LINE)
 
 
 def config_check(paths: BoxPaths) -> int:
-    """Prints what was found. 1 if a name leads nowhere. Raises ConfigurationError with all that is wrong."""
+    """Prints what was found. 1 if a name leads nowhere. Raises ConfigurationError with all that is wrong, ClearError
+    where there is no configuration at all."""
+    if not any(paths.configuration.glob("*.json")):
+        raise ClearError(
+            f"there is no configuration in {paths.configuration}",
+            "name the data folder of a box with --data; `linebox up` sets up an empty one",
+        )
     configuration = load_configuration(paths)
     counts = ", ".join(
         f"{len(getattr(configuration, name))} {name}" for name in ("services", "queues", "agents", "seats")

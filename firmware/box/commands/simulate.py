@@ -21,7 +21,7 @@ from firmware.records.database import open_for_reading
 from firmware.records.digest import records_digest
 from firmware.records.tables import contacts, recordings
 from firmware.simulator.county import county_day
-from firmware.simulator.scenario import Scenario, read_scenario
+from firmware.simulator.scenario import Scenario, ScenarioError, read_scenario
 
 
 def simulate(arguments: list[str]) -> int:
@@ -33,7 +33,10 @@ def simulate(arguments: list[str]) -> int:
     parser.add_argument("--data", type=Path, help="keep records and recordings in this empty folder")
     parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
     options = parser.parse_args(arguments)
-    scenario = read_scenario(options.scenario) if options.scenario else county_day(options.seed, options.calls)
+    try:
+        scenario = read_scenario(options.scenario) if options.scenario else county_day(options.seed, options.calls)
+    except ScenarioError as error:
+        raise ClearError(f"the scenario {options.scenario} cannot be used:\n{error}", "correct the file") from error
     kept: Path | None = options.data
     if kept is not None and kept.exists() and any(kept.iterdir()):
         raise ClearError(f"{kept} is not empty", "give a folder that does not exist yet: a simulated day is kept alone")
