@@ -100,6 +100,7 @@ CODES: dict[str, dict[str, str]] = {
         "closing": N_("Being saved"),
         "closed": N_("Recorded"),
         "failed": N_("Recording failed"),
+        "deleted": N_("Recording deleted"),
         "": N_("No recording"),
     },
     "not_recorded": {"outside_recording_times": N_("Not recorded: outside the recording times")},

@@ -88,9 +88,12 @@ class SegmentRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a recording lies, `file` relative to the recordings folder. `samples` is known once it is closed."""
+    """Where a recording lies, `file` relative to the recordings folder. `samples` is known once it is closed. Decisions
+    (hold, deletion) are taken on the `original`, whose number a copy names."""
 
     number: int
+    original: int
+    legal_hold: bool
     file: str
     state: str
     reason: str
@@ -229,9 +232,12 @@ def segments_of_call(connection: Connection, contact: int) -> Sequence[SegmentRo
 def recording_of_call(connection: Connection, contact: int) -> RecordingRow | None:
     """The recording of a call: the original, a copy if only that is left, or what was deleted; None if there never was
     one."""
+    original = recordings.alias("original")
     row = connection.execute(
         select(
             recordings.c.number,
+            original.c.number.label("original"),
+            original.c.legal_hold,
             recordings.c.file,
             recordings.c.state,
             recordings.c.reason,
@@ -239,6 +245,7 @@ def recording_of_call(connection: Connection, contact: int) -> RecordingRow | No
             recordings.c.missing,
             recordings.c.deleted_utc_us.is_not(None).label("deleted"),
         )
+        .join(original, original.c.number == func.coalesce(recordings.c.derived_from, recordings.c.number))
         .where(recordings.c.contact == contact)
         .order_by(recordings.c.deleted_utc_us.is_not(None), recordings.c.derived_from.is_not(None), recordings.c.number)
         .limit(1)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from firmware.records.database import open_database
-from firmware.records.tables import contacts
+from firmware.records.tables import contacts, recordings
 from tests.webui.scripted_office import CITIZEN, OTHER_CITIZEN, Site
 from webui.words import CODES, LIVE_GROUPS, SCRIPT_WORDS, Words
 
@@ -168,6 +168,24 @@ def test_one_call_shows_its_course_and_its_recording(site: Site, admin: str) -> 
     assert "segment-queued" in page
     assert "市民" in page
     assert "<audio" not in site.get("/calls/5", session=admin).text
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [({"legal_hold": True}, "已录音 编号 4 · 依法保留"), ({"deleted_utc_us": 1}, "录音已删除 编号 4")],
+)
+def test_one_call_shows_what_was_decided_of_its_recording(
+    site: Site, admin: str, tmp_path: Path, changed: dict[str, object], told: str
+) -> None:
+    database = open_database(tmp_path / "calls.db")
+    with database.begin() as connection:
+        connection.execute(update(recordings).where(recordings.c.number == 4).values(**changed))
+    database.dispose()
+
+    page = site.get("/calls/4", session=admin).text
+
+    assert told in " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert ("<audio" in page) == ("legal_hold" in changed)
 
 
 def test_looking_at_lists_and_calls_is_audited(site: Site, admin: str) -> None:

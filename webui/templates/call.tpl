@@ -17,7 +17,11 @@
     <div><dt>{{_("Agent")}}</dt><dd>{{(call.agent + " " + agents.get(call.agent, "")).strip() or "—"}}</dd></div>
     <div><dt>{{_("Waited")}}</dt><dd>{{formats.duration((call.answered_utc_us or call.ended_utc_us) - call_start if (call.answered_utc_us or call.ended_utc_us) else None)}}</dd></div>
     <div><dt>{{_("Talked")}}</dt><dd>{{formats.duration(call.ended_utc_us - call.answered_utc_us if call.answered_utc_us and call.ended_utc_us else None)}}</dd></div>
-    <div><dt>{{_("Recording")}}</dt><dd>{{not_recorded or words.code("recording", "" if recording is None or recording.deleted else recording.state)}}</dd></div>
+    <div><dt>{{_("Recording")}}</dt><dd>{{not_recorded or words.code("recording", "" if recording is None else "deleted" if recording.deleted else recording.state)}}
+      % if recording is not None:
+      <small class="quiet">{{_("number {number}", number=recording.original)}}{{" · " + _("on legal hold") if recording.legal_hold else ""}}</small>
+      % end
+    </dd></div>
   </dl>
   % if recording is not None and recording.state == "closed" and not recording.deleted:
   <p class="detail-player"><audio controls preload="metadata" src="/api/v1/calls/{{call.number}}/recording"></audio>
