@@ -201,4 +201,5 @@ class Outgoing:
         return True
 
     def _placing(self, request: str) -> Contact | None:
-        return next((one for one in self._office.contacts.values() if one.placing == request), None)
+        """The contact that waits for this trunk; most contacts wait for none and their `placing` is empty."""
+        return next((one for one in self._office.contacts.values() if one.placing and one.placing == request), None)

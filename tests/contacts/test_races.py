@@ -141,3 +141,11 @@ def test_not_ready_during_a_call_takes_effect_after_it(exchange: ScriptedLines) 
     exchange.wait(10)
     agent = exchange.agent("801")
     assert (agent.state, agent.reason) == (AgentState.NOT_READY, "lunch")
+
+
+def test_a_refusal_of_what_nobody_asked_for_ends_no_call(exchange: ScriptedLines) -> None:
+    exchange.ready("801", "1")
+    exchange.caller_in_queue()
+    exchange.answered(exchange.rings(30))
+    exchange.event(RingFailed, "", request="", cause=Cause.UNALLOCATED)
+    assert exchange.agent("801").state is AgentState.TALKING
