@@ -14,8 +14,8 @@ from tests.vm.job import LOAD_DRIVER, JobResult, run_job
 
 HOST_SECONDS = 900
 """A run on a machine that does nothing else takes less than six minutes."""
-WHOLE_BOX = ("guest_whole_box",)
-"""This runs in a second guest beside the first: QEMU uses one core of the host, and a guest's time is its own."""
+SECOND_GUEST = ("guest_whole_box", "guest_contract")
+"""These run in a second guest beside the first: QEMU uses one core of the host, and a guest's time is its own."""
 
 SCRIPT = f"""\
 {LOAD_DRIVER}
@@ -51,8 +51,8 @@ def reports(request: pytest.FixtureRequest) -> dict[str, Report]:
         if hasattr(item, "callspec") and "file" in item.callspec.params
     ]
     parts = {
-        "vm": [file for file in chosen if file not in WHOLE_BOX],
-        "vm-box": [file for file in chosen if file in WHOLE_BOX],
+        "vm": [file for file in chosen if file not in SECOND_GUEST],
+        "vm-second": [file for file in chosen if file in SECOND_GUEST],
     }
     try:
         guest = make_guest()

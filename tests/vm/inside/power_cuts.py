@@ -30,6 +30,7 @@ import numpy as np
 import soundfile
 from sqlalchemy import select as sql_select
 
+from boards.base import ALAW_SILENCE
 from firmware.box.callserver.committer import Committer
 from firmware.box.callserver.reserve import DiskReserve
 from firmware.calls.messages import EventName
@@ -237,14 +238,15 @@ def no_ring(boot: str) -> RingReader:
 
 
 def end_what_was_open(paths: BoxPaths) -> None:
-    """As a box that starts again: the recordings that were open end where their files end."""
+    """As a box that starts again: recordings that were open end where their files end; those that waited for their end
+    have the one that was stored before the recorder was told (`CallServer.recorder_orders`)."""
     waiting = [row for row in rows_of(paths) if row["state"] in ("open", "closing")]
     recorder = Recorder(paths.recordings, no_ring, reserve_bytes=0)
     journal = journal_of(paths)
     ledger, now = Ledger(journal.last_numbers(), "machine"), SystemClock().now()
     for row in waiting:
         place = (row["number"], row["file"], row["gateway_boot"], row["channel"], row["from_sample"])
-        recorder.handle(CloseRecording(*place, UNKNOWN_END))
+        recorder.handle(CloseRecording(*place, UNKNOWN_END if row["to_sample"] is None else row["to_sample"]))
     for answer in recorder.advance():
         assert isinstance(answer, RecordingClosed), answer
         store_closed(ledger, answer, now)
@@ -272,15 +274,17 @@ def what_is_wrong(paths: BoxPaths, told: list[dict[str, Any]], first: int) -> It
             continue
         path = paths.recordings / row["file"]
         samples = soundfile.info(path).frames
+        lost = content_of(path)[1] if number not in acknowledged else 0
         audio = spoken(row["channel"], row["from_sample"], row["from_sample"] + samples)
+        audio[samples - lost :] = ALAW_SILENCE  # up to the end that was stored, and counted
         differing = np.flatnonzero(np.frombuffer(path.read_bytes()[HEADER_SIZE:], np.uint8) != audio.ravel())
         if len(differing):
-            where = f"{len(differing)} bytes of {audio.size} from {HEADER_SIZE + differing[0]} to {differing[-1]}"
+            where = f"{len(differing)} bytes of {audio.size} from {differing[0]} to {differing[-1]}"
             yield f"recording {number} is not what was spoken: {where}"
         if number in acknowledged and content_of(path)[2] != acknowledged[number]:
             yield f"recording {number} is not what was told"
-        if number not in acknowledged and samples < reached.get(number, 0) - LOSS_SECONDS * 8000:
-            yield f"recording {number} lost more than was stated: {samples} of {reached[number]} samples"
+        if number not in acknowledged and samples - lost < reached.get(number, 0) - LOSS_SECONDS * 8000:
+            yield f"recording {number} lost more than was stated: {samples - lost} of {reached[number]} samples"
     verification = Verification(engine, paths.recordings, noted_anchors(paths.chain_anchor))
     yield from map(str, verification.broken())
     if verification.so_far.recordings != len(rows):
