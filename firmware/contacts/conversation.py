@@ -161,10 +161,10 @@ class Conversation:
         stage = contact.state
         if stage is ContactState.OFFERED:
             agent = self._office.agents[contact.agent]
-            self._keeper.drop_agent_leg(contact, at, cause, "line")
+            self._keeper.drop_agent_leg(contact, at, cause, "box")
             self._agents.free(agent, at)
         elif stage in (*CONNECTED, ContactState.CALLING):
-            self._leave_agent(contact, at, now, "line", Cause.NORMAL)
+            self._leave_agent(contact, at, now, "box", Cause.NORMAL)
         leg = self._office.legs[contact.citizen_leg]
         self._keeper.end_leg(leg, at, cause, by, sample)
         self._keeper.close_recording(contact, sample)

@@ -73,6 +73,15 @@ def test_when_the_agent_hangs_up_the_citizens_line_is_cleared(exchange: Scripted
     assert not exchange.state().contacts
 
 
+@pytest.mark.parametrize("first", ["citizen", "agent"])
+def test_the_record_says_which_of_the_two_hung_up(exchange: ScriptedLines, first: str) -> None:
+    citizen, phone = connected(exchange)
+    exchange.clears(citizen if first == "citizen" else phone)
+    exchange.clears(phone if first == "citizen" else citizen, by="box")
+    ended_by = {row["party"]: row["ended_by"] for row in exchange.rows(tables.legs)}
+    assert ended_by == {"citizen": "box", "agent": "box", first: "line"}
+
+
 def test_the_agent_releases_from_the_page_and_the_phone_hears_busy_until_it_is_put_down(
     exchange: ScriptedLines,
 ) -> None:
