@@ -77,8 +77,8 @@ def citizen_of_the_day(rng: random.Random, at_seconds: float, audio: bool, talk_
     if menu and digit:
         think = round(rng.uniform(2.0, 6.0), 2)
         steps += [Wait(seconds=think), Dial(digits=digit, signalled=not audio)]
-    # Whom the box cannot tell apart (no number) also cannot be told by CTI that an agent is there: it just talks.
-    known = presentation != "unavailable"
+    # Call events do not say a withheld number, so they cannot tell this citizen that an agent is there: it just talks.
+    known = presentation == "allowed"
     if temper < 0.08:
         steps += [Wait(seconds=round(rng.uniform(1.0, 15.0), 2))]  # thinks better of it in greeting, menu or queue
     elif temper < 0.14 and known:
