@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,7 @@ from firmware.records.tables import contacts, legs, recordings
 from firmware.simulator.citizens import Outcome
 from firmware.simulator.county import BRIEF_AGENT_SECONDS, county_day
 from firmware.simulator.pattern import verify_pattern
-from firmware.simulator.scenario import Citizen, Phone, Step, Wait
+from firmware.simulator.scenario import Citizen, Phone, Step, Talk, Wait
 from tests.vm.inside.town import Town
 from tests.vm.inside.whole_box import WholeBox
 
@@ -30,6 +31,7 @@ SEED, CALLS, HOUR = 12345, 40, 3600.0
 TALK_SECONDS = 40.0
 IS_HOUR = bool(os.environ.get("LINEBOX_COUNTY_HOUR"))
 SHORT_SECONDS = 30.0
+SHORTEST_TALK_SECONDS = 0.3
 FACTOR = 1.0 if IS_HOUR else HOUR / SHORT_SECONDS
 SEATS = 4 if IS_HOUR else 14
 RESULTS = Path("/results/county.json")
@@ -80,6 +82,14 @@ def town(box: WholeBox) -> Iterator[Town]:
     town.close()
 
 
+def talk_seconds(citizen: Citizen) -> float:
+    """How long the citizen talks to the agent, or waits for the agent's goodbye; 0 for one who wants to be gone."""
+    for step, after in pairwise(citizen.steps):
+        if isinstance(step, Talk) and isinstance(after, Wait):
+            return after.seconds or after.at_most_seconds
+    return 0.0
+
+
 def wants_an_agent(citizen: Citizen) -> bool:
     return any(isinstance(step, Wait) and step.until == "agent" for step in citizen.steps)
 
@@ -87,6 +97,7 @@ def wants_an_agent(citizen: Citizen) -> bool:
 def test_an_hour_of_the_county_loses_no_call_and_leaves_no_channel_busy(box: WholeBox, town: Town) -> None:
     assert town.serve_until(box.is_ready, 30), box.log("gateway")
     town.serve(2.0)
+    town.stack.events.clear()  # layer 2 is up by now; both ends may have begun it
     began = town.world.block
     town.let_citizens_call()
     most_at_once = 0
@@ -126,7 +137,7 @@ def test_an_hour_of_the_county_loses_no_call_and_leaves_no_channel_busy(box: Who
     assert not in_vain, report
     assert town.world.totals.unconfirmed_releases == 0
     assert (town.span.lines.calls, town.span.lines.stuck_channels, town.span.lines.protocol_errors) == (0, 0, 0)
-    assert town.layer_two_changes == 1
+    assert town.layer_two_changes == 0
     assert len(box.rows(contacts)) == CALLS
     check_recordings(box, town)
 
@@ -146,10 +157,12 @@ def check_recordings(box: WholeBox, town: Town) -> None:
         citizen = citizens.get(calling[leg["contact"]])
         if citizen is not None and citizen.reached_agent:
             said = verify_pattern(box.recorded(recording["file"])[0], citizen.speaker)
-            if said.runs:  # whom the agent left at once may not have said a word
+            if said.runs:
                 assert said.exactly_once, said
                 spoke += 1
-    assert spoke > CALLS / 2
+            # Whose talk is pressed into a few hundredths of a second may be gone before a word is said.
+            assert said.runs or talk_seconds(citizen.plan) < SHORTEST_TALK_SECONDS, citizen.plan
+    assert spoke > CALLS / 4
 
 
 def test_citizens_are_the_same_and_in_the_same_order() -> None:
