@@ -157,6 +157,14 @@ def test_buffers_are_as_asked_and_too_many_are_refused(pair: Pair) -> None:
 
 @pytest.mark.parametrize(("size", "count", "most_ms"), [(160, 2, 45), (80, 3, 37)])
 def test_delay_from_write_to_read_is_a_few_buffers(pair: Pair, size: int, count: int, most_ms: int) -> None:
+    """The least of three: what comes on top is this process, late to read."""
+    delays = [delay_ms(pair, size, count) for _ in range(3)]
+
+    print(f"{count} buffers of {size}: {delays} ms")
+    assert min(delays) <= most_ms
+
+
+def delay_ms(pair: Pair, size: int, count: int) -> float:
     near, far = pair
     for span in pair:
         span.configure(Signalling.CLEAR)
@@ -179,10 +187,7 @@ def test_delay_from_write_to_read_is_a_few_buffers(pair: Pair, size: int, count:
                     position = bytes(block).index(0x2A)
                     break
             time.sleep(0.0005)
-        delay_ms = (heard - size + position) / 8 + size / 8
-
-    print(f"{count} buffers of {size}: {delay_ms:.1f} ms")
-    assert delay_ms <= most_ms
+        return (heard - size + position) / 8 + size / 8
 
 
 def test_samples_wait_until_an_event_is_fetched(pair: Pair) -> None:

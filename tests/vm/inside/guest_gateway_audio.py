@@ -66,16 +66,16 @@ def settle(gateway: GatewayOnSpans, callserver: Callserver, names: Sequence[str]
 
 
 def check_every_bit(gateway: GatewayOnSpans, callserver: Callserver, names: Sequence[str], count: int) -> None:
-    """A second and a half of random codes both ways, another row on each channel. A stall that was counted meanwhile
-    has the scene played again."""
-    sent = random_blocks(11, 150, count), random_blocks(12, 150, count)
-    for _ in range(3):
+    """Six tenths of a second of random codes both ways, another row on each channel. A stall that was counted meanwhile
+    has the scene played again: gateway and both far ends nearly fill the one processor of the guest."""
+    sent = random_blocks(11, 60, count), random_blocks(12, 60, count)
+    for _ in range(6):
         settle(gateway, callserver, names)
         before = faults(gateway, callserver, names)
         for far, blocks in zip(gateway.far, sent, strict=True):
             far.heard.clear()
             far.to_play = list(blocks)
-        gateway.serve(2.2)
+        gateway.serve(1.3)
         heard = [list(far.heard) for far in reversed(gateway.far)]
         came = [channels_that_heard(said, got) for said, got in zip(sent, heard, strict=True)]
         if came == [count, count]:
