@@ -132,11 +132,11 @@ class Conversation:
         elif contact.state in CONNECTED and event.cause is Cause.FAILURE and not contact.outgoing:
             self._back_to_queue(contact, event.at, now)
         elif contact.state in (*CONNECTED, ContactState.CALLING):
-            self.agent_left(contact, event.at, now, event.by)
+            self.agent_left(contact, event.at, now, event.by, event.cause)
 
-    def agent_left(self, contact: Contact, at: Stamp, now: Stamp, by: str) -> None:
-        """The agent put the phone down or pressed release: the citizen's line is cleared, wrap-up begins."""
-        self._leave_agent(contact, at, now, by, Cause.NORMAL)
+    def agent_left(self, contact: Contact, at: Stamp, now: Stamp, by: str, cause: Cause = Cause.NORMAL) -> None:
+        """The agent's phone was put down or failed, or release was pressed: clears the citizen's line, then wrap-up."""
+        self._leave_agent(contact, at, now, by, cause)
         self._keeper.set_state(contact, ContactState.ENDING, at)
         self.order_clear(contact)
 

@@ -194,6 +194,18 @@ def test_the_headset_is_put_down_while_it_rings(office: CallingOffice) -> None:
     assert (office.agent.state, office.agent.reason) == (AgentState.NOT_READY, "headset_on_hook")
 
 
+def test_a_phone_that_breaks_down_in_a_call_out_ends_it_and_is_not_offered_another(office: CallingOffice) -> None:
+    office.calls()
+    leg = office.placed()
+    office.clears(office.headset, Cause.FAILURE)
+    assert office.exchange.last(ClearLeg, leg)
+    office.clears(leg, Cause.NORMAL, by="box")
+
+    assert office.exchange.server.office.contacts == {}
+    office.exchange.wait(1)
+    assert (office.agent.state, office.agent.reason) == (AgentState.NOT_READY, "phone_failed")
+
+
 def test_nobody_answers_for_three_minutes(office: CallingOffice) -> None:
     office.calls()
     leg = office.placed()
