@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import queue
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from firmware.box.callserver.errands import Errands
 from firmware.core.storage import write_durably
 
 FILES_KEPT = 1000
@@ -79,48 +78,21 @@ class SpokenTexts:
             _log.warning("old spoken texts could not be removed: %s", error)
 
 
-class Speaker:
-    """`fileno()` becomes readable when texts were spoken, or could not be."""
+class Speaker(Errands[str, tuple[str, bytes | None]]):
+    """Answers are (text, A-law), or None in its place if it could not be spoken; the log says why."""
 
     def __init__(self, folder: Path, language: str) -> None:
         self._texts = SpokenTexts(folder, language)
-        self._asked: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._answered: queue.SimpleQueue[tuple[str, bytes | None]] = queue.SimpleQueue()
-        self._signal = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._problem = ""
-        self._thread = threading.Thread(target=self._run, name="speaker", daemon=True)
-        self._thread.start()
-
-    def fileno(self) -> int:
-        return self._signal
+        super().__init__("speaker", STOP_SECONDS)
 
     def ask(self, texts: Iterable[str]) -> None:
         """Each is answered, in order."""
         for text in texts:
             self._asked.put(text)
 
-    def answers(self) -> list[tuple[str, bytes | None]]:
-        """(text, A-law), or None in its place if it could not be spoken; the log says why."""
-        try:
-            os.eventfd_read(self._signal)
-        except BlockingIOError:
-            pass
-        found = []
-        while not self._answered.empty():
-            found.append(self._answered.get())
-        return found
-
-    def stop(self) -> None:
-        """End the thread, after the text that it speaks."""
-        self._asked.put(None)
-        self._thread.join(STOP_SECONDS)
-        if not self._thread.is_alive():
-            os.close(self._signal)
-
-    def _run(self) -> None:
-        while (text := self._asked.get()) is not None:
-            self._answered.put((text, self._spoken(text)))
-            os.eventfd_write(self._signal, 1)
+    def _do(self, asked: str) -> tuple[str, bytes | None]:
+        return asked, self._spoken(asked)
 
     def _spoken(self, text: str) -> bytes | None:
         try:
