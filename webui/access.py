@@ -48,6 +48,11 @@ class Caller:
         if not self.sees_calls_of(agent):
             raise Refusal("not_allowed")
 
+    def must_administer(self) -> None:
+        """Raises Refusal not_allowed for whoever is no administrator."""
+        if "administrator" not in self.login.roles:
+            raise Refusal("not_allowed")
+
 
 def source_of(environ: Environ) -> str:
     """The address that the request came from. No header is believed: there is no proxy in front of the box."""

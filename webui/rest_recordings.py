@@ -44,8 +44,7 @@ def hold(ask: Ask, id: int) -> DecidedReply:
 
 
 def delete(ask: Ask, id: int) -> DecidedReply:
-    if "administrator" not in ask.who.login.roles:
-        raise Refusal("not_allowed")
+    ask.who.must_administer()
     number = _recording_of(ask, id)
     tell_callserver(ask.office, DeleteRecording(number, ask.body.reason), ask.who.name)
     return DecidedReply(call=id, recording=number)
