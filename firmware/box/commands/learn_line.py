@@ -40,7 +40,8 @@ WHY: dict[str, tuple[str, str]] = {
     "no_dial_tone": ("the line gave no dial tone", "see that it is plugged in; or call it from another phone instead"),
     "no_tone": (
         "no tone repeated often enough",
-        "hang up the other phone as soon as the box has answered, and let the box listen longer: --seconds 180",
+        "hang up the other phone as soon as the box has answered (with --number: name a busy one), and let the box "
+        "listen longer: --seconds 180",
     ),
     "loop_drop": (
         "the exchange ended the call by a break of the loop current",
