@@ -58,6 +58,14 @@ KNOWN: dict[str, _Words] = {
     "on_legal_hold": _Words(
         409, N_("The recording is on legal hold."), N_("Whoever put it on hold, or a supervisor, ends the hold first.")
     ),
+    "already_on_hold": _Words(
+        409,
+        N_("The recording is on legal hold already."),
+        N_("Nothing was changed; the reason of that hold stays. For another reason end the hold, then set it again."),
+    ),
+    "not_on_hold": _Words(
+        409, N_("The recording is not on legal hold: there was nothing to end."), N_("Check the number of the call.")
+    ),
     "unknown_agent": _Words(404, N_("There is no such agent number."), N_("Check the agent number.")),
     "unknown_line": _Words(404, N_("There is no such exchange line."), N_("Check the line, e.g. FXO-1.")),
     "unknown_trunk_group": _Words(404, N_("There is no such trunk group."), N_("Check the name of the trunk group.")),

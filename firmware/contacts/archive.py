@@ -159,10 +159,11 @@ class Archive:
     def _hold(self, recording: StoredRecording, body: cti.HoldRecording, by: str, now: Stamp) -> StoredRecording:
         if body.hold and recording.original.deleted and recording.live_copy is None:
             raise Refused("recording_deleted")
-        if recording.legal_hold != body.hold:
-            kind = LinkKind.HELD if body.hold else LinkKind.RELEASED
-            self._ledger.update("recordings", body.recording, legal_hold=body.hold)
-            self._ledger.link(kind, body.recording, now, "", by=by, reason=body.reason)
+        if recording.legal_hold == body.hold:  # the reason would be stored nowhere: that is not to be told as done
+            raise Refused("already_on_hold" if body.hold else "not_on_hold")
+        kind = LinkKind.HELD if body.hold else LinkKind.RELEASED
+        self._ledger.update("recordings", body.recording, legal_hold=body.hold)
+        self._ledger.link(kind, body.recording, now, "", by=by, reason=body.reason)
         return msgspec.structs.replace(recording, legal_hold=body.hold)
 
     def _keep_copy(self, recording: StoredRecording, body: cti.KeepCopy, now: Stamp) -> StoredRecording:

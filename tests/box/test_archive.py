@@ -138,6 +138,35 @@ def test_a_person_deletes_a_recording_with_its_copy(box: ArchiveBox, capsys: pyt
     assert box.data.verify(capsys)[0] == 0
 
 
+def test_what_is_so_already_is_refused_and_leaves_no_trace(box: ArchiveBox, capsys: pytest.CaptureFixture[str]) -> None:
+    run(box)
+
+    def decide(decision: str, reason: str) -> tuple[int, str]:
+        code = box.command("recordings", decision, "2", "--reason", reason)
+        return code, "".join(capsys.readouterr())
+
+    assert decide("release", "never held") == (
+        1,
+        "linebox: recording 2 is not on legal hold: there was nothing to release\n  remedy: check the number\n",
+    )
+    assert decide("hold", "court 17/2026") == (0, "recording 2 is on hold\n")
+    code, said = decide("hold", "court 18/2026")
+    assert code == 1 and said.startswith("linebox: recording 2 is on legal hold already\n  remedy: nothing was changed")
+    assert decide("release", "case closed") == (0, "recording 2 is released\n")
+    assert decide("release", "again")[0] == 1
+    assert decide("delete", "asked by the citizen") == (0, "recording 2 is deleted\n")
+    code, said = decide("delete", "again")
+    assert code == 1 and said.startswith("linebox: recording 2 was deleted before\n")
+    code, said = decide("hold", "too late")
+    assert code == 1 and said.startswith("linebox: recording 2 was deleted before\n")
+
+    assert [(kind, reason) for kind, _, _, reason in box.links()] == [
+        ("held", "court 17/2026"),
+        ("released", "case closed"),
+        ("deleted", "asked by the citizen"),
+    ]
+
+
 def test_a_killed_archive_begins_again_where_it_was(box: ArchiveBox, capsys: pytest.CaptureFixture[str]) -> None:
     run(box, raw_days=250)
     for _ in range(6):

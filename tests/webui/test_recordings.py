@@ -40,7 +40,14 @@ def test_others_may_not(site: Site, path: str, token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [("on_legal_hold", 409), ("recording_open", 409), ("recording_deleted", 404)]
+    ("code", "status"),
+    [
+        ("on_legal_hold", 409),
+        ("already_on_hold", 409),
+        ("not_on_hold", 409),
+        ("recording_open", 409),
+        ("recording_deleted", 404),
+    ],
 )
 def test_what_the_callserver_refuses_is_said(site: Site, code: str, status: int) -> None:
     site.callserver.error = code

@@ -13,6 +13,11 @@ BY = "linebox recordings"
 _REFUSED = {
     "unknown_recording": ("there is no recording {}", "the number is that of the recording, not of the call"),
     "on_legal_hold": ("recording {} is on legal hold", "`linebox recordings release` first, if the law allows it"),
+    "already_on_hold": (
+        "recording {} is on legal hold already",
+        "nothing was changed, the reason of that hold stays; for another one release it and hold it again",
+    ),
+    "not_on_hold": ("recording {} is not on legal hold: there was nothing to release", "check the number"),
     "recording_open": ("recording {} is still being made", "try again when the call is over"),
     "recording_deleted": ("recording {} was deleted before", "its record and its links in the chain stay"),
 }
@@ -28,7 +33,7 @@ def recordings(options: argparse.Namespace) -> int:
             body, done = DeleteRecording(number, options.reason), "is deleted"
         else:
             hold = options.decision == "hold"
-            body, done = HoldRecording(number, hold, options.reason), "is on hold" if hold else "is not on hold"
+            body, done = HoldRecording(number, hold, options.reason), "is on hold" if hold else "is released"
         reply = ask(box_paths(options.data), body, BY)
         if reply.error:
             what, remedy = _REFUSED.get(
