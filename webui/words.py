@@ -74,6 +74,7 @@ CODES: dict[str, dict[str, str]] = {
         "releasing": N_("Releasing"),
         "blocked": N_("Blocked"),
         "out_of_service": N_("Out of service"),
+        "unstaffed": N_("Unstaffed headset"),
     },
     "result": {
         "": N_("In progress"),

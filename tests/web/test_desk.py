@@ -148,6 +148,19 @@ def test_the_wall_shows_the_call_with_a_masked_number(open_page: OpenPage) -> No
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "the wall does not scroll"
 
 
+def test_headsets_where_nobody_is_signed_in_are_not_in_use(open_page: OpenPage) -> None:
+    """They are off hook for ever: seat 5 talks, at 6 to 8 is nobody."""
+    page = open_page("admin", "/wall")
+    page.wait_for_selector(".seat-cell[data-state=Talking]")
+    phones = page.locator(".board-row", has_text="FXS")
+
+    unstaffed = phones.locator("i[data-state=unstaffed]")
+    until(lambda: unstaffed.count() == 3, "three seats are told apart")
+    assert unstaffed.all_inner_texts() == ["6", "7", "8"]
+    assert unstaffed.first.get_attribute("title") == "FXS-6 耳麦席空席"
+    assert "使用 1 / 8" in phones.inner_text()
+
+
 def test_the_wall_says_which_seats_display_fails_and_what_to_do(open_page: OpenPage) -> None:
     page = open_page("admin", "/wall")
 

@@ -28,7 +28,7 @@ function render(state) {
   renderSeats(state);
   renderQueues(state.queues);
   renderWaiting(state.calls);
-  renderChannels(state.channels);
+  renderChannels(state);
 }
 
 /** Who waits, longest first. What does not fit is not lost: the figure above counts everybody. */
@@ -83,7 +83,20 @@ function renderQueues(queues) {
   });
 }
 
-function renderChannels(channels) {
+const RESTING = ["idle", "unstaffed", "blocked", "out_of_service"];
+
+/** What a channel is at: a headset stays off hook for ever, so at a headset seat only a call uses the line. */
+function useOf(channel, seats, calls) {
+  const seat = seats.get(channel.label);
+  if (!seat?.headset || RESTING.includes(channel.state)) return channel.state;
+  if (!seat.agent) return "unstaffed";
+  return calls.has(seat.agent) ? channel.state : "idle";
+}
+
+function renderChannels(state) {
+  const seats = new Map(state.seats.map((seat) => [seat.extension, seat]));
+  const calls = new Set(state.calls.filter((call) => call.state !== "wrap_up").map((call) => call.agent));
+  const channels = state.channels.map((channel) => ({ ...channel, state: useOf(channel, seats, calls) }));
   const boards = [...new Set(channels.map((channel) => channel.board + "/" + channel.kind))];
   each(byId("wall-channels"), boards, (board) => board, () => make("div", { className: "board-row" },
     make("p", { className: "board-name" }, make("b"), make("span")), make("div", { className: "channel-strip" })),
@@ -91,7 +104,7 @@ function renderChannels(channels) {
     const own = channels.filter((channel) => channel.board + "/" + channel.kind === board);
     row.style.flex = `${own.length} 1 ${own.length * 20 + 160}px`;
     write(row.querySelector("b"), own[0].label.replace(/[/-]?\d+$/, ""));
-    const used = own.filter((channel) => !["idle", "blocked", "out_of_service"].includes(channel.state)).length;
+    const used = own.filter((channel) => !RESTING.includes(channel.state)).length;
     write(row.querySelector("span"), text("in_use", { used, all: own.length }));
     each(row.lastElementChild, own, (one) => one.channel, (one) => make("i", {}), (cell, one) => {
       mark(cell, "state", one.state);
