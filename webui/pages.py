@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 import bottle
 
 from firmware.records import queries
-from firmware.records.queries import CallFilter
+from firmware.records.queries import CallFilter, CallRow
 from webui import formats, replies
 from webui.access import SESSION_COOKIE, Caller, find_session, refuse_foreign_pages, source_of
 from webui.endpoints import audit, query_of, read_body
@@ -164,9 +164,14 @@ def call_list(page: Page, caller: Caller, words: Words) -> tuple[str, dict[str, 
         "agents": {one.agent: one.name for one in configuration.agents},
         "seats": [one.seat for one in configuration.seats],
         "results": [code for code in CODES["result"] if code],
-        "number_of": lambda row: row.calling if caller.sees_calls_of(row.agent) else formats.masked(row.calling),
+        "number_of": lambda row: _citizens_number(caller, row),
     }
     return "calls", values
+
+
+def _citizens_number(caller: Caller, row: CallRow) -> str:
+    number = row.called if row.direction == "out" else row.calling
+    return number if caller.sees_calls_of(row.agent) else formats.masked(number)
 
 
 def one_call(page: Page, caller: Caller, words: Words, number: int) -> tuple[str, dict[str, Any]]:

@@ -94,6 +94,7 @@ CODES: dict[str, dict[str, str]] = {
         "failure": N_("Line failure"),
         "restart": N_("Box restarted"),
     },
+    "direction": {"in": N_("Incoming"), "out": N_("Outgoing")},
     "party": {"citizen": N_("Citizen"), "agent": N_("Agent")},
     "ended_by": {"line": N_("that party"), "box": N_("the box")},
     "recording": {

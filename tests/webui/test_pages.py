@@ -129,6 +129,30 @@ def test_times_of_day_line_and_seat_narrow_the_list(site: Site, admin: str) -> N
         assert re.findall(r'data-call="(\d+)"', page) == expected, query
 
 
+def test_the_line_of_each_call_is_shown_in_the_list_and_with_the_call(site: Site, admin: str) -> None:
+    rows = re.findall(r"<tr data-call.*?</tr>", site.get("/calls", session=admin).text, re.S)
+
+    assert [re.search(r'<td class="wide-only">(.*?)</td>', row)[1] for row in rows] == [  # type: ignore[index]
+        f"E1-1/{number}" for number in (5, 4, 3, 2, 1)
+    ]
+    detail = site.get("/calls/4", session=admin).text
+    assert re.search(r"<dt>线路</dt><dd>E1-1/4 <span[^>]*>呼入</span></dd>", detail)
+
+
+def test_a_call_out_shows_the_number_that_was_called(site: Site, admin: str, tmp_path: Path) -> None:
+    database = open_database(tmp_path / "calls.db")
+    with database.begin() as connection:
+        changed = {"direction": "out", "calling": "12345", "called": "13912345678"}
+        connection.execute(update(contacts).where(contacts.c.number == 4).values(**changed))
+    database.dispose()
+
+    row = re.search(r'<tr data-call="4".*?</tr>', site.get("/calls", session=admin).text, re.S)
+    assert row and "13912345678" in row[0] and "呼出" in row[0]
+    detail = site.get("/calls/4", session=admin).text
+    assert '<span class="phone-number">13912345678</span>' in detail
+    assert re.search(r"<dt>线路</dt><dd>E1-1/4 <span[^>]*>呼出</span></dd>", detail)
+
+
 def test_nothing_found_and_nothing_there_are_told_apart(site: Site, admin: str, tmp_path: Path) -> None:
     assert "没有符合条件的通话" in site.get("/calls?caller=000000", session=admin).text
 

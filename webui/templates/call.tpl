@@ -3,7 +3,7 @@
 % call_start = call.queued_utc_us or call.arrived_utc_us
 <div class="detail-page">
   <p class="back"><a href="/calls">‹ {{_("Calls")}}</a></p>
-  <h1 class="detail-title"><span class="phone-number">{{detail.caller or _("Number withheld")}}</span> <span class="result" data-result="{{call.result}}">{{words.code("result", call.result)}}</span></h1>
+  <h1 class="detail-title"><span class="phone-number">{{(detail.called if call.direction == "out" else detail.caller) or _("Number withheld")}}</span> <span class="result" data-result="{{call.result}}">{{words.code("result", call.result)}}</span></h1>
   <dl class="facts wide-facts">
     <div><dt>{{_("Call number")}}</dt><dd>{{call.number}}</dd></div>
     <div><dt>{{_("Arrived")}}</dt><dd>{{formats.date_and_time(call.arrived_utc_us, seconds=True)}}
@@ -13,6 +13,7 @@
     </dd></div>
     <div><dt>{{_("Service")}}</dt><dd>{{services.get(call.service, call.service)}}</dd></div>
     <div><dt>{{_("Called number")}}</dt><dd>{{call.called}}</dd></div>
+    <div><dt>{{_("Line")}}</dt><dd>{{call.trunk or "—"}} <span class="quiet">{{words.code("direction", call.direction)}}</span></dd></div>
     <div><dt>{{_("Queue")}}</dt><dd>{{queues.get(call.queue, call.queue) or "—"}}</dd></div>
     <div><dt>{{_("Agent")}}</dt><dd>{{(call.agent + " " + agents.get(call.agent, "")).strip() or "—"}}</dd></div>
     <div><dt>{{_("Waited")}}</dt><dd>{{formats.duration((call.answered_utc_us or call.ended_utc_us) - call_start if (call.answered_utc_us or call.ended_utc_us) else None)}}</dd></div>

@@ -38,7 +38,7 @@
   <div class="table-scroll">
   <table class="call-table">
     <thead><tr>
-      <th class="number">{{_("Number")}}</th><th>{{_("Arrived")}}</th><th>{{_("Caller")}}</th><th>{{_("Service")}}</th><th>{{_("Queue")}}</th><th>{{_("Agent")}}</th><th class="number">{{_("Waited")}}</th><th class="number">{{_("Talked")}}</th><th>{{_("Result")}}</th><th class="actions">{{_("Actions")}}</th>
+      <th class="number">{{_("Number")}}</th><th>{{_("Arrived")}}</th><th>{{_("Caller")}}</th><th class="wide-only">{{_("Line")}}</th><th>{{_("Service")}}</th><th>{{_("Queue")}}</th><th>{{_("Agent")}}</th><th class="number">{{_("Waited")}}</th><th class="number">{{_("Talked")}}</th><th>{{_("Result")}}</th><th class="actions">{{_("Actions")}}</th>
     </tr></thead>
     <tbody>
     % for call in calls:
@@ -46,7 +46,12 @@
       <tr data-call="{{call.number}}">
         <td class="number"><a href="/calls/{{call.number}}">{{call.number}}</a></td>
         <td class="time">{{formats.date_and_time(call.arrived_utc_us)}}</td>
-        <td class="phone-number">{{number_of(call) or _("Number withheld")}}</td>
+        <td class="phone-number">{{number_of(call) or _("Number withheld")}}
+          % if call.direction == "out":
+          <small class="quiet">{{words.code("direction", "out")}}</small>
+          % end
+        </td>
+        <td class="wide-only">{{call.trunk or "—"}}</td>
         <td>{{services.get(call.service, call.service)}}</td>
         <td>{{queues.get(call.queue, call.queue)}}</td>
         <td>{{call.agent}} {{agents.get(call.agent, "")}}</td>
