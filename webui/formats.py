@@ -64,5 +64,10 @@ def minutes_from_text(text: str) -> int | None:
     return (int(found[1]) * 60 + int(found[2])) * MINUTE_US if found else None
 
 
+def whole_number_from_text(text: str) -> int | None:
+    """A number of a row, as `17`; None for other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
+
+
 MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000

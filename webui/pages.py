@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -19,6 +20,11 @@ from webui.timeline import timeline
 from webui.words import CODES, Words
 
 CALLS_ON_A_PAGE = 20
+CALL_FILTERS = (
+    *("caller", "agent", "seat", "trunk", "queue", "result"),
+    *("since", "since_time", "until", "until_time", "recorded"),
+)
+"""What the form of the list of calls asks for, by the names in its address."""
 NOT_READY_REASONS = ("break", "meal", "meeting", "training")
 
 
@@ -119,9 +125,18 @@ def wall(page: Page, caller: Caller, words: Words) -> tuple[str, dict[str, Any]]
 
 
 def _filter(caller: Caller, query: dict[str, str]) -> CallFilter:
-    """The filter of the form. Days and minutes include the last one. Agents see their own calls only."""
-    since, until = (formats.day_from_text(query.get(name, "")) for name in ("since", "until"))
-    since_time, until_time = (formats.minutes_from_text(query.get(f"{name}_time", "")) for name in ("since", "until"))
+    """The filter of the form. Days and minutes include the last one. Agents see their own calls only.
+
+    Raises Refusal unknown_filter, bad_filter: a filter that did nothing would look as if it had found all there is.
+    """
+    for name in query:
+        if name not in (*CALL_FILTERS, "before", "lang"):
+            raise Refusal("unknown_filter", name, ", ".join(CALL_FILTERS))
+    since, until = (_asked(query, name, formats.day_from_text) for name in ("since", "until"))
+    since_time, until_time = (_asked(query, f"{name}_time", formats.minutes_from_text) for name in ("since", "until"))
+    for name in ("since", "until"):
+        if query.get(f"{name}_time") and not query.get(name):
+            raise Refusal("bad_filter", f"{name}_time={query[f'{name}_time']}", f"{name}=?")
     agent = query.get("agent", "").strip() if caller.sees_everything else caller.agent
     return CallFilter(
         caller=query.get("caller", "").strip(),
@@ -138,13 +153,21 @@ def _filter(caller: Caller, query: dict[str, str]) -> CallFilter:
     )
 
 
+def _asked(query: dict[str, str], name: str, read: Callable[[str], int | None]) -> int | None:
+    """A value of the form as `read` understands it; None if it is not asked for. Raises Refusal bad_filter."""
+    text = query.get(name, "")
+    value = read(text)
+    if text and value is None:
+        raise Refusal("bad_filter", f"{name}={text}")
+    return value
+
+
 def call_list(page: Page, caller: Caller, words: Words) -> tuple[str, dict[str, Any]]:
     office, environ = page.office, bottle.request.environ
     query = query_of(environ)
     if not caller.sees_everything and not caller.agent:
         raise Refusal("not_allowed")
-    before = query.get("before", "")
-    number = int(before) if before.isascii() and before.isdecimal() and len(before) < 18 else None
+    number = _asked(query, "before", formats.whole_number_from_text)
     with office.records() as connection:
         rows = queries.list_calls(connection, _filter(caller, query), CALLS_ON_A_PAGE + 1, number)
     audit(office, caller.name, caller.source, "read_calls", environ.get("QUERY_STRING", ""), "done", must=True)

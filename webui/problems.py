@@ -34,6 +34,16 @@ KNOWN: dict[str, _Words] = {
     "bad_request": _Words(400, N_("The request is not understood."), N_("Compare it with the description.")),
     "bad_json": _Words(400, N_("The body is not the JSON that is expected here."), N_("Compare it with the schema.")),
     "bad_parameter": _Words(400, N_("A parameter has a value that cannot be."), N_("Correct the named parameter.")),
+    "unknown_filter": _Words(
+        400,
+        N_("The list of calls has no such filter."),
+        N_("Correct the address, or search with the form of the list."),
+    ),
+    "bad_filter": _Words(
+        400,
+        N_("A filter has a value that cannot be."),
+        N_("Correct the address, or search with the form of the list."),
+    ),
     "not_signed_in": _Words(401, N_("You are not signed in."), N_("Sign in, or send a token: Authorization: Bearer …")),
     "bad_token": _Words(401, N_("The token is not valid or has expired."), N_("Make a new one with: linebox token")),
     "wrong_password": _Words(
