@@ -38,7 +38,7 @@ class Arrival:
         """A call from outside: a contact, its first call and the citizen's leg come to be; our answer goes out."""
         service = self._office.service_for(normalise(event.called))
         boot = self._ledger.machine_boot
-        calling, called = normalise(event.calling), normalise(event.called)
+        calling, called = normalise(event.calling, event.calling_type), normalise(event.called)
         label = self._office.channels[event.channel].label if event.channel in self._office.channels else ""
         number = self._ledger.insert(
             "contacts",

@@ -138,11 +138,12 @@ def test_the_citizens_line_is_recorded_from_answer_to_end(exchange: ScriptedLine
 
 
 def test_the_type_and_plan_of_the_callers_number_are_kept(exchange: ScriptedLines) -> None:
-    exchange.arrives(calling_type="national", calling_plan="isdn")
+    exchange.arrives(calling="2988888888", calling_type="national", calling_plan="isdn")
     exchange.arrives(1)
 
     rows = exchange.rows(tables.contacts)
     assert [(row["calling_type"], row["calling_plan"]) for row in rows] == [("national", "isdn"), (None, None)]
+    assert (rows[0]["calling_received"], rows[0]["calling"]) == ("2988888888", "02988888888")
 
 
 def test_a_withheld_number_is_kept_but_not_shown(exchange: ScriptedLines) -> None:
