@@ -73,6 +73,8 @@ class ExchangeLine(Line, kw_only=True):
     digits_at_us: int = 0
     reversed: bool = False
     closed_at_us: int = 0
+    answer_assumed: bool = False
+    """A call that we placed is up because it met no busy tone; the line itself has not told an answer."""
     ring_on: bool = False
     learning: str = ""
     """Request by which this line's busy tone is learnt; empty: none."""
@@ -108,6 +110,7 @@ class ExchangeLine(Line, kw_only=True):
             self.stop_timer("rings_over")
             self.leg = self.calling = self.called = self.request = self.digits = ""
             self.caller = None
+            self.answer_assumed = False
         return [] if listened == listens else [ListenTo(listens)]
 
     def configure(self, settings: ExchangeLineSettings) -> list[Effect]:
@@ -225,6 +228,9 @@ class ExchangeLine(Line, kw_only=True):
         settled = now.mono_us - self.closed_at_us > SETTLE_US
         if changed and self.state is ExchangeLineState.CALLING:
             return self._far_answered(now)
+        if changed and self.answer_assumed:
+            self.answer_assumed = False  # only now has the far end answered
+            return []
         if changed and settled and self.state is ExchangeLineState.UP and self.settings.release_on_polarity:
             return self._give_up(Cause.NORMAL, "line", now)
         return []
@@ -346,6 +352,7 @@ class ExchangeLine(Line, kw_only=True):
                 self.start_timer("not_busy", NOT_BUSY_US, now)
                 return effects
             case "not_busy":
+                self.answer_assumed = True
                 return self._far_answered(now)
             case "rings_over":
                 cleared = self._cleared(Cause.NORMAL, "line", now) if self.leg else []

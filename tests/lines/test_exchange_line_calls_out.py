@@ -80,6 +80,26 @@ def test_a_line_that_tells_the_answer_by_polarity_is_believed() -> None:
     assert bench.over() == ("line", Cause.BUSY)
 
 
+@pytest.mark.parametrize("after_seconds", [0.5, 6.0])
+def test_an_answer_by_polarity_on_a_line_that_is_not_known_to_tell_one_is_no_end(
+    bench: ExchangeBench, after_seconds: float
+) -> None:
+    """As every line is set at first: the call counts as answered after eight seconds, while the far phone rings."""
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    bench.hear(DIAL_TONE)
+    bench.silence(8.5)
+    assert len(bench.all(LegAnswered)) == 1
+    bench.said()
+    bench.wait(after_seconds)
+    bench.signal(Polarity(FIRST, True))
+    bench.wait(2)
+    assert bench.state(FIRST) == "up"
+    bench.signal(Polarity(FIRST, False))
+
+    assert bench.over() == ("line", Cause.NORMAL)
+    assert len(bench.all(LegAnswered)) == 1
+
+
 def test_a_number_that_is_busy_was_never_answered_though_the_line_tells_no_answer(bench: ExchangeBench) -> None:
     bench.command(PlaceCall("out-1", FIRST, "110"))
     bench.hear(DIAL_TONE)
