@@ -138,6 +138,7 @@ class ExchangeLine(Line, kw_only=True):
             return []
         effects: list[Effect] = []
         if on and self.learning and self.state is ExchangeLineState.IDLE:
+            self.closed_at_us = now.mono_us
             return [Send(Loop(self.channel, True)), *self._set_state(ExchangeLineState.LEARNING)]
         if on and self.state in (ExchangeLineState.IDLE, ExchangeLineState.GUARD):
             effects = self._first_ring(now)
@@ -220,7 +221,8 @@ class ExchangeLine(Line, kw_only=True):
         if flows:
             self.stop_timer("loop_drop")
         elif self.state in LOOP_COUNTS and self.settings.loop_drop_ms:
-            self.start_timer("loop_drop", self.settings.loop_drop_ms * 1000, now)
+            settles_us = self.closed_at_us + SETTLE_US - now.mono_us
+            self.start_timer("loop_drop", max(self.settings.loop_drop_ms * 1000, settles_us), now)
         return []
 
     def _polarity(self, turned: bool, now: Stamp) -> list[Effect]:
@@ -269,7 +271,7 @@ class ExchangeLine(Line, kw_only=True):
         if not command.called:
             return []
         effects = self._set_state(ExchangeLineState.SEIZED)
-        self.called = command.called
+        self.called, self.closed_at_us = command.called, now.mono_us
         self.start_timer("dial_tone", round(self.settings.dial_tone_seconds * MICROSECONDS), now)
         return [Send(Loop(self.channel, True)), *effects]
 

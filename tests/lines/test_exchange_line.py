@@ -194,6 +194,23 @@ def test_a_loop_drop_ends_the_call_and_a_short_break_does_not(bench: ExchangeBen
     assert bench.over() == ("line", Cause.NORMAL)
 
 
+def test_a_break_right_after_the_answer_is_the_exchanges_switching_unless_it_stays(bench: ExchangeBench) -> None:
+    bench.answered()
+    bench.wait(0.2)
+    bench.signal(LoopCurrent(FIRST, False))
+    bench.wait(0.5)
+    bench.signal(LoopCurrent(FIRST, True))
+    bench.wait(2)
+    assert bench.state(FIRST) == "up"
+
+    bench.command(ClearLeg(bench.last(IncomingCall).leg))
+    bench.wait(2)
+    bench.answered()
+    bench.signal(LoopCurrent(FIRST, False))
+    bench.wait(1.1)
+    assert bench.over() == ("line", Cause.NORMAL)
+
+
 def test_busy_tone_ends_the_call_after_three_cycles(bench: ExchangeBench) -> None:
     bench.answered()
     bench.hear(np.tile(BUSY, 2))
