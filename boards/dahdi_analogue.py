@@ -125,6 +125,7 @@ class DahdiAnalogueBoard(DahdiCard):
         self._lifted[index] = off_hook
         if off_hook:
             self._to_ring.discard(index)
+            self._cancel_echo(index)
         # Our side follows: it ends the ringing, and makes the port ready to ring again.
         self._lines[index].hook(Hook.OFFHOOK if off_hook else Hook.ONHOOK)
         self._tell(HookChange(index, off_hook))
@@ -161,6 +162,7 @@ class DahdiAnalogueBoard(DahdiCard):
             if signal.closed != (signal.channel in self._closed):
                 self._closed ^= {signal.channel}
                 if signal.closed:
+                    self._cancel_echo(signal.channel)
                     self._tell(LoopCurrent(signal.channel, True))
         elif isinstance(signal, DialPulses):
             self._to_dial[signal.channel] = signal.digits

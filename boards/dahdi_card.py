@@ -65,6 +65,8 @@ class DahdiCard:
 
     line_config = LineConfig(0)
     clock_from = 0
+    _cancels_at_rest = True
+    """The echo canceller runs before the first call too."""
 
     def _settings(self, states: Sequence[ChannelState]) -> tuple[list[ChannelSetting], list[ChannelState]]:
         """What all channels of the span shall be, and those that are the board's channels, in their order."""
@@ -108,9 +110,9 @@ class DahdiCard:
             self._waiting = []
             self._alarms = frozenset()
             self._opened()
-            if self._echo_canceller:
-                for line in self._lines:
-                    line.set_echo_cancel(ECHO_TAPS)
+            if self._cancels_at_rest:
+                for index in range(len(self._lines)):
+                    self._cancel_echo(index)
             self._look()
 
     def close(self) -> None:
@@ -165,6 +167,12 @@ class DahdiCard:
             raise NotSupported(what, f"board {self.name} channel {place.label}", "This is a fault in Linebox")
         with self._telling():
             self._signal(signal)
+
+    def _cancel_echo(self, index: int, on: bool = True) -> None:
+        """Begin a channel's canceller anew with a call, or end it: the path of the last call is not that of this one,
+        and the driver leaves a canceller off for good that a fax or modem (2100 Hz) has ended."""
+        if self._echo_canceller:
+            self._lines[index].set_echo_cancel(ECHO_TAPS if on else 0)
 
     # ---- alarms and counters -----------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Literal
 from boards.base import Block, Board, BoardError, ChannelPlace
 from boards.dahdi_card import DahdiCard
 from boards.pri_link import PriLink, pri_channels
-from boards.signals import Bits, ChannelKind, FromBoard, ToBoard
+from boards.signals import Bits, ChannelKind, FromBoard, Setup, ToBoard
 from drivers.dahdi import ChannelState
 from drivers.dahdi_control import ChannelSetting
 from drivers.dahdi_numbers import Event, LineConfig, Signalling
@@ -20,6 +20,9 @@ from firmware.core.schemas import BoardEntry, DahdiE1
 
 SIGNALLING_SLOT = 16
 """Time slot of an E1 that carries signalling and no call (ITU-T G.704)."""
+ANSWERED, IDLE = 0b0100, 0b1000
+"""Line bits a and b (ITU-T Q.421), of either side."""
+AB = 0b1100
 BEARERS = tuple(slot for slot in range(1, 32) if slot != SIGNALLING_SLOT)
 
 
@@ -41,6 +44,8 @@ class DahdiE1Board(DahdiCard):
         self.clock_from = settings.clock_from
         self._is_isdn = settings.signalling == "pri"
         self._paths = paths
+        # Register tones of both sides sound at the same time, which a canceller takes for echo.
+        self._cancels_at_rest = self._is_isdn
         self._bits: list[int] = []
         self._link: PriLink | None = None
         self._watcher: select.epoll | None = None
@@ -88,7 +93,12 @@ class DahdiE1Board(DahdiCard):
     def receive(self) -> tuple[list[Block], list[FromBoard]]:
         blocks, signals = super().receive()
         if self._link is not None:
-            signals += self._link.receive()
+            from_worker = self._link.receive()
+            with self._telling():
+                for signal in from_worker:
+                    if isinstance(signal, Setup):
+                        self._cancel_echo(signal.channel)
+            signals += from_worker
         return blocks, signals
 
     def _each_second(self) -> None:
@@ -112,12 +122,21 @@ class DahdiE1Board(DahdiCard):
         bits = self._lines[index].receive_bits()
         if bits != self._bits[index]:
             self._bits[index] = bits
+            self._cancel_in_speech(index, bits)
             self._tell(Bits(index, bits))
+
+    def _cancel_in_speech(self, index: int, abcd: int) -> None:
+        """The canceller runs from answer to idle."""
+        if abcd & AB in (ANSWERED, IDLE):
+            self._cancel_echo(index, abcd & AB == ANSWERED)
 
     def _signal(self, signal: ToBoard) -> None:
         if isinstance(signal, Bits):
+            self._cancel_in_speech(signal.channel, signal.abcd)
             self._lines[signal.channel].send_bits(signal.abcd)
         elif self._link is not None:
+            if isinstance(signal, Setup):
+                self._cancel_echo(signal.channel)
             self._link.send_signal(signal)
 
 
