@@ -109,7 +109,6 @@ class ChannelStream:
             self._overrun = False
             lost = max(1, (time.monotonic_ns() - self._started_ns) // BLOCK_NS - self._since_start)
             self.lost_inward += lost
-            self._line_took(lost)
             self._restart()  # channels may have lost unequal amounts: begin together again
         return blocks
 
@@ -153,6 +152,7 @@ class ChannelStream:
         while event := self._channels[index].event():
             if event == Event.READ_OVERRUN:
                 self._overrun = True
+                self._ahead = 0  # who did not read for so long did not write either
             elif event == Event.WRITE_UNDERRUN:
                 if self._sending:
                     self.underruns += 1

@@ -120,6 +120,22 @@ def test_after_a_hole_outward_the_line_is_fed_in_time_again(pair: Pair, paths: B
         assert channels_that_heard(outward, far.heard) == 30
 
 
+def test_a_stall_that_loses_blocks_leaves_no_delay_behind(pair: Pair, paths: BoxPaths) -> None:
+    far = FarLine(pair[1])
+    board = e1(paths, pair[0].number)
+    with opened(board, far) as end:
+        run([far], 0.6)
+        run([end, far], 11.0)  # a block of what the stall has put in front of the line is given back in five seconds
+        far.heard.clear()
+        end.to_play = [np.full((30, 80), 0x2A, np.uint8)]
+        run([end, far], 0.3)
+        delay = int((np.concatenate([block[0] for block in far.heard]) == 0x2A).argmax())
+
+        assert board.counters.lost_inward >= 20
+        print(f"{delay} samples from the board to what the far end hears")
+        assert 160 <= delay <= 400  # the cushion of two blocks, the block that the far end gathers, and how they lie
+
+
 def test_an_alarm_is_told_within_three_seconds_and_taken_back_within_three(pair: Pair, paths: BoxPaths) -> None:
     near, far_span = pair
     far = FarLine(far_span)
