@@ -1,10 +1,11 @@
-"""Which processes of the box run: written by the supervisor, read by pages, doctor and tests. Commands nobody.
+"""Which processes of the box run: written by the supervisor, read by processes, doctor and tests. Commands nobody.
 
 `processes.json` in the run folder: one object, process name → `ProcessEntry`, `supervisor` among them.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 
 import msgspec
@@ -18,7 +19,8 @@ class ProcessEntry(msgspec.Struct, kw_only=True, omit_defaults=True):
     pid: int = 0
     """0: does not run now."""
     state: str
-    """`starting`, `running`, `restarting` (ended, waits for its turn), `waiting` (for a part to install), `stopped`."""
+    """`starting`, `running`, `restarting` (ended, waits for its turn), `waiting` (for a part to install), `stopped`.
+    The supervisor also `stopping`: it ends all in order."""
     started_utc_us: int = 0
     restarts: int = 0
     last_exit: int | None = None
@@ -40,3 +42,11 @@ def read_process_table(paths: BoxPaths) -> dict[str, ProcessEntry]:
         return msgspec.json.decode(paths.process_table.read_bytes(), type=dict[str, ProcessEntry])
     except (OSError, msgspec.MsgspecError):
         return {}
+
+
+def departure_level(paths: BoxPaths) -> int:
+    """At which level of the log a process says that another one has gone: a warning, unless the supervisor that started
+    it stops the box in order."""
+    supervisor = read_process_table(paths).get("supervisor")
+    in_order = supervisor is not None and supervisor.state == "stopping" and supervisor.pid == os.getppid()
+    return logging.INFO if in_order else logging.WARNING

@@ -72,7 +72,8 @@ class BoardSlot:
 
 
 class BoardSlots:
-    """All slots. `failed` and `opened` are told the slot whenever its board stops or starts working."""
+    """All slots. `failed` and `opened` are told the slot whenever its board stops or starts working; `level`
+    is that of the log for it."""
 
     def __init__(
         self,
@@ -80,11 +81,13 @@ class BoardSlots:
         watcher: epoll,
         opened: Callable[[BoardSlot], None],
         failed: Callable[[BoardSlot], None],
+        level: Callable[[], int] = lambda: logging.WARNING,
     ) -> None:
         self.slots = [BoardSlot(board) for board in boards]
         self._watcher = watcher
         self._opened = opened
         self._failed = failed
+        self._level = level
         self._by_name = {slot.name: slot for slot in self.slots}
 
     def clock(self) -> BoardSlot | None:
@@ -135,7 +138,7 @@ class BoardSlots:
     def _show_problem(self, slot: BoardSlot, error: BoardError) -> None:
         if slot.problem != (error.what, error.remedy):
             slot.problem = (error.what, error.remedy)
-            _log.warning("%s", error)
+            _log.log(self._level(), "%s", error)
             self._failed(slot)
 
     def receive(self, slot: BoardSlot, now_us: int) -> tuple[list[Block], list[FromBoard]]:

@@ -17,6 +17,7 @@ import msgspec
 from firmware.core.clock import MICROSECONDS, Clock
 from firmware.core.messages import Peer, PeerGone, accept, frame, listen
 from firmware.core.paths import BoxPaths
+from firmware.core.process_table import departure_level
 from firmware.lines.gateway import Gateway
 from firmware.lines.messages import AnyLineCommand, Attach, Resume
 
@@ -39,6 +40,7 @@ class CallserverDoor:
         self._gateway = gateway
         self._clock = clock
         self._watcher = watcher
+        self._paths = paths
         self._path = paths.gateway_socket
         self._listener: socket.socket = listen(self._path)
         watcher.register(self._listener.fileno(), EPOLLIN)
@@ -141,7 +143,7 @@ class CallserverDoor:
             self._peer = None
             self._watches_writing = False
             self._gateway.detach(self._clock.now())
-            _log.warning("the callserver has gone: %s", reason)
+            _log.log(departure_level(self._paths), "the callserver has gone: %s", reason)
         elif self._waiting.pop(descriptor, None) is not None:
             _log.warning("a connection that was no callserver was closed: %s", reason)
         if descriptor >= 0:

@@ -29,6 +29,7 @@ from firmware.core.clock import MICROSECONDS
 from firmware.core.hints import with_hint
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
+from firmware.core.process_table import departure_level
 from firmware.lines.isdn.channels import PriLines
 from firmware.lines.isdn.span import PriSpan
 
@@ -55,6 +56,7 @@ class PriWorker:
         """`place`: the D channel, see drivers/d_channel.py. Raises OSError if the socket cannot be made."""
         self._number = number
         self._place = place
+        self._paths = paths
         self._span = span
         self._channels = pri_channels(number)
         channels = tuple(LinkChannel(channel.kind.value, channel.label) for channel in self._channels)
@@ -170,7 +172,8 @@ class PriWorker:
         self._poll.unregister(self._link.fileno())
         self._link.close()
         self._link = None
-        _log.warning("span %d: the gateway has gone: %s; %d calls end", self._number, why, self._span.lines.calls)
+        level = logging.INFO if self._stopping else departure_level(self._paths)
+        _log.log(level, "span %d: the gateway has gone: %s; %d calls end", self._number, why, self._span.lines.calls)
         self._span.gateway_left(now_us)
 
     def _take_signals(self, now_us: int) -> None:

@@ -30,6 +30,7 @@ from firmware.core.clock import MICROSECONDS
 from firmware.core.hints import with_hint
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
+from firmware.core.process_table import departure_level
 
 SERVE_US = 10_000
 """The SIP stack is served at least this often."""
@@ -54,6 +55,7 @@ class SipWorker:
 
     def __init__(self, paths: BoxPaths, stack: SipStack) -> None:
         """Raises OSError if the socket cannot be made."""
+        self._paths = paths
         self._stack = stack
         self._lines = SipLines(len(CHANNELS))
         hello = Hello(VERSION, "sip", False, tuple(LinkChannel(place.kind.value, place.label) for place in CHANNELS))
@@ -128,7 +130,8 @@ class SipWorker:
         self._poll.unregister(self._link.fileno())
         self._link.close()
         self._link = None
-        _log.warning("the gateway has gone: %s; %d calls end", why, self._lines.calls)
+        level = departure_level(self._paths)
+        _log.log(level, "the gateway has gone: %s; %d calls end", why, self._lines.calls)
         self._perform(self._lines.gateway_left())
 
     def _take_from_gateway(self, now_us: int) -> bool:

@@ -249,7 +249,8 @@ class Supervisor:
         self._say(text)
 
     def _write_table(self) -> None:
-        table = {"supervisor": ProcessEntry(state="running", pid=os.getpid(), started_utc_us=self._began_utc_us)}
+        state = "stopping" if self._stop else "running"
+        table = {"supervisor": ProcessEntry(state=state, pid=os.getpid(), started_utc_us=self._began_utc_us)}
         table.update((slot.plan.name, slot.entry) for slot in self._slots)
         try:
             write_process_table(self._paths, table)
@@ -265,6 +266,7 @@ class Supervisor:
             slot.start_at = None
             if slot.child is None:
                 slot.entry.state = "stopped"
+        self._write_table()  # before the first one goes: the others shall not take it for a breakdown
         for stage in sorted({slot.plan.stop_stage for slot in self._slots}):
             running = [slot for slot in self._slots if slot.plan.stop_stage == stage]
             for slot in running:

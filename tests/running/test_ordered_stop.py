@@ -1,0 +1,65 @@
+"""An ordered stop is no breakdown: while calls ring, talk and wait, the box is stopped, and no log warns of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.running.running_box import RunningBox, until
+
+pytestmark = pytest.mark.running
+
+_WARNING = re.compile(r"^<1(28|29|30|31|32)>")
+"""RFC 5424: local0, severity 0 to 4."""
+TALKERS, WAITERS = 2, 1
+
+
+def scenario(folder: Path) -> Path:
+    talk = [
+        {"do": "wait", "until": "answered"},
+        {"do": "wait", "until": "agent"},
+        {"do": "talk", "pattern": True},
+        {"do": "wait", "until": "cleared", "at_most_seconds": 200.0},
+    ]
+    citizens = [
+        {
+            "at_seconds": 2.0 + one * 0.1,
+            "name": f"citizen-{one}",
+            "calling": f"1380000{one:04d}",
+            "steps": talk,
+            "audio": True,
+        }
+        for one in range(TALKERS + WAITERS)
+    ]
+    phones = [
+        {"extension": f"FXS-{one}", "behaviour": "manned", "agent": str(800 + one), "seat": str(one), "says": "pattern"}
+        for one in range(1, TALKERS + 1)
+    ]
+    path = folder / "scenario.json"
+    path.write_text(json.dumps({"citizens": citizens, "phones": phones}))
+    return path
+
+
+def log_lines(box: RunningBox) -> dict[str, list[str]]:
+    return {path.name: path.read_text().splitlines() for path in box.paths.logs.glob("*.log")}
+
+
+def test_an_ordered_stop_in_the_middle_of_calls_writes_no_warning(tmp_path: Path) -> None:
+    box = RunningBox(tmp_path, "--scenario", str(scenario(tmp_path)))
+    box.start()
+    try:
+        until(
+            lambda: box.contacts_in("talking") == TALKERS and box.contacts_in("queued") == WAITERS,
+            "two talk, one waits",
+        )
+        before = {name: len(lines) for name, lines in log_lines(box).items()}
+    finally:
+        box.stop()
+
+    said = {name: lines[before.get(name, 0) :] for name, lines in log_lines(box).items()}
+    assert any("gateway has gone" in line for line in said["callserver.log"]), "it is still told"
+    assert [(name, line) for name, lines in said.items() for line in lines if _WARNING.match(line)] == []
+    assert [line.partition(" ")[2] for line in said["supervisor.log"]] == ["Linebox stopped."]
