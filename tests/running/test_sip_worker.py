@@ -305,6 +305,7 @@ def test_after_a_stall_the_callers_get_no_burst(gateway: ScriptedGateway, worker
         gateway.stall.clear()
         assert run.wait().successful == 1
 
+    assert "SIP lines has gaps" in worker.log() and "remedy: `linebox doctor`" in worker.log()
     assert 30 <= gateway.missing <= 45
     assert phone.most_at_once() <= 3
     assert seconds_of_pattern(phone.heard(), noise(1)) > 1.0

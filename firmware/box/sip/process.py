@@ -25,6 +25,7 @@ from drivers.block_link import VERSION, BlockLink, BlockPacket, Hello, LinkChann
 from drivers.sip_stack import SipError, SipSettings, SipStack
 from firmware.box.real_time import begin_real_time
 from firmware.box.sip.lines import Effect, SipLines, decode_signal, encode_signal
+from firmware.box.sip.losses import LossEpisodes
 from firmware.box.sip.pace import Pace
 from firmware.core.clock import MICROSECONDS
 from firmware.core.hints import with_hint
@@ -38,7 +39,6 @@ GATEWAY_SILENT_US = 5 * MICROSECONDS
 """A gateway that gives no block for this long hangs: its calls have no audio."""
 GOODBYE_US = MICROSECONDS // 2
 """How long the far ends may take to confirm that calls end because the worker does."""
-REPORT_US = 60 * MICROSECONDS
 PACKETS_AT_ONCE = 64
 PRIORITY = 10
 """SCHED_FIFO priority, below the gateway's."""
@@ -64,12 +64,13 @@ class SipWorker:
         self._poll.register(self._listener.fileno(), select.POLLIN)
         self._link: BlockLink | None = None
         self._pace = Pace()
+        self._dropped_before = 0
+        """Blocks that were dropped after stalls under gateways that have gone."""
         self._last_block_us = 0
         self._expected: int | None = None
         self._next_number = 0
         self._stopping = False
-        self._next_report_us = 0
-        self._reported = (0, 0)
+        self._losses = LossEpisodes()
         self.lost_by_gateway = 0
         """Blocks that the gateway made and that did not arrive."""
 
@@ -91,11 +92,11 @@ class SipWorker:
                 self._serve_calls()
             if self._link is not None and now_us - self._last_block_us > GATEWAY_SILENT_US:
                 self._gateway_left("it gave no audio for 5 s")
-            if now_us >= self._next_report_us:
-                self._report(now_us)
+            self._say(self._losses.seen(self._pace.dropped + self._dropped_before, self.lost_by_gateway, now_us))
 
     def close(self) -> None:
         """Hang up, then let everything go."""
+        self._say(self._losses.end())
         self._listener.close()
         self._perform(self._lines.gateway_left())
         until_us = _now_us() + GOODBYE_US
@@ -117,6 +118,7 @@ class SipWorker:
             self._gateway_left("another gateway has taken its place")
         self._link = link
         self._poll.register(link.fileno(), select.POLLIN)
+        self._dropped_before += self._pace.dropped
         self._pace = Pace()
         self._expected = None
         self._next_number = 0
@@ -207,12 +209,10 @@ class SipWorker:
         except LinkError as error:
             self._gateway_left(str(error))
 
-    def _report(self, now_us: int) -> None:
-        self._next_report_us = now_us + REPORT_US
-        lost = (self._pace.dropped, self.lost_by_gateway)
-        if lost != self._reported:
-            self._reported = lost
-            _log.warning("audio blocks lost so far: %d dropped after stalls, %d by the gateway", *lost)
+    @staticmethod
+    def _say(told: tuple[int, str] | None) -> None:
+        if told is not None:
+            _log.log(*told)
 
 
 def run_sip_worker(paths: BoxPaths, settings: SipSettings) -> None:
