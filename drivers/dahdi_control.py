@@ -164,10 +164,18 @@ class Control:
 
     def configure_span(self, number: int, line: LineConfig, sync: int, build_out: int = 0) -> None:
         """Set framing and coding, `sync` (0: we give the clock, 1: first to take it from, …), and start the span.
-        One that runs is left running: its framing can only be changed by the driver's own tool."""
+        One that runs is left running. A dynamic span has no line of its own, so nothing is set there. Raises
+        DahdiError if the card's line cannot be so: a card set to T1 above all, which many are when they are new."""
         where = f"span {number}"
         state = self.span(number)
-        if state.line_compatible & line == line:
+        missing = LineConfig(line & ~state.line_compatible)
+        if state.kind and missing:
+            names = " or ".join(str(one.name) for one in missing)
+            remedy = "Set it to E1, by its jumper or by default_linemode=e1 for its module, and load the module again"
+            if state.kind == "E1":
+                remedy = "Correct the board's entry in boards.json"
+            raise DahdiError(f"the card has the line as {state.kind}, which cannot do {names}", where, remedy)
+        if not missing:
             packed = LINE.pack(number, b"", build_out, line, sync)
             self.ask(SPANCONFIG, packed, "setting framing and coding", where)
         self.ask(STARTUP, INT.pack(number), "starting", where)
