@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     one.set_defaults(run=_doctor)
 
-    one = commands.add_parser("boards", parents=[data], help="the telephony cards that the driver has, with remedies")
+    one = commands.add_parser("boards", parents=[data], help="the boards, whether they work, and the remedies")
     one.add_argument("--write", action="store_true", help="write the driver's /etc/dahdi/system.conf from boards.json")
     one.set_defaults(run=_boards)
 

@@ -1,4 +1,4 @@
-"""`linebox boards`: which spans the DAHDI driver has, what is wrong with them and what to do; writes its `system.conf`.
+"""`linebox boards`: the boards, the spans of the DAHDI driver, what is wrong with them and what to do; `system.conf`.
 
 The boards configure their spans by themselves when they are opened. The file is for the driver's own tools
 (`dahdi_cfg`, `dahdi_test`), so that nobody has to write it.
@@ -13,21 +13,28 @@ from boards.dahdi_card import alarm_words
 from drivers.dahdi import ChannelState, DahdiError
 from drivers.dahdi_control import Control, Span
 from drivers.dahdi_numbers import LineConfig, Signalling
+from firmware.box.commands.cti_request import ask
+from firmware.box.commands.terminal_lines import problem_and_remedy
+from firmware.calls.messages import GetBoxState
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
-from firmware.core.paths import box_paths
+from firmware.core.hints import ClearError
+from firmware.core.messages import PeerGone
+from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.schemas import BoardEntry, DahdiE1, DahdiPorts
+from firmware.lines.messages import BoardState
 
 SYSTEM_CONF = Path("/etc/dahdi/system.conf")
-REMEDIES = {
-    "LOS": "Nothing comes in: check cable and connectors, and that the exchange has the span in service",
-    "LOF": "No frames: framing and CRC4 must be the same at both ends; receive and send pair may be swapped",
-    "LOMF": "No multiframe: the exchange does not use CAS or CRC4 as boards.json says",
-    "AIS": "The exchange, or equipment between, has the span out of service: ask the operator",
-    "RAI": "The exchange does not receive us: check the sending pair",
-    "RED": "Nothing usable comes in: check cable, framing and CRC4",
-    "LOOPBACK": "A loop is set for a test: take it back",
-    "NOT_OPEN": "The card is not started: it starts with the gateway; see linebox status",
+ALARMS = {
+    "LOS": ("nothing comes in", "check cable and connectors, and that the exchange has the span in service"),
+    "LOF": ("no frames", "framing and CRC4 must be the same at both ends; receive and send pair may be swapped"),
+    "LOMF": ("no multiframe: the exchange does not use CAS or CRC4 as boards.json says", "set both ends alike"),
+    "AIS": ("the exchange, or equipment between, has the span out of service", "ask the operator"),
+    "RAI": ("the exchange does not receive us", "check the sending pair"),
+    "RED": ("nothing usable comes in", "check cable, framing and CRC4"),
+    "LOOPBACK": ("a loop is set for a test", "take it back"),
+    "NOT_OPEN": ("the card is not started", "it starts with the gateway; see linebox status"),
 }
+"""What an alarm means, and what to do about it. One that is not here ends by itself."""
 E1_SLOTS, SIGNALLING_SLOT = 31, 16
 
 
@@ -45,8 +52,11 @@ def listing(spans: Sequence[Span], channels: Sequence[Sequence[ChannelState]], b
         mine = [entry for entry in boards if (section := span_of(entry)) and section.span == span.number]
         title = span.description or span.name
         lines.append(f"span {span.number}  {span.kind or 'analogue or dynamic'}  {len(states)} channels  {title}")
-        words = sorted(alarm_words(span.alarms))
-        lines += [f"  {word}: {REMEDIES.get(word, 'It ends by itself')}" for word in words] or ["  no alarm"]
+        for word in sorted(alarm_words(span.alarms)):
+            meaning, remedy = ALARMS.get(word, ("", "none: it ends by itself"))
+            lines += problem_and_remedy(f"{word}: {meaning}" if meaning else word, remedy)
+        if not span.alarms:
+            lines.append("  no alarm")
         faults = {
             "CRC4 errors": span.crc4_errors,
             "E-bit errors": span.e_bit_errors,
@@ -57,17 +67,45 @@ def listing(spans: Sequence[Span], channels: Sequence[Sequence[ChannelState]], b
         lines += [f"  {count} {name}" for name, count in faults.items() if count]
         if not mine:
             kind = '"kind": "dahdi_e1", "e1"' if len(states) == E1_SLOTS else '"kind": "dahdi_analogue", "ports"'
-            lines.append(f'  no board uses it. To use it, add to boards.json: {{"board": "any name", {kind}: …}}')
+            lines.append("  no board uses it; to use it, add to boards.json:")
+            lines.append(f'    {{"board": "any name", {kind}: …}}')
         for entry in mine:
             lines.append(f"  board {entry.board} ({entry.kind}){'' if entry.enabled else ', switched off'}")
         used = sorted({Signalling(state.signalling).name for state in states if state.signalling in set(Signalling)})
         lines.append(f"  channels are {', '.join(used)}")
-    missing = [
-        f"board {entry.board}: the driver has no span {section.span}. Load the card's module, or correct boards.json"
-        for entry in boards
-        if (section := span_of(entry)) and section.span not in {span.number for span in spans}
-    ]
-    return "\n".join([*(lines or ["the driver runs and has no span: no card, or its module is not loaded"]), *missing])
+    for entry in boards:
+        section = span_of(entry)
+        if section is not None and section.span not in {span.number for span in spans}:
+            lines.append(f"board {entry.board} ({entry.kind})")
+            what = f"the driver has no span {section.span}"
+            lines += problem_and_remedy(what, "load the module of its card, or correct boards.json")
+    return "\n".join(lines or ["the driver runs and has no span: no card, or its module is not loaded"])
+
+
+def boards_of_the_box(entries: Sequence[BoardEntry], states: Sequence[BoardState] | None) -> str:
+    """Each board of boards.json: whether it works, with problem and remedy. `states`: None if the box does not run."""
+    found = {state.board: state for state in states or ()}
+    lines = [] if states is not None or not entries else ["the box does not run: nobody knows what its boards do"]
+    for entry in entries:
+        head = f"board {entry.board} ({entry.kind})"
+        state = found.get(entry.board)
+        if not entry.enabled:
+            lines.append(f"{head}: switched off in boards.json")
+        elif states is None:
+            lines.append(head)
+        elif state is None:
+            lines.append(f"{head}: does not work")
+            lines += problem_and_remedy(
+                "the gateway does not have it",
+                "look into logs/gateway.log; boards.json comes into force when the gateway starts anew",
+            )
+        elif state.working:
+            alarms = f", alarms: {' '.join(state.alarms)}" if state.alarms else ""
+            lines.append(f"{head}: works, {state.channels} channels{alarms}")
+        else:
+            lines.append(f"{head}: does not work")
+            lines += problem_and_remedy(state.problem, state.remedy)
+    return "\n".join(lines)
 
 
 def system_conf(spans: Sequence[Span], channels: Sequence[Sequence[ChannelState]], boards: Sequence[BoardEntry]) -> str:
@@ -99,25 +137,41 @@ def system_conf(spans: Sequence[Span], channels: Sequence[Sequence[ChannelState]
 
 
 def boards(data: Path | None, write: bool = False, target: Path = SYSTEM_CONF) -> int:
-    """Print what there is; with `write` also write the driver's configuration. 1 if the driver is not there."""
+    """Print what there is; with `write` also write the driver's configuration. 1 if the driver is not there although a
+    board needs it."""
     entries: Sequence[BoardEntry] = ()
+    paths = box_paths(data)
     try:
-        entries = load_configuration_or_last_good(box_paths(data))[0].boards
+        entries = load_configuration_or_last_good(paths)[0].boards
     except ConfigurationError:
         print("there is no configuration yet; what the driver has is listed all the same")
+    if entries:
+        print(boards_of_the_box(entries, _states(paths)))
     try:
         with Control() as control:
             spans = control.spans()
             channels = [control.channels_of(span.number) for span in spans]
     except DahdiError as error:
-        print(error)
+        if entries and not write and not any(span_of(entry) for entry in entries):
+            print("no board of boards.json needs the DAHDI driver, and it is not loaded")
+            return 0
+        print("\n".join([error.where, *problem_and_remedy(error.what, error.remedy)]))
         return 1
     print(listing(spans, channels, entries))
     if write:
         try:
             target.write_text(system_conf(spans, channels, entries))
         except OSError as error:
-            print(f"{target} cannot be written ({error.strerror}). Run it as root")
+            print("\n".join(problem_and_remedy(f"{target} cannot be written ({error.strerror})", "run it as root")))
             return 1
         print(f"written: {target}")
     return 0
+
+
+def _states(paths: BoxPaths) -> Sequence[BoardState] | None:
+    """The boards as the running box has them; None if it does not run."""
+    try:
+        state = ask(paths, GetBoxState(), "linebox boards").state
+    except (PeerGone, ClearError):
+        return None
+    return None if state is None else state.boards

@@ -44,7 +44,9 @@ def test_spans_are_listed_with_their_boards_and_what_is_missing_with_the_remedy(
     told = capsys.readouterr().out
     assert f"span {pair[0].number}  " in told
     assert "board town (dahdi_e1)" in told
-    assert "board absent: the driver has no span 9. Load the card" in told
+    assert (
+        "board absent (dahdi_e1)\n  problem: the driver has no span 9\n  remedy:  load the module of its card" in told
+    )
 
 
 def test_an_alarm_is_listed_with_its_remedy(data: Path, pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,7 +58,8 @@ def test_an_alarm_is_listed_with_its_remedy(data: Path, pair: Pair, capsys: pyte
 
     boards(data)
 
-    assert "RED: Nothing usable comes in: check cable" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "  problem: RED: nothing usable comes in\n  remedy:  check cable, framing and CRC4\n" in told
 
 
 def test_the_drivers_own_tool_takes_what_is_written(data: Path, pair: Pair, tmp_path: Path) -> None:

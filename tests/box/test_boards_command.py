@@ -1,0 +1,93 @@
+"""What `linebox boards` tells of boards and spans. On the driver itself: tests/vm/inside/guest_boards_command.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drivers.dahdi import ChannelState, DahdiError
+from drivers.dahdi_control import Span
+from drivers.dahdi_numbers import SpanAlarm
+from firmware.box import cli
+from firmware.box.commands import boards as boards_command
+from firmware.box.commands.boards import boards_of_the_box, listing
+from firmware.box.commands.terminal_lines import columns_of
+from firmware.box.demonstration import demonstration_documents
+from firmware.core.configuration import save_subjects
+from firmware.core.paths import box_paths
+from firmware.core.schemas import BoardEntry, DahdiE1
+from firmware.lines.messages import BoardState
+
+TOWN = BoardEntry(board="town", kind="dahdi_e1", e1=DahdiE1(span=1))
+SIM = BoardEntry(board="sim", kind="sim")
+
+
+def span(alarms: SpanAlarm) -> Span:
+    counters = dict.fromkeys(
+        ("bipolar_violations", "crc4_errors", "e_bit_errors", "frame_errors", "irq_misses", "sync_source"), 0
+    )
+    shape = {"channels": 31, "total_channels": 31, "line_config": 0, "line_compatible": 0, "location": "", "device": ""}
+    return Span(number=1, name="WCT1/0", description="测试用卡", kind="E1", alarms=alarms, **counters, **shape)
+
+
+def channels() -> list[ChannelState]:
+    return [ChannelState(number, 1, number, 0, 0, False, 2, f"WCT1/0/{number}") for number in range(1, 32)]
+
+
+def test_each_alarm_has_its_problem_and_its_remedy_below_it() -> None:
+    told = listing([span(SpanAlarm.RED | SpanAlarm.LOS)], [channels()], [TOWN]).splitlines()
+
+    at = told.index("  problem: LOS: nothing comes in")
+    assert told[at + 1 : at + 3] == [
+        "  remedy:  check cable and connectors, and that the exchange has the span in",
+        "           service",
+    ]
+    assert all(columns_of(line) <= 80 for line in told)
+
+
+def test_a_board_whose_span_is_not_there_has_its_remedy_below_it() -> None:
+    told = listing([], [], [TOWN]).splitlines()
+
+    assert told == [
+        "board town (dahdi_e1)",
+        "  problem: the driver has no span 1",
+        "  remedy:  load the module of its card, or correct boards.json",
+    ]
+
+
+def test_the_boards_of_the_running_box_with_problem_and_remedy() -> None:
+    problem, remedy = "没有任何信号，" * 8, "Check the cable, then the exchange, then the card; " * 3
+    states = [
+        BoardState(board="town", working=False, problem=problem, remedy=remedy, channels=30),
+        BoardState(board="sim", working=True, channels=40, alarms=("LOS",)),
+    ]
+
+    told = boards_of_the_box([TOWN, SIM], states).splitlines()
+
+    assert told[0] == "board town (dahdi_e1): does not work"
+    assert told[1].startswith("  problem: 没有任何信号，") and told[2].startswith(" " * 11)
+    assert sum(line.startswith("  remedy:  Check the cable") for line in told) == 1
+    assert told[-1] == "board sim (sim): works, 40 channels, alarms: LOS"
+    assert all(columns_of(line) <= 80 for line in told)
+
+
+def test_a_box_without_cards_needs_no_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def not_loaded() -> None:
+        raise DahdiError("the driver is not loaded", "DAHDI driver", "load it")
+
+    monkeypatch.setattr(boards_command, "Control", not_loaded)
+    paths = box_paths(tmp_path / "data")
+    paths.make()
+    save_subjects(paths, demonstration_documents("a password for tests"))
+
+    assert cli.main(["boards", "--data", str(paths.data)]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "the box does not run: nobody knows what its boards do",
+        "board sim (sim)",
+        "board sip (sip)",
+        "no board of boards.json needs the DAHDI driver, and it is not loaded",
+    ]
