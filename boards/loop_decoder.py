@@ -13,6 +13,9 @@ from boards.signals import Digit, Flash, FromBoard, HookChange
 PULSE_LEAST_MS = 20
 FLASH_LEAST_MS = 100
 FLASH_MOST_MS = 800
+BOUNCE_MS = 150
+"""After the hook switch has moved (lifted, flash) its contacts bounce: a short break that begins so soon is no dial
+pulse, nobody dials that quickly. Ours."""
 DIGIT_END_MS = 200
 """A closed loop for this long ends a pulsed digit; between pulses it is closed for 39 ms."""
 
@@ -33,6 +36,8 @@ class LoopDecoder:
         self._since_ms = 0
         self._pulses = 0
         self._pulse_ms = 0
+        self._steady_ms = 0
+        """Until then the hook switch may bounce."""
 
     @property
     def off_hook(self) -> bool:
@@ -49,6 +54,7 @@ class LoopDecoder:
         match self._state, closed:
             case LoopState.ON_HOOK, True:
                 self._pulses = 0
+                self._steady_ms = now_ms + BOUNCE_MS
                 self._set_state(LoopState.OFF_HOOK, now_ms)
                 return [HookChange(self._channel, True)]
             case LoopState.OFF_HOOK, False:
@@ -65,13 +71,14 @@ class LoopDecoder:
         return []
 
     def _closed_again(self, lasted: int, now_ms: int) -> list[FromBoard]:
-        if lasted < PULSE_LEAST_MS:
+        if lasted < PULSE_LEAST_MS or (lasted < FLASH_LEAST_MS and now_ms - lasted < self._steady_ms):
             return []
         if lasted < FLASH_LEAST_MS:
             self._pulses += 1
             self._pulse_ms = lasted
             return []
         self._pulses = 0
+        self._steady_ms = now_ms + BOUNCE_MS
         return [Flash(self._channel)]
 
     def _digit(self, now_ms: int) -> list[FromBoard]:

@@ -44,6 +44,17 @@ def test_a_bounce_is_nothing() -> None:
     assert told((1000, True), (10, False), (1000, True)) == [LIFTED]
 
 
+def test_contacts_that_bounce_when_the_handset_is_lifted_or_after_a_flash_dial_nothing() -> None:
+    assert told((100, False), (30, True), (40, False), (20, True), (20, False), (1000, True)) == [LIFTED]
+    assert told((1000, True), (300, False), (30, True), (40, False), (1000, True)) == [LIFTED, Flash(3)]
+
+
+def test_who_dials_at_once_is_understood() -> None:
+    signals = told((160, True), *pulses(3), (500, True))
+
+    assert [one.digit for one in signals if isinstance(one, Digit)] == ["3"]
+
+
 @pytest.mark.parametrize(("count", "digit"), [(1, "1"), (5, "5"), (9, "9"), (10, "0")])
 @pytest.mark.parametrize(("break_ms", "make_ms"), [(60, 40), (50, 40), (70, 50), (40, 30)])
 def test_dial_pulses_are_a_digit(count: int, digit: str, break_ms: int, make_ms: int) -> None:
