@@ -12,6 +12,7 @@ from boards.signals import Cause, DialPulses, Loop, LoopCurrent, Polarity, RingD
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.core.schemas import ExchangeLineSettings
 from firmware.lines.exchange_states import (
+    IN_CALL,
     LISTENS,
     LOOP_COUNTS,
     RINGS,
@@ -84,7 +85,7 @@ class ExchangeLine(Line, kw_only=True):
         match self.state:
             case ExchangeLineState.IDLE if not self.learning:
                 return self.resting_state()
-            case ExchangeLineState.RINGING | ExchangeLineState.INCOMING | ExchangeLineState.REFUSED:
+            case _ if self.state in RINGS or self.state is ExchangeLineState.CAUGHT:
                 return "ringing"
             case ExchangeLineState.GUARD:
                 return "releasing"
@@ -94,6 +95,8 @@ class ExchangeLine(Line, kw_only=True):
                 return "seized"
 
     def leg_state(self) -> str:
+        if self.state is ExchangeLineState.CAUGHT:
+            return "incoming"
         return self.state.value if self.state not in WE_CALL else "dialling"
 
     @property
@@ -137,6 +140,9 @@ class ExchangeLine(Line, kw_only=True):
         if not self.in_service or self.alarmed:
             return []
         effects: list[Effect] = []
+        if on and self.state is ExchangeLineState.SEIZED and not self.learning:
+            # Our call is to find another trunk: dialling now would go into the caller's ear.
+            return [*self._cleared(Cause.CONGESTION, "line", now), *self._report(now, ExchangeLineState.CAUGHT)]
         if on and self.learning and self.state is ExchangeLineState.IDLE:
             self.closed_at_us = now.mono_us
             return [Send(Loop(self.channel, True)), *self._set_state(ExchangeLineState.LEARNING)]
@@ -160,10 +166,10 @@ class ExchangeLine(Line, kw_only=True):
             return [*effects, *self._report(now)]
         return effects
 
-    def _report(self, now: Stamp) -> list[Effect]:
+    def _report(self, now: Stamp, state: ExchangeLineState = ExchangeLineState.INCOMING) -> list[Effect]:
         caller = self.caller or CallerId(presentation="unavailable")
-        leg = self.new_leg()
-        effects = self._set_state(ExchangeLineState.INCOMING)
+        leg, self.request = self.new_leg(), ""
+        effects = self._set_state(state)
         self.calling, self.called = caller.number, self.settings.number
         event = IncomingCall(
             number=0,
@@ -197,7 +203,7 @@ class ExchangeLine(Line, kw_only=True):
                 return self._give_up(Cause.CONGESTION, "line", now)
             case ExchangeLineState.CALLING, "busy_tone":
                 return self._give_up(Cause.BUSY, "line", now)
-            case ((ExchangeLineState.CALLING | ExchangeLineState.UP), _):
+            case ((ExchangeLineState.CALLING | ExchangeLineState.UP | ExchangeLineState.CAUGHT), _):
                 return self._give_up(Cause.NORMAL, "line", now)
             case _:
                 return []
@@ -240,13 +246,13 @@ class ExchangeLine(Line, kw_only=True):
     # ---- from the callserver -----------------------------------------------------------------------------------------
 
     def answer(self, now: Stamp) -> list[Effect]:
-        if self.state is not ExchangeLineState.INCOMING:
+        if self.state not in (ExchangeLineState.INCOMING, ExchangeLineState.CAUGHT):
             return []
+        closes = [Send(Loop(self.channel, True))] if self.state is ExchangeLineState.INCOMING else []
         effects = self._set_state(ExchangeLineState.UP)
         self.stop_timer("rings_over")
         self.closed_at_us = now.mono_us
-        answered = Report(LegAnswered(number=0, leg=self.leg, sample=0, at=now))
-        return [Send(Loop(self.channel, True)), *effects, answered]
+        return [*closes, *effects, Report(LegAnswered(number=0, leg=self.leg, sample=0, at=now))]
 
     def _place(self, command: PlaceCall, now: Stamp) -> list[Effect]:
         """Call a number. The gateway has seen to it that a request which comes twice arrives here once."""
@@ -321,9 +327,7 @@ class ExchangeLine(Line, kw_only=True):
                 effects = self._set_state(ExchangeLineState.REFUSED)
                 self.leg = ""
                 return [*cleared, *effects]
-            case (
-                ExchangeLineState.UP | ExchangeLineState.SEIZED | ExchangeLineState.DIALLING | ExchangeLineState.CALLING
-            ):
+            case _ if self.state in IN_CALL:
                 return self._give_up(cause, "box", now)
             case _:
                 return []
@@ -363,7 +367,7 @@ class ExchangeLine(Line, kw_only=True):
                 return self._set_state(ExchangeLineState.IDLE)
 
     def fail(self, cause: Cause, now: Stamp) -> list[Effect]:
-        if self.state in (*WE_CALL, ExchangeLineState.UP, ExchangeLineState.LEARNING) and self.in_service:
+        if self.state in (*IN_CALL, ExchangeLineState.LEARNING) and self.in_service:
             return self._give_up(cause, "line", now)
         cleared = self._cleared(cause, "line", now) if self.leg else []
         if self.learning:

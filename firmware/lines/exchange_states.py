@@ -41,6 +41,9 @@ class ExchangeLineState(StrEnum):
     RINGING = "ringing"
     """It rings; who calls is waited for until the second ring, and nobody has been told yet."""
     INCOMING = "incoming"
+    CAUGHT = "caught"
+    """It rang just as we took the line for a call of ours: the caller has been answered by that, and is told to the
+    callserver as one who rings."""
     REFUSED = "refused"
     """The box gave the call up, but an analogue line cannot refuse: it rings until the caller tires."""
     SEIZED = "seized"
@@ -57,13 +60,16 @@ class ExchangeLineState(StrEnum):
 
 RINGS = (ExchangeLineState.RINGING, ExchangeLineState.INCOMING, ExchangeLineState.REFUSED)
 WE_CALL = (ExchangeLineState.SEIZED, ExchangeLineState.DIALLING, ExchangeLineState.CALLING)
-LOOP_COUNTS = (ExchangeLineState.UP, ExchangeLineState.CALLING, ExchangeLineState.LEARNING)
+IN_CALL = (*WE_CALL, ExchangeLineState.CAUGHT, ExchangeLineState.UP)
+"""The loop is closed for a leg."""
+LOOP_COUNTS = (ExchangeLineState.UP, ExchangeLineState.CAUGHT, ExchangeLineState.CALLING, ExchangeLineState.LEARNING)
 WHY_NOT_LEARNT = {Cause.CONGESTION: "no_dial_tone", Cause.NORMAL: "loop_drop", Cause.FAILURE: "line_failed"}
 LISTENS: dict[ExchangeLineState, Listening] = {
     ExchangeLineState.RINGING: "caller",
     ExchangeLineState.SEIZED: "dial_tone",
     ExchangeLineState.CALLING: "end",
     ExchangeLineState.UP: "end",
+    ExchangeLineState.CAUGHT: "end",
     ExchangeLineState.LEARNING: "lesson",
 }
 

@@ -96,7 +96,7 @@ class Chance:
         assert set(begun) - set(cleared) == ({line.leg} if line.leg else set())
         answered = [event.leg for event in self.bench.all(LegAnswered)]
         assert len(set(answered)) == len(answered)
-        assert self.closed == (line.state.value in ("seized", "dialling", "calling", "up", "learning"))
+        assert self.closed == (line.state.value in ("seized", "dialling", "calling", "caught", "up", "learning"))
         lessons = [event.request for event in (*self.bench.all(ToneLearnt), *self.bench.all(LearnFailed))]
         assert len(set(lessons)) == len(lessons)
 

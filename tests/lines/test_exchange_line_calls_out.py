@@ -10,6 +10,7 @@ import pytest
 from boards.base import ALAW_SILENCE
 from boards.signals import Cause, DialPulses, Loop, Polarity, RingDetected
 from firmware.lines.messages import (
+    AnswerLeg,
     BlockChannel,
     CallPlaced,
     ClearLeg,
@@ -17,6 +18,7 @@ from firmware.lines.messages import (
     IncomingCall,
     Join,
     LegAnswered,
+    LegCleared,
     PlaceCall,
     RingFailed,
 )
@@ -153,6 +155,44 @@ def test_a_line_that_rings_or_is_blocked_cannot_be_called_out_on(bench: Exchange
         ("out-2", Cause.FAILURE),
     ]
     assert bench.said() == []
+
+
+@pytest.mark.parametrize("dial_on", ["dial_tone", "wait"])
+def test_a_caller_who_is_caught_as_the_line_is_taken_is_a_call_that_comes_in(dial_on: str) -> None:
+    bench = ExchangeBench(dial_on=dial_on)
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    ours = bench.last(CallPlaced).leg
+    assert bench.said() == [Loop(FIRST, True)]
+    bench.signal(RingDetected(FIRST, True), RingDetected(FIRST, False))
+
+    (cleared,) = bench.all(LegCleared)
+    assert (cleared.leg, cleared.cause, cleared.by) == (ours, Cause.CONGESTION, "line"), "the next trunk is tried"
+    (call,) = bench.all(IncomingCall)
+    assert (call.calling, call.called, call.presentation) == ("", "12345", "unavailable")
+    assert bench.state(FIRST) == "ringing"
+    assert set(bench.silence(12).tolist()) == {ALAW_SILENCE}, "nothing is dialled into the caller's ear"
+    assert bench.said() == [], "the loop stays closed: the caller is there"
+
+    bench.command(AnswerLeg(call.leg), AnswerLeg(call.leg))
+    assert [event.leg for event in bench.all(LegAnswered)] == [call.leg]
+    assert bench.said() == []
+    bench.hear(np.tile(BUSY, 3))
+    assert bench.over() == ("line", Cause.NORMAL)
+
+
+@pytest.mark.parametrize("by", ["box", "line"])
+def test_a_caller_who_was_caught_and_is_not_answered_leaves_an_open_loop(bench: ExchangeBench, by: str) -> None:
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    bench.said()
+    bench.signal(RingDetected(FIRST, True))
+    if by == "box":
+        bench.command(ClearLeg(bench.last(IncomingCall).leg))
+    else:
+        bench.hear(np.tile(BUSY, 3))
+
+    assert bench.over() == (by, Cause.NORMAL)
+    bench.wait(2)
+    assert bench.state(FIRST) == "idle"
 
 
 def test_a_call_given_up_while_it_is_dialled_is_silent_at_once(bench: ExchangeBench) -> None:
