@@ -73,8 +73,10 @@ class ExchangePort(Port):
         return signals + self._line_there(status, now_ms)
 
     def _ring(self, status: FxoStatus, now_ms: int) -> list[FromBoard]:
-        self._rings.append(status.ringing)
-        if status.ringing:
+        # While the loop is closed, hook and pulses disturb the chip's ring bits; only a ring that began before counts.
+        seen = status.ringing and (not self._closed or any(self._rings))
+        self._rings.append(seen)
+        if seen:
             self._ring_seen_ms = now_ms
         on = sum(self._rings) >= RING_LEAST or (self._ringing and now_ms - self._ring_seen_ms < RING_END_MS)
         if on == self._ringing:

@@ -21,6 +21,8 @@ class SimulatedSi3050(RegisterChip):
         self.cut = False
         """No exchange at the other end of the wires."""
         self.storm = False
+        self.restless = False
+        """The ring bits show something off hook, where they mean nothing."""
         self.no_line_side = False
         self.link_ms = 0.0
         self._bytes: list[int] = []
@@ -71,7 +73,7 @@ class SimulatedSi3050(RegisterChip):
         """The registers that follow the line."""
         up = bool(self.get_field("line_status", "link"))
         off_hook, feed = self.off_hook(), up and not self.cut
-        ringing = int(feed and self.ringing and not off_hook)
+        ringing = int(feed and (self.restless if off_hook else self.ringing))
         self.set_field("daa_control_1", ring_positive=ringing, ring=ringing)
         volts = (OFF_HOOK_VOLTS if off_hook else ON_HOOK_VOLTS) if feed else 0
         shown = (-volts if self.reversed else volts) & 0xFF
