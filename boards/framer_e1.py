@@ -66,8 +66,11 @@ class FramerE1Board(TdmBoard):
         if self._now_ms >= self._alarm_ms:
             self._alarm_ms = self._now_ms + ALARM_LOOK_MS
             there = set(self._chip.alarms())
-            if not there - {"RAI"} and not self._cas.aligned:
-                there.add(NO_MULTIFRAME)
+            if not there - {"RAI"}:
+                if not self._cas.aligned:
+                    there.add(NO_MULTIFRAME)
+                elif self._cas.remote_alarm:
+                    there.add("RAI")  # the far end finds our frames and not our multiframes
             signals += self._alarms(there)
             self._chip.count()
         if self._now_ms >= self._check_ms:
@@ -107,7 +110,7 @@ class FramerE1Board(TdmBoard):
         return signals
 
     def _take_frame(self, frame: Block) -> list[FromBoard]:
-        if self._steps is not None or self._told - {NO_MULTIFRAME}:
+        if self._steps is not None or self._told - {NO_MULTIFRAME, "RAI"}:
             return []
         return [Bits(channel, abcd) for channel, abcd in self._cas.receive(frame[SIGNALLING_SLOT])]
 

@@ -16,8 +16,9 @@ CHANNELS = 30
 FIRST_WORD = 0b0000_1011
 """Frame 0: alignment 0000, spare 1, no remote alarm 0, spare 11."""
 REMOTE_ALARM = 0b0000_0100
-IDLE = 0b1001
-"""China No.1 idle: a and b as of an idle line, c = 0, d = 1; 0000 is forbidden, it would look like frame 0."""
+BLOCKED = 0b1101
+"""Sent on a channel until somebody serves it (ITU-T Q.421: b = 1 in both directions); 0000 is forbidden, it would look
+like frame 0."""
 
 Samples = NDArray[np.uint8]
 
@@ -32,7 +33,7 @@ class CasSlot:
         self._offset = 0
         self._received = np.full(CHANNELS, 0xFF, np.uint8)
         self._frame = np.zeros(FRAMES, np.uint8)
-        self._sent = np.full(CHANNELS, IDLE, np.uint8)
+        self._sent = np.full(CHANNELS, BLOCKED, np.uint8)
         self._encode()
 
     def set(self, channel: int, abcd: int) -> None:
@@ -43,7 +44,8 @@ class CasSlot:
         self._encode()
 
     def block(self) -> Samples:
-        """Slot 16 of one block, uint8 [80]."""
+        """Slot 16 of one block, uint8 [80]. As long as no multiframes come, the far end is told so (ITU-T G.732)."""
+        self._frame[0] = FIRST_WORD if self.aligned else FIRST_WORD | REMOTE_ALARM
         return np.tile(self._frame, BLOCK // FRAMES)
 
     def receive(self, slot: Samples) -> list[tuple[int, int]]:
@@ -71,5 +73,4 @@ class CasSlot:
         return self.aligned
 
     def _encode(self) -> None:
-        self._frame[0] = FIRST_WORD
         self._frame[1:] = self._sent[:15] << 4 | self._sent[15:]

@@ -37,8 +37,8 @@ from drivers.dahdi_numbers import (
     SpanAlarm,
 )
 
-IDLE_BITS = 0b1101
-"""ABCD of an idle CAS channel: a=1 b=1 c=0 d=1 (ITU-T Q.421: c and d are fixed to 01)."""
+UNSERVED_BITS = 0b1101
+"""ABCD of a CAS channel that no program has open: blocked, so that nobody seizes it (ITU-T Q.421; c and d are 01)."""
 KNOWN_ALARMS = sum(SpanAlarm)
 
 
@@ -188,7 +188,7 @@ class Control:
             if state is None:
                 raise DahdiError("there is no such channel", where, GONE, gone=True)
             if state.signalling != setting.signalling:
-                idle = IDLE_BITS if setting.signalling is Signalling.CAS else 0
+                idle = UNSERVED_BITS if setting.signalling is Signalling.CAS else 0
                 packed = CHANNEL.pack(setting.number, b"", setting.signalling, LAW_ALAW, 0, idle, b"")
                 self.ask(CHANCONFIG, packed, f"making it {setting.signalling.name}", where)
             if setting.echo_canceller:

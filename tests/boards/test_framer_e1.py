@@ -27,6 +27,7 @@ class SpanBench(ChipBench):
     def __init__(self) -> None:
         super().__init__("ds26521")
         self.cas = CasSlot()
+        self.cas.receive(self.cas.block())  # it finds multiframes
 
     @property
     def chip(self) -> SimulatedDs26521:
@@ -139,6 +140,18 @@ def test_without_multiframes_the_line_bits_are_an_alarm(span: SpanBench) -> None
     told = span.take()
     assert Alarm("LOMF", False) in told
     assert len([one for one in told if isinstance(one, Bits)]) == 30  # told anew
+
+
+def test_a_far_end_that_does_not_find_our_multiframes_is_an_alarm(span: SpanBench) -> None:
+    assert span.cas is not None
+    well, deaf = span.cas, CasSlot()
+    span.cas = deaf
+    span.run(500)
+    assert [one for one in span.take() if isinstance(one, Alarm)] == [Alarm("RAI", True)]
+
+    span.cas = well
+    span.run(1000)
+    assert [one for one in span.take() if isinstance(one, Alarm)] == [Alarm("RAI", False)]
 
 
 def test_bits_that_would_look_like_an_alignment_word_are_refused(span: SpanBench) -> None:

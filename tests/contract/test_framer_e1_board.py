@@ -8,7 +8,7 @@ from boards.base import Board
 from boards.framer_e1 import SLOTS, FramerE1Board
 from boards.signals import Bits
 from boards.tdm_board import Buses
-from drivers.cas_slot import CasSlot
+from drivers.cas_slot import BLOCKED, CasSlot
 from firmware.core.schemas import FramerSpan
 from tests.contract.chip_contract import ChipBoardContract
 from tests.contract.chip_far_end import CardSlot, ChipFarEnd
@@ -43,7 +43,7 @@ class TestFramerE1Board(ChipBoardContract):
         opened.send_block(np.zeros((30, 80), np.uint8))
 
         frames = far.card.tdm.take()
-        assert dict(other.receive(frames[-1][16])) == {**dict.fromkeys(range(30), 9), 0: 1, 29: 13}
+        assert dict(other.receive(frames[-1][16])) == {**dict.fromkeys(range(30), BLOCKED), 0: 1, 29: 13}
 
     def test_signals_come_in_as_they_were_said(self, opened: Board, far: ChipFarEnd) -> None:  # type: ignore[override]
         other = CasSlot()
@@ -53,4 +53,4 @@ class TestFramerE1Board(ChipBoardContract):
         far.card.tdm.give(frame)
 
         told = {one.channel: one.abcd for one in receive_all(opened)[1] if isinstance(one, Bits)}
-        assert told == {**dict.fromkeys(range(30), 9), 3: 5}
+        assert told == {**dict.fromkeys(range(30), BLOCKED), 3: 5}

@@ -47,6 +47,26 @@ def test_without_alignment_nothing_is_read_and_all_is_told_anew_afterwards() -> 
     assert receiver.aligned
 
 
+def test_who_finds_no_multiframes_tells_the_far_end() -> None:
+    ours, far = CasSlot(), CasSlot()
+    far.receive(ours.block())
+    assert far.remote_alarm
+
+    ours.receive(far.block())
+    far.receive(ours.block())
+    assert not far.remote_alarm
+
+    ours.receive(np.full(80, 0xFF, np.uint8))
+    far.receive(ours.block())
+    assert far.remote_alarm
+
+
+def test_a_channel_that_nobody_serves_yet_is_blocked() -> None:
+    receiver = CasSlot()
+
+    assert set(receiver.receive(CasSlot().block())) == {(channel, 0b1101) for channel in range(CHANNELS)}
+
+
 def test_random_slots_never_crash_and_hardly_ever_align() -> None:
     receiver, generator = CasSlot(), np.random.default_rng(16)
     told = [receiver.receive(generator.integers(0, 256, 80, dtype=np.uint8)) for _ in range(10_000)]
