@@ -120,13 +120,15 @@ class ChannelStream:
 
     def _fill(self) -> bool:
         """Read what is missing of the block; True if it is whole."""
-        still = [index for index in self._missing if not self._read(index, memoryview(self._block[index]))]
-        if not still:
-            self._wait_for({len(self._channels) - 1})
-        elif len(still) < len(self._channels):
-            self._wait_for(set(still))  # out of step, which a flush in the middle of a chunk can cause
-        self._missing = still
-        return not still
+        missing, last = self._missing, len(self._channels) - 1
+        if len(missing) > last:  # a new block: the last one's is full when all are, so it saves asking the others
+            if not self._read(last, memoryview(self._block[last])):
+                return False
+            missing = missing[:last]
+        self._missing = [index for index in missing if not self._read(index, memoryview(self._block[index]))]
+        # Channels out of step, which a flush in the middle of a chunk can cause, are waited for one by one.
+        self._wait_for(set(self._missing) or {last})
+        return not self._missing
 
     def _wait_for(self, indexes: set[int]) -> None:
         """Be readable when one of these channels has samples."""
