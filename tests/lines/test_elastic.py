@@ -53,6 +53,8 @@ class Drifting:
     phase: float = 0.3
     late_block: int = -1
     """One block that comes 12 ms late, and those after it when it does."""
+    late_at_first_us: float = 0.0
+    """By how much blocks of the first second come late, at random; its last ones are in time."""
     stalled_every: int = 0
     """After so many ticks the gateway stands still for 17 ms, and then does at once what was due."""
     buffer: ElasticBuffer = field(default_factory=lambda: ElasticBuffer(has_clock=True))
@@ -65,6 +67,9 @@ class Drifting:
         random = np.random.default_rng(3)
         arrivals = (np.arange(blocks) + self.phase) * TICK_US / (1 + self.ppm * 1e-6)
         arrivals += random.exponential(self.jitter_us, blocks) if self.jitter_us else 0.0
+        if self.late_at_first_us:
+            arrivals[:90] += random.uniform(0, self.late_at_first_us, 90)
+            arrivals[:90] = np.maximum.accumulate(arrivals[:90])
         if self.late_block >= 0:
             late = arrivals[self.late_block] + 12_000
             arrivals[self.late_block :] = np.maximum(arrivals[self.late_block :], late)
@@ -271,6 +276,18 @@ def test_equal_clocks_never_slip() -> None:
         heard = board.run(line)[0]
         assert board.buffer.slips == 0
         assert heard.tobytes() in line[0].tobytes()
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.3, 0.6, 0.9])
+def test_what_is_wrong_when_a_board_begins_is_put_right_before_anybody_talks(phase: float) -> None:
+    line = np.random.default_rng(1).integers(0, 256, (1, 20 * codec.SAMPLE_RATE), dtype=np.uint8)
+    board = Drifting(0.0, phase=phase, late_at_first_us=6000.0)
+    heard = board.run(line)[0]
+    # Then after three seconds nothing is slipped and every code passes
+    assert board.buffer.slips == 0
+    assert heard[3 * codec.SAMPLE_RATE :].tobytes() in line[0].tobytes()
+    # and nothing waits longer than on a board that was in time from the first block
+    assert max(board.waits_us[300:]) <= 10_000 + (AHEAD + 2 * BAND) * 125
 
 
 @pytest.mark.parametrize("ppm", [50.0, -50.0, 200.0, -200.0])
