@@ -106,6 +106,10 @@ def _reload(options: argparse.Namespace) -> int:
         what = f"the configuration was not taken ({reply.error}); the one before stays in force"
         raise ClearError(f"{what}\n{lines}" if lines else what, "correct the files, then `linebox reload` again")
     print("The configuration is in force.")
+    if reply.details:
+        lines = "\n".join(f"  {line}" for line in reply.details)
+        remedy = "correct or replace the files, then `linebox reload` again"
+        raise ClearError(f"some recordings were not taken; what was played before stays in use\n{lines}", remedy)
     return 0
 
 

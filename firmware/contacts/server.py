@@ -289,14 +289,16 @@ class CallServer:
         self._requests.do(request.body, now, lines_known=self._lines_known())
         self._answer(client, request, now)
 
-    def configure(self, client: int, request: Request, configuration: Configuration, now: Stamp) -> Effects:
-        """A checked configuration comes into force."""
+    def configure(
+        self, client: int, request: Request, configuration: Configuration, now: Stamp, details: tuple[str, ...] = ()
+    ) -> Effects:
+        """A checked configuration comes into force. `details`: what the reply tells besides."""
         self.office.configure(configuration)
         self._ledger.effects.orders.append(line_settings(configuration))
         self._ledger.emit(EventName.CONFIGURATION_CHANGED, now)
         self._ledger.effects.recorder.append(self.archive.settings())
         self._agents.follow_configuration(now)
-        self._answer(client, request, now)
+        self._answer(client, request, now, details=details)
         self._match(now)
         return self._done(now)
 
@@ -305,11 +307,13 @@ class CallServer:
         self._lessons.stored(line, tone, problem, now)
         return self._done(now)
 
-    def _answer(self, client: int, request: Request, now: Stamp, error: str = "") -> None:
+    def _answer(
+        self, client: int, request: Request, now: Stamp, error: str = "", details: tuple[str, ...] = ()
+    ) -> None:
         body = request.body
         subject = str(getattr(body, "agent", "") or getattr(body, "line", "") or getattr(body, "recording", ""))
         self._ledger.audit(now, request.by or "unknown", type(body).__name__, subject, error or "done")
-        self._ledger.effects.replies.append((client, Reply(request.id, error)))
+        self._ledger.effects.replies.append((client, Reply(request.id, error, details)))
 
     # ---- time -------------------------------------------------------------------------------------------------------
 

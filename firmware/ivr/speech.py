@@ -48,6 +48,11 @@ class Speech:
         self._known = frozenset(sounds) or None
         self._waiting.clear()
 
+    def gateway_has_too(self, sound: str) -> None:
+        """The gateway has been given a recording."""
+        if self._known is not None:
+            self._known |= {sound}
+
     def prepare(self, configuration: Configuration) -> None:
         """Have the texts that the configuration names spoken before somebody waits for them."""
         for sound in _sounds_of(configuration):

@@ -38,6 +38,7 @@ from firmware.lines.messages import (
     TellPhone,
 )
 from firmware.lines.r2.line import R2Line
+from firmware.lines.sound_parts import LoadSound, SoundParts
 from firmware.lines.trunk import TrunkLine
 
 REQUESTS_REMEMBERED = 4096
@@ -52,6 +53,7 @@ class LineCommands:
     def __init__(self, bank: LineBank) -> None:
         self._bank = bank
         self._requests: dict[str, None] = {}
+        self._parts = SoundParts()
 
     def handle(self, command: AnyLineCommand, now: Stamp) -> None:
         """Do what the command says."""
@@ -72,6 +74,12 @@ class LineCommands:
                 self._used(command.leg)
                 for sound in self._bank.hearing.play(command):
                     _log.warning("the sound %s cannot be played: not in the store, or no room for it", sound)
+            case LoadSound():
+                recording = self._parts.take(command)
+                if recording is not None and not self._bank.load_sound(command.sound, recording):
+                    _log.warning(
+                        "no room for the new recording of %s: it is in use when the gateway starts anew", command.sound
+                    )
             case StopPlay():
                 self._bank.hearing.stop(command.leg)
             case Join() | Conference() | Supervise() | Leave() | SetLevel():

@@ -61,6 +61,7 @@ from firmware.lines.messages import (
 from firmware.lines.r2.line import R2Line
 from firmware.lines.r2.plan import R2Plan
 from firmware.lines.r2.states import HeardTone
+from firmware.media.codec import Alaw
 from firmware.media.plane import MediaPlane
 from firmware.tones.dtmf import DetectedDigit
 from firmware.tones.mfc import MfcSender
@@ -118,6 +119,10 @@ class LineBank:
                 line.plan = self._r2_plan.with_settings(wanted.r2.get(row.name, R2Settings()))
         for label in settings:
             _log.warning("there are settings for %s, which is no exchange line of this box", label)
+
+    def load_sound(self, name: str, samples: Alaw) -> bool:
+        """A recording replaces another, for plays that begin from now on. False if there is no room for it."""
+        return self._plane.load_sound(name, samples)
 
     # ---- time --------------------------------------------------------------------------------------------------------
 

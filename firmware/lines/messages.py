@@ -15,6 +15,7 @@ import msgspec
 from boards.signals import Cause, ChannelKind
 from firmware.core.clock import Stamp
 from firmware.core.schemas import ExchangeLineEntry, R2Settings
+from firmware.lines.sound_parts import LoadSound
 from firmware.tones.cadence import LearnedTone
 
 # ---- line events -----------------------------------------------------------------------------------------------------
@@ -392,6 +393,7 @@ AnyLineCommand = (
     | BlockChannel
     | ConfigureLines
     | LearnTone
+    | LoadSound
     | Attach
     | Resume
 )

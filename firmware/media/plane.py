@@ -158,6 +158,12 @@ class MediaPlane:
         self._begin_play(channel, (sound,), False)
         return True
 
+    def load_sound(self, name: str, samples: Alaw) -> bool:
+        """Plays that begin from now on have this recording; those that run go on with what they have. False, and
+        nothing is changed, if there is no room for it."""
+        in_use = {sound for play in self._plays.values() for sound in play.sounds}
+        return self.sounds.replace(name, samples, in_use)
+
     def _begin_play(self, channel: int, found: tuple[Sound, ...], loop: bool) -> None:
         self._check(channel)
         self._remember(channel)

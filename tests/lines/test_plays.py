@@ -11,7 +11,8 @@ from boards.base import ALAW_SILENCE, BLOCK
 from boards.signals import Digit
 from firmware.core.messages import encode_json
 from firmware.lines.messages import AnswerLeg, Attach, DigitReceived, Play, PlayEnded, StopPlay, decode_command
-from firmware.media.sounds import LONGEST_SAMPLES, ROOM_SAMPLES
+from firmware.lines.sound_parts import PART_SAMPLES, SoundParts, parts_of
+from firmware.media.sounds import LONGEST_SAMPLES, REPLACED_SAMPLES, ROOM_SAMPLES
 from firmware.tones.generate import dtmf, pause
 from tests.lines.bench import MUSIC, PROMPT, Bench, speech
 
@@ -163,3 +164,61 @@ def test_the_gateway_tells_what_it_can_play() -> None:
     snapshot, _ = bench.gateway.attach(Attach("", 0), bench.clock.now())
 
     assert set(snapshot.sounds) == {"tone:busy", "tone:howler", "prompt:welcome", "music:waiting"}
+
+
+def load(bench: Bench, sound: str, samples: np.ndarray) -> None:
+    # As it comes over the socket.
+    bench.command(*(decode_command(encode_json(part)) for part in parts_of(sound, samples)))
+
+
+def test_a_recording_that_was_replaced_is_heard_by_the_next_play_and_the_one_that_runs_goes_on() -> None:
+    bench = Bench()
+    leg, other = answered(bench, 0), answered(bench, 1)
+    play(bench, leg, ("prompt:welcome",))
+    before = bench.tick()[0]
+
+    load(bench, "prompt:welcome", SPOKEN)
+    play(bench, other, ("prompt:welcome",))
+    sent = np.concatenate([bench.tick() for _ in range(3)], axis=1)
+
+    assert np.array_equal(sent[0], PROMPT[before.size : before.size + 240]), "who hears the old one hears it to its end"
+    assert np.array_equal(sent[1, BLOCK:], SPOKEN[BLOCK:240])
+
+
+def test_a_long_recording_comes_in_parts_and_is_in_force_with_the_last(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    leg = answered(bench)
+    music = np.resize(np.arange(251, dtype=np.uint8), 2 * PART_SAMPLES + 7)
+    parts = parts_of("music:new", music)
+
+    bench.command(*parts[:-1], Play(leg, "p", ("music:new",)))
+    assert "music:new cannot be played" in caplog.text
+    bench.command(*parts, Play(leg, "q", ("music:new",), loop=True))
+
+    assert [part.at for part in parts] == [0, PART_SAMPLES, 2 * PART_SAMPLES]
+    at = bench.gateway.sample
+    assert np.array_equal(heard(bench, 3)[BLOCK:], music[at + BLOCK : at + 240])
+    assert "music:new" in bench.gateway.snapshot(True, bench.clock.now()).sounds
+
+
+def test_parts_that_do_not_fit_together_are_no_recording() -> None:
+    first, _, last = parts_of("prompt:welcome", np.full(2 * PART_SAMPLES + 1, 3, np.uint8))
+    (other,) = parts_of("prompt:menu", SPOKEN)
+    parts = SoundParts()
+
+    assert parts.take(first) is None and parts.take(last) is None, "one is missing"
+    assert parts.take(first) is None
+    whole = parts.take(other)
+    assert whole is not None and np.array_equal(whole, SPOKEN), "who was cut off is forgotten"
+    assert parts.take(last) is None
+
+
+def test_without_room_for_a_recording_the_one_before_stays(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    leg = answered(bench)
+
+    load(bench, "prompt:welcome", np.full(REPLACED_SAMPLES, 3, np.uint8))
+    play(bench, leg, ("prompt:welcome",))
+
+    assert "no room for the new recording of prompt:welcome" in caplog.text
+    assert np.array_equal(heard(bench, 3)[BLOCK:], PROMPT[BLOCK:240])

@@ -18,6 +18,7 @@ from firmware.media import codec
 from firmware.media.prompts import PROMPTS
 from firmware.media.sounds import (
     LONGEST_SAMPLES,
+    REPLACED_SAMPLES,
     ROOM_SAMPLES,
     Sound,
     SoundError,
@@ -175,6 +176,40 @@ def test_held_sounds_never_overlap(wishes: list[tuple[int, bool]]) -> None:
             held.append(sound)
         if gives_back and held:
             store.give_back(held.pop(0))
+
+
+def test_a_recording_that_plays_use_stays_where_it_is_when_it_is_replaced() -> None:
+    store = SoundStore({"prompt:it": np.full(100, 9, dtype=np.uint8)})
+    minute = np.arange(60 * 8000) % 251
+    used = []
+
+    for number in range(5):
+        assert store.replace("prompt:it", np.full(100, number, dtype=np.uint8), used)
+        found = store.find("prompt:it")
+        assert found is not None
+        used.append(found)
+    for number in range(100):  # three times the room
+        assert store.replace("prompt:other", ((minute + number) % 256).astype(np.uint8), used)
+
+    for number, sound in enumerate(used):
+        assert set(store.bank[sound.offset : sound.offset + sound.length + 80].tolist()) == {number}
+    assert np.array_equal(store.samples("prompt:other"), (minute + 99) % 256)
+    assert set(store.samples("prompt:it").tolist()) == {4}
+    assert set(store.windows[-1].tolist()) == {codec.SILENCE}
+
+
+def test_a_replaced_loop_runs_over_its_end_and_the_same_again_takes_no_room() -> None:
+    store = SoundStore({"music:it": np.zeros(100, dtype=np.uint8)})
+    half = np.resize(np.arange(200, dtype=np.uint8), REPLACED_SAMPLES // 2)
+
+    assert store.replace("music:it", half, ())
+    assert store.replace("music:it", half, ())
+
+    sound = store.find("music:it")
+    assert sound is not None and sound.is_music
+    assert np.array_equal(store.windows[sound.offset + sound.length - 40], np.concatenate([half[-40:], half[:40]]))
+    assert not store.replace("music:it", np.zeros(REPLACED_SAMPLES // 2, dtype=np.uint8), (sound,)), "no room"
+    assert store.find("music:it") == sound
 
 
 def test_the_bank_cannot_be_written_from_outside() -> None:

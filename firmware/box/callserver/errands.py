@@ -1,7 +1,7 @@
 """A thread for what must not hold the callserver's loop up: asked in order, and the loop wakes when there are answers.
 
-What is asked is in the files that derive from it: callers.py, stored_recordings.py, speaker.py. Not for what is stored:
-that is committer.py.
+What is asked is in the files that derive from it: callers.py, office_sounds.py, stored_recordings.py, speaker.py. Not
+for what is stored: that is committer.py.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from firmware.box.callserver.callers import Callers
 from firmware.box.callserver.clients import Clients
 from firmware.box.callserver.committer import Committer
 from firmware.box.callserver.lessons import store_tone
+from firmware.box.callserver.office_sounds import Looked, OfficeSounds
 from firmware.box.callserver.recorder_door import RecorderDoor
 from firmware.box.callserver.reserve import DiskReserve
 from firmware.box.callserver.speaker import Speaker
@@ -88,9 +89,11 @@ class CallServerProcess:
         self._speech = Speech(prompt_texts(language))
         self._speech.prepare(configuration)
         self._speaker = Speaker(paths.spoken_texts, language)
+        self._office_sounds = OfficeSounds(paths.prompts, language)
         self._clients = Clients(paths.calls_database, numbers["events"])
         self._selector = selectors.DefaultSelector()
         self._gateway: Peer | None = None
+        self._gateway_connections = 0
         self._gateway_try_us = 0
         self._life_sign_us = 0
         self._recorder = RecorderDoor(paths, self._selector)
@@ -105,7 +108,8 @@ class CallServerProcess:
 
     def run(self) -> None:
         """Serve until `stop`."""
-        for listener in (self._cti_listener, self._committer, self._callers, self._stored_recordings, self._speaker):
+        errands = (self._callers, self._stored_recordings, self._speaker, self._office_sounds)
+        for listener in (self._cti_listener, self._committer, *errands):
             self._selector.register(listener, selectors.EVENT_READ)
         self._callers.ask(self._server.lookups())
         while not self._stopping:
@@ -113,6 +117,7 @@ class CallServerProcess:
             self._show_life()
             for key, _ in self._selector.select(self._patience()):
                 self._serve(key.fileobj)
+            self._send_sounds()
             self._watch_reserve()
             if self._clock.now().mono_us >= (self._server.next_deadline() or 1 << 62):
                 self._carry(self._server.advance(self._clock.now()))
@@ -121,9 +126,8 @@ class CallServerProcess:
                 self._committer.start()
         for effects in self._committer.stop():
             self._tell(effects)
-        self._callers.stop()
-        self._stored_recordings.stop()
-        self._speaker.stop()
+        for errand in errands:
+            errand.stop()
 
     def _patience(self) -> float:
         """Seconds until something is due."""
@@ -145,6 +149,9 @@ class CallServerProcess:
         elif source is self._speaker:
             for text, samples in self._speaker.answers():
                 self._order_all(self._speech.spoken(text, samples))
+        elif source is self._office_sounds:
+            for looked in self._office_sounds.answers():
+                self._reload(looked)
         elif source is self._cti_listener:
             self._clients.take(self._cti_listener, self._selector)
         elif source is self._gateway:
@@ -167,6 +174,7 @@ class CallServerProcess:
         except PeerGone:
             return
         self._gateway = peer
+        self._gateway_connections += 1
         self._confirmed = 0
         self._selector.register(peer, selectors.EVENT_READ)
         self._order(peer, self._server.attach_request())
@@ -204,7 +212,18 @@ class CallServerProcess:
         self._selector.unregister(self._gateway)
         self._gateway.close()
         self._gateway = None
+        self._office_sounds.gateway_lost()
         self._carry(self._server.lose_gateway(self._clock.now()))
+
+    def _send_sounds(self) -> None:
+        """Recordings that were replaced, as fast as the gateway reads them."""
+        while self._gateway is not None and not self._gateway.wants_to_write:
+            part = self._office_sounds.next_part()
+            if part is None:
+                return
+            self._order(self._gateway, part)
+            if part.last:
+                self._speech.gateway_has_too(part.sound)
 
     def _order_all(self, orders: list[AnyLineCommand]) -> None:
         for order in orders:
@@ -252,7 +271,7 @@ class CallServerProcess:
         if wrong := unreasonable(request):
             self._carry(Effects(replies=[(client, Reply(request.id, "bad_parameter", (wrong,)))]))
         elif isinstance(request.body, ReloadConfiguration):
-            self._reload(client, request)
+            self._office_sounds.ask(client, request, self._gateway_connections)
         elif isinstance(request.body, ABOUT_RECORDINGS):
             self._stored_recordings.ask(client, request, request.body.recording)
         else:
@@ -267,17 +286,20 @@ class CallServerProcess:
             else:
                 self._carry(Effects(replies=[(found.client, Reply(found.request.id, "not_possible_now"))]))
 
-    def _reload(self, client: int, request: Request) -> None:
-        """Files that are wrong are refused as a whole; what is in force stays."""
+    def _reload(self, looked: Looked) -> None:
+        """Files that are wrong are refused as a whole, and what is in force stays; recordings each by itself."""
+        client, request, changed, problems = looked
+        if self._gateway is not None:
+            self._office_sounds.send(changed)
         try:
             configuration = load_configuration(self._paths)
             keep_last_good(self._paths)
         except (ConfigurationError, OSError) as error:
             code = "configuration_wrong" if isinstance(error, ConfigurationError) else "configuration_not_kept"
-            self._carry(Effects(replies=[(client, Reply(request.id, code, tuple(str(error).splitlines())))]))
+            self._carry(Effects(replies=[(client, Reply(request.id, code, (*str(error).splitlines(), *problems)))]))
             return
         self._speech.prepare(configuration)
-        self._carry(self._server.configure(client, request, configuration, self._clock.now()))
+        self._carry(self._server.configure(client, request, configuration, self._clock.now(), problems))
 
     # ---- effects ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,65 @@
+"""The office replaces its greeting while the box runs: after `linebox reload` callers hear it, and no process was
+started anew. A file that cannot be played is told, and callers go on hearing the greeting before.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from firmware.media import codec
+from firmware.simulator.report import read_report
+from tests.running.running_box import LINEBOX, RunningBox, until
+
+MENDED = 80
+"""The first samples of a play fade in."""
+GREETING = (np.arange(-6000, 6000, 1) * 2).astype(np.int16)
+
+
+def reload(box: RunningBox) -> subprocess.CompletedProcess[str]:
+    command = [*LINEBOX, "reload", "--data", str(box.paths.data)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_greeting_that_was_replaced_is_heard_after_a_reload(tmp_path: Path) -> None:
+    steps = [
+        {"do": "wait", "until": "answered"},
+        {"do": "wait", "until": "sound"},
+        {"do": "wait", "seconds": 4.0},
+        {"do": "hang_up"},
+    ]
+    citizen = {"at_seconds": 14.0, "name": "listener", "calling": "13800000001", "audio": True, "steps": steps}
+    scenario = tmp_path / "scenario.json"
+    scenario.write_text(json.dumps({"citizens": [citizen], "phones": []}))
+    report = ("--report", str(tmp_path / "report"))
+    box = RunningBox(tmp_path, "--scenario", str(scenario), *report, greeting=["prompt:welcome", "prompt:own"])
+    folder = box.paths.prompts / "zh_CN"
+    box.start()
+    try:
+        running = {name: entry.pid for name, entry in box.processes().items()}
+        folder.mkdir(parents=True)
+        for name, samples in (("welcome", GREETING), ("own", GREETING[::-1])):
+            soundfile.write(folder / f"{name}.wav", samples, 8000, subtype="PCM_16")
+        taken = reload(box)
+        assert (taken.returncode, taken.stdout) == (0, "The configuration is in force.\n"), taken.stderr
+
+        (folder / "welcome.wav").write_bytes(b"half a file")
+        refused = reload(box)
+        assert refused.returncode == 1 and "some recordings were not taken" in refused.stderr
+        assert "welcome.wav: not a sound file" in refused.stderr and "remedy: " in refused.stderr
+        assert not box.state().contacts, "nobody has called yet"
+
+        until(lambda: box.state().contacts, "the citizen calls", 40.0)
+        until(lambda: not box.state().contacts, "the citizen has hung up", 40.0)
+        assert {name: entry.pid for name, entry in box.processes().items()} == running
+    finally:
+        box.stop()
+
+    people, clock = read_report(tmp_path / "report")
+    whole = codec.encode(np.concatenate([GREETING, GREETING[::-1]]))
+    lost = [entry for entry in clock if entry.event in ("lost", "not_taken", "gap")]
+    assert whole[MENDED:].tobytes() in people["listener"].sound.tobytes() or lost, "a stall may lose samples"
