@@ -96,6 +96,17 @@ def test_a_disturbance_of_fifty_milliseconds_is_no_alarm(span: SpanBench) -> Non
     assert span.take() == []
 
 
+def test_an_alarm_that_goes_and_comes_again_stays(span: SpanBench) -> None:
+    span.chip.raised = {"los"}
+    span.run(500)
+    assert span.take() == [Alarm("LOS", True)]
+    for state in (set(), {"los"}) * 3:
+        span.chip.raised = state
+        span.run(300)
+
+    assert span.take() == []
+
+
 def test_a_line_that_is_dead_from_the_start_is_never_shown_as_good() -> None:
     bench = SpanBench()
     bench.chip.raised = {"los"}

@@ -56,7 +56,7 @@ def test_who_dials_at_once_is_understood() -> None:
 
 
 @pytest.mark.parametrize(("count", "digit"), [(1, "1"), (5, "5"), (9, "9"), (10, "0")])
-@pytest.mark.parametrize(("break_ms", "make_ms"), [(60, 40), (50, 40), (70, 50), (40, 30)])
+@pytest.mark.parametrize(("break_ms", "make_ms"), [(60, 40), (50, 40), (70, 50), (40, 30), (80, 60)])
 def test_dial_pulses_are_a_digit(count: int, digit: str, break_ms: int, make_ms: int) -> None:
     signals = told((500, True), *pulses(count, break_ms, make_ms), (600, True))
 

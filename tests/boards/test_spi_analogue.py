@@ -157,24 +157,6 @@ def test_an_exchange_line_rings_and_is_answered(bench: ChipBench) -> None:
     assert bench.take() == [LoopCurrent(2, True)]
 
 
-def test_ring_bits_of_a_line_that_is_taken_are_no_ring_unless_it_rang_just_before(bench: ChipBench) -> None:
-    bench.started()
-    line(bench).restless = True
-    bench.board.send_signal(Loop(2, True))
-    bench.run(300)
-    bench.board.send_signal(DialPulses(2, "3"))
-    bench.run(1500)
-    assert not [one for one in bench.take() if isinstance(one, RingDetected)]
-
-    bench.board.send_signal(Loop(2, False))
-    bench.run(300)
-    line(bench).ring(True)
-    bench.run(20)
-    bench.board.send_signal(Loop(2, True))
-    bench.run(100)
-    assert [one for one in bench.take() if isinstance(one, RingDetected)] == [RingDetected(2, True)]
-
-
 def test_a_knock_on_the_line_is_no_ring(bench: ChipBench) -> None:
     bench.started()
     line(bench).ring(True)

@@ -37,6 +37,12 @@ def test_the_span_structure_is_packed_as_in_the_header() -> None:
     assert numbers.SPAN.size == 314
 
 
+def test_lines_and_laws_have_the_numbers_that_the_header_gives() -> None:
+    wanted = {"AMI": 0x40, "CCS": 0x100, "HDB3": 0x200, "CRC4": 0x400}
+    assert {line.name: int(line) for line in numbers.LineConfig} == wanted
+    assert numbers.LAW_ALAW == 2
+
+
 def test_signallings_name_the_side_of_the_line_as_the_driver_does() -> None:
     assert numbers.Signalling.FXOKS == 0x1020
     assert numbers.Signalling.FXSKS == 0x2004

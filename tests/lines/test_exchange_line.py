@@ -273,7 +273,9 @@ def test_the_box_gives_the_call_up_and_the_line_can_be_used_again_after_the_guar
     bench.command(ClearLeg(bench.answered()))
     assert bench.over() == ("box", Cause.NORMAL)
     assert bench.state(FIRST) == "releasing"
-    bench.wait(1.6)
+    bench.wait(1.4)
+    assert bench.state(FIRST) == "releasing"
+    bench.wait(0.2)
     assert bench.state(FIRST) == "idle"
 
     second = bench.answered()

@@ -72,6 +72,20 @@ def test_glare_as_network_our_call_goes_through() -> None:
     town.assert_idle()
 
 
+def test_a_setup_for_the_channel_of_our_call_that_the_network_has_taken_is_no_glare() -> None:
+    town = Town()
+    ours = town.place()
+    town.tell(Proceed(ours.call, 17))
+    town.box.heard()
+
+    call = town.call(17)
+
+    assert Cleared(call, 44) in town.exchange.said()
+    assert town.box.heard() == [], "our call goes on"
+    town.tell(Answer(ours.call, 17))
+    assert town.box.heard() == [Connect(SLOT_17)]
+
+
 def test_glare_on_the_link_the_call_that_came_in_counts(town: Town) -> None:
     town.box.answers = lambda signal: []
     call = town.call()
