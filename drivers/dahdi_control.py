@@ -164,8 +164,8 @@ class Control:
 
     def configure_span(self, number: int, line: LineConfig, sync: int, build_out: int = 0) -> None:
         """Set framing and coding, `sync` (0: we give the clock, 1: first to take it from, …), and start the span.
-        One that runs is left running. A dynamic span has no line of its own, so nothing is set there. Raises
-        DahdiError if the card's line cannot be so: a card set to T1 above all, which many are when they are new."""
+        One that runs is left running. Raises DahdiError if the card's line cannot be so: a card set to T1 above all,
+        which many are when they are new."""
         where = f"span {number}"
         state = self.span(number)
         missing = LineConfig(line & ~state.line_compatible)

@@ -1,6 +1,7 @@
 """How an E1 of a card is set up, byte for byte, on a control device that notes what it is asked.
 
-The test guest's spans have no line (tests/vm), so what a card would be told is only seen here: not run on hardware.
+The test guest's spans take whatever they are told (tests/vm), so what a card is told is only seen here: not run on
+hardware.
 """
 
 from __future__ import annotations
