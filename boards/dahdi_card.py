@@ -8,6 +8,7 @@ again without a person; `system.conf` is for the driver's own tools only.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -32,6 +33,8 @@ ALARM_NAMES = {
     SpanAlarm.NOT_OPEN: "NOT_OPEN",
 }
 """Field words. RED alone (no card says why) is shown as RED; RECOVERING ends by itself."""
+
+_log = logging.getLogger(__name__)
 
 
 def alarm_words(alarms: SpanAlarm) -> frozenset[str]:
@@ -60,6 +63,7 @@ class DahdiCard:
         self._alarms: frozenset[str] = frozenset()
         self._waiting: list[FromBoard] = []
         self._look_in = 0
+        self._echo_failures = 0
 
     # ---- what a kind of board says -----------------------------------------------------------------------------------
 
@@ -107,12 +111,13 @@ class DahdiCard:
                 self._lines.append(Channel(state.number, f"span {self._span} {place.label}"))
             self._stream = ChannelStream(self._lines, CUSHION)
             self.counters = BoardCounters()
+            self._echo_failures = 0
             self._waiting = []
             self._alarms = frozenset()
             self._opened()
-            if self._cancels_at_rest:
-                for index in range(len(self._lines)):
-                    self._cancel_echo(index)
+            if self._echo_canceller and self._cancels_at_rest:
+                for line in self._lines:
+                    line.set_echo_cancel(ECHO_TAPS)
             self._look()
 
     def close(self) -> None:
@@ -170,9 +175,17 @@ class DahdiCard:
 
     def _cancel_echo(self, index: int, on: bool = True) -> None:
         """Begin a channel's canceller anew with a call, or end it: the path of the last call is not that of this one,
-        and the driver leaves a canceller off for good that a fax or modem (2100 Hz) has ended."""
-        if self._echo_canceller:
+        and the driver leaves a canceller off for good that a fax or modem (2100 Hz) has ended. A call does without one
+        that the driver refuses."""
+        if not self._echo_canceller:
+            return
+        try:
             self._lines[index].set_echo_cancel(ECHO_TAPS if on else 0)
+        except DahdiError as error:
+            if error.gone:
+                raise
+            self._echo_failures += 1
+            _log.warning("board %s: the call goes on with echo: %s", self.name, error)
 
     # ---- alarms and counters -----------------------------------------------------------------------------------------
 
@@ -198,6 +211,7 @@ class DahdiCard:
             "bipolar_violations": span.bipolar_violations,
             "frame_errors": span.frame_errors,
             "missed_interrupts": span.irq_misses,
+            "echo_failures": self._echo_failures,
         }
 
     def _running(self) -> ChannelStream:

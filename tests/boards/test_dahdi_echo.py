@@ -16,7 +16,7 @@ from boards.dahdi_card import ECHO_TAPS, DahdiCard
 from boards.dahdi_e1 import DahdiE1Board
 from boards.pri_link import PriLink
 from boards.signals import Bits, Connect, FromBoard, Loop, Release, Setup
-from drivers.dahdi import Channel
+from drivers.dahdi import Channel, DahdiError
 from drivers.dahdi_numbers import Event, Hook
 from drivers.dahdi_stream import ChannelStream
 from firmware.core.paths import BoxPaths
@@ -29,10 +29,13 @@ class NotedChannel:
     def __init__(self) -> None:
         self.began = 0
         self.runs = False
+        self.refuses = False
         self.bits = 0b1011
 
     def set_echo_cancel(self, taps: int) -> None:
         assert taps in (0, ECHO_TAPS)
+        if self.refuses:
+            raise DahdiError("setting the echo canceller: no memory", "E1-1/4", "none")
         self.runs = taps != 0
         self.began += self.runs
 
@@ -132,6 +135,19 @@ def test_a_lifted_phone_and_a_closed_loop_begin_it_anew() -> None:
         board.send_signal(Loop(1, closed))
 
     assert (phone.began, line.began) == (2, 1)
+
+
+def test_a_canceller_that_is_refused_ends_no_call() -> None:
+    board = e1("pri")
+    channels = prepared(board)
+    board._link = cast(PriLink, SaidByWorker())
+    channels[3].refuses = True
+
+    board.send_signal(Setup(3, "12345"))
+    board.send_signal(Setup(4, "12345"))
+
+    assert channels[4].runs
+    assert board._echo_failures == 1
 
 
 @pytest.mark.parametrize("signalling", ["pri", "cas"])
