@@ -22,8 +22,8 @@ from firmware.tones.caller_id import read_message
 from firmware.tones.fsk import FskDetector
 from firmware.tones.plan import load_plan
 
-DIAL_TONE = SAMPLE_RATE // 2
-"""Samples of a tone without a break that are dial tone where it is awaited."""
+DIAL_TONE = SAMPLE_RATE * 4 // 5
+"""Samples of a tone without a break that are dial tone where it is awaited: more than a burst of congestion tone."""
 LONGEST_TONE = 3 * SAMPLE_RATE
 """And where it is not: the far end has hung up and the exchange awaits digits."""
 
@@ -39,18 +39,27 @@ def country_busy_tones() -> tuple[Cadence, ...]:
     return tuple(cadence for cadence in cadences if cadence is not None)
 
 
+def country_dial_tones() -> tuple[Cadence, ...]:
+    """Dial tone that is broken: services of the exchange (forwarding, messages) are on. Raises PlanError."""
+    tone = load_plan().tones.get("special_dial")
+    cadence = cadence_of(tone) if tone is not None else None
+    return (cadence,) if cadence is not None else ()
+
+
 class ExchangeEar:
     """The ears of a fixed number of channels. Their arrays are made when the first analogue trunk listens."""
 
-    def __init__(self, channels: int, busy_tones: Sequence[Cadence]) -> None:
-        """`busy_tones`: those of the country, for all lines."""
+    def __init__(self, channels: int, busy_tones: Sequence[Cadence], dial_tones: Sequence[Cadence]) -> None:
+        """`busy_tones` and (broken) `dial_tones`: those of the country, for all lines."""
         self._channels = channels
         self._busy_tones = tuple(busy_tones)
+        self._dial_tones = tuple(dial_tones)
         self._fsk: FskDetector | None = None
         self._progress: CallProgressDetector | None = None
         self._ringing: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self._up: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self._counts: dict[int, CadenceCount] = {}
+        self._dial_counts: dict[int, CadenceCount] = {}
         self._lessons: dict[int, ToneLesson] = {}
         self._silence_limit: NDArray[np.int64] = np.full(channels, NEVER, dtype=np.int64)
         """Samples of silence after which a channel counts as left."""
@@ -66,6 +75,7 @@ class ExchangeEar:
         self._ringing = self._ringing[self._ringing != channel]
         self._up = self._up[self._up != channel]
         self._counts.pop(channel, None)
+        self._dial_counts.pop(channel, None)
         self._lessons.pop(channel, None)
         if listening == "caller":
             self._fsk = self._fsk or FskDetector(self._channels)
@@ -82,6 +92,8 @@ class ExchangeEar:
             learnt = [Cadence(tone.hz, tone.on_ms, tone.off_ms) for tone in settings.busy_tones]
             tones = [*learnt, *(self._busy_tones if settings.country_tones else ())]
             self._counts[channel] = CadenceCount(tones, regular=settings.any_regular_tone)
+            if listening == "dial_tone":
+                self._dial_counts[channel] = CadenceCount(self._dial_tones, regular=False)
             self._tone_limit[channel] = DIAL_TONE if listening == "dial_tone" else LONGEST_TONE
             limit = round(settings.silence_seconds * SAMPLE_RATE)
             self._silence_limit[channel] = limit or NEVER
@@ -106,6 +118,8 @@ class ExchangeEar:
                     heard += [(burst.channel, HeardLesson(tone))] if tone is not None else []
                 elif self._counts[burst.channel].heard(burst):
                     heard.append((burst.channel, HeardProgress("busy_tone")))
+                elif burst.channel in self._dial_counts and self._dial_counts[burst.channel].heard(burst):
+                    heard.append((burst.channel, HeardProgress("dial_tone")))
             self._progress.spoken_to(self._up, decode(sent[self._up]))
             left = self._progress.silent(self._up) >= self._silence_limit[self._up]
             heard += [(channel, HeardProgress("silence")) for channel in self._up[left].tolist()]

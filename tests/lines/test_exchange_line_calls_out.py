@@ -50,7 +50,7 @@ def test_a_number_is_dialled_by_tones_when_the_dial_tone_is_heard(bench: Exchang
     assert bench.said() == [Loop(FIRST, True)]
     assert bench.last(CallPlaced).request == "out-1"
     assert dialled(bench.silence(1)) == ""
-    sent = [bench.hear(DIAL_TONE[:4800]), bench.silence(3)]
+    sent = [bench.hear(DIAL_TONE[:7200]), bench.silence(3)]
 
     assert dialled(np.concatenate(sent)) == "02988888888"
     assert bench.all(LegAnswered) == []
@@ -89,7 +89,7 @@ def test_an_answer_by_polarity_on_a_line_that_is_not_known_to_tell_one_is_no_end
     """As every line is set at first: the call counts as answered after eight seconds, while the far phone rings."""
     bench.command(PlaceCall("out-1", FIRST, "110"))
     bench.hear(DIAL_TONE)
-    bench.silence(8.5)
+    bench.silence(9)
     assert len(bench.all(LegAnswered)) == 1
     bench.said()
     bench.wait(after_seconds)
@@ -131,10 +131,33 @@ def test_pulses_are_the_boards_business() -> None:
     bench.hear(DIAL_TONE)
 
     assert bench.said() == [Loop(FIRST, True), DialPulses(FIRST, "110")]
-    bench.wait(11.3)
+    bench.wait(11.6)
     assert bench.all(LegAnswered) == []
     bench.wait(0.2)
     assert len(bench.all(LegAnswered)) == 1
+
+
+def in_turn(on: int, off: int, times: int) -> Alaw:
+    """450 Hz for so many milliseconds, silence for so many, again and again."""
+    burst = codec.encode(sine(450, -12, on * 8))
+    return np.tile(np.concatenate([burst, np.full(off * 8, ALAW_SILENCE, dtype=np.uint8)]), times)
+
+
+def test_broken_dial_tone_is_dial_tone_too(bench: ExchangeBench) -> None:
+    """The line has a service on, forwarding or messages that wait."""
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    sent = [bench.hear(in_turn(400, 40, 4)), bench.silence(1)]
+
+    assert dialled(np.concatenate(sent)) == "110"
+
+
+@pytest.mark.parametrize(("on", "off"), [(700, 700), (350, 350)])
+def test_congestion_and_busy_tone_are_no_dial_tone(bench: ExchangeBench, on: int, off: int) -> None:
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    bench.said()
+
+    assert dialled(bench.hear(in_turn(on, off, 3))) == ""
+    assert bench.over() == ("line", Cause.CONGESTION)
 
 
 def test_without_dial_tone_the_call_fails(bench: ExchangeBench) -> None:
@@ -197,7 +220,7 @@ def test_a_caller_who_was_caught_and_is_not_answered_leaves_an_open_loop(bench: 
 
 def test_a_call_given_up_while_it_is_dialled_is_silent_at_once(bench: ExchangeBench) -> None:
     bench.command(PlaceCall("out-1", FIRST, "02988888888"))
-    bench.hear(DIAL_TONE[:4800])
+    bench.hear(DIAL_TONE[:7200])
     bench.said()
     bench.command(ClearLeg(bench.last(CallPlaced).leg))
 
