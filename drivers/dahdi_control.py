@@ -164,8 +164,10 @@ class Control:
 
     def configure_span(self, number: int, line: LineConfig, sync: int, build_out: int = 0) -> None:
         """Set framing and coding, `sync` (0: we give the clock, 1: first to take it from, …), and start the span.
-        One that runs is left running. Raises DahdiError if the card's line cannot be so: a card set to T1 above all,
-        which many are when they are new."""
+        One that runs so already is left alone: cards start their framer anew when they are told anything, which would
+        take the D channel down whenever a gateway starts. Whether it takes a clock can be seen, its place in the order
+        cannot: a changed order counts once the driver is loaded anew. Raises DahdiError if the card's line cannot be
+        so: a card set to T1 above all, which many are when they are new."""
         where = f"span {number}"
         state = self.span(number)
         missing = LineConfig(line & ~state.line_compatible)
@@ -175,7 +177,8 @@ class Control:
             if state.kind == "E1":
                 remedy = "Correct the board's entry in boards.json"
             raise DahdiError(f"the card has the line as {state.kind}, which cannot do {names}", where, remedy)
-        if not missing:
+        runs_so = line and state.line_config == line and bool(state.sync_source) == bool(sync)
+        if not missing and not runs_so:
             packed = LINE.pack(number, b"", build_out, line, sync)
             self.ask(SPANCONFIG, packed, "setting framing and coding", where)
         self.ask(STARTUP, INT.pack(number), "starting", where)

@@ -29,11 +29,12 @@ class NotedControl(Control):
     def __init__(self, kind: str, compatible: int) -> None:
         self._descriptor = -1
         self.kind, self.compatible = kind, compatible
+        self.line_config = self.sync_source = 0
         self.asked: list[tuple[int, tuple[Any, ...]]] = []
 
     def ask(self, request: int, argument: bytes, doing: str, where: str) -> bytes:
         if request == SPANSTAT:
-            numbers = [0] * 14 + [31, 31, 0, 0, 0]
+            numbers = [*[0] * 13, self.sync_source, 31, 31, 0, 0, self.line_config]
             return SPAN.pack(
                 1, b"TE4/0/1", b"card", *numbers, b"", b"", b"", b"", 0, self.compatible, self.kind.encode()
             )
@@ -61,6 +62,18 @@ def test_coding_framing_and_clock_source_are_set_and_the_span_is_started(
     control.configure_span(1, board.line_config, board.clock_from)
 
     assert control.asked == [(SPANCONFIG, (1, bytes(20), 0, line, clock_from)), (STARTUP, (1,))]
+
+
+def test_a_span_that_runs_as_it_shall_is_left_alone_when_a_gateway_starts() -> None:
+    board, control = e1(), NotedControl("E1", CARD)
+    control.line_config, control.sync_source = int(board.line_config), 1
+    control.configure_span(1, board.line_config, 1)
+    assert control.asked == [(STARTUP, (1,))]
+
+    for wanted in (e1(clock_from=0), e1(crc4=False)):
+        control.asked.clear()
+        control.configure_span(1, wanted.line_config, wanted.clock_from)
+        assert [request for request, _ in control.asked] == [SPANCONFIG, STARTUP]
 
 
 def test_a_span_without_a_line_of_its_own_is_only_started() -> None:
