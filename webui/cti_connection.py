@@ -7,6 +7,7 @@ and one at least every five seconds as a sign of life), and matches replies to r
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -52,10 +53,14 @@ class CtiRequests(Protocol):
 class CtiConnection:
     """See the module. `run()` in a greenlet of its own until that is killed; `request()` from any greenlet."""
 
-    def __init__(self, path: Path, live: Live, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, live: Live, clock: Clock, absence_level: Callable[[], int] = lambda: logging.WARNING
+    ) -> None:
+        """`absence_level`: that of the log for a callserver that is not there."""
         self._path = path
         self._live = live
         self._clock = clock
+        self._absence_level = absence_level
         self._peer: Peer | None = None
         self._replies: dict[int, AsyncResult] = {}
         self._last_id = 0
@@ -63,7 +68,7 @@ class CtiConnection:
 
     def run(self) -> None:
         """Be connected, for ever. Says once why it is not."""
-        said = ""
+        said = ("", logging.NOTSET)
         while True:
             was_there = False
             try:
@@ -74,9 +79,10 @@ class CtiConnection:
                 reason = self._talk(peer)
                 was_there = self._live.connected
             self._live.lose(self._clock.now())
-            if was_there or reason != said:
-                log.warning("callserver: %s; trying again until it is there", reason)
-                said = reason
+            saying = (reason, self._absence_level())
+            if was_there or saying != said:
+                log.log(saying[1], "callserver: %s; trying again until it is there", reason)
+                said = saying
             gevent.sleep(RETRY_SECONDS)
 
     def _talk(self, peer: Peer) -> str:

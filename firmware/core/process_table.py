@@ -20,7 +20,8 @@ class ProcessEntry(msgspec.Struct, kw_only=True, omit_defaults=True):
     """0: does not run now."""
     state: str
     """`starting`, `running`, `restarting` (ended, waits for its turn), `waiting` (for a part to install), `stopped`.
-    The supervisor also `stopping`: it ends all in order."""
+    The supervisor is `starting` until the box is ready or has had time enough for it, and `stopping` while it ends all
+    in order."""
     started_utc_us: int = 0
     restarts: int = 0
     last_exit: int | None = None
@@ -44,9 +45,11 @@ def read_process_table(paths: BoxPaths) -> dict[str, ProcessEntry]:
         return {}
 
 
-def departure_level(paths: BoxPaths) -> int:
-    """At which level of the log a process says that another one has gone: a warning, unless the supervisor that started
-    it stops the box in order."""
+def absence_level(paths: BoxPaths) -> int:
+    """At which level of the log a process says that another one is not there or has gone: a warning, unless the
+    supervisor that started it is starting the box or stops it in order."""
     supervisor = read_process_table(paths).get("supervisor")
-    in_order = supervisor is not None and supervisor.state == "stopping" and supervisor.pid == os.getppid()
-    return logging.INFO if in_order else logging.WARNING
+    expected = (
+        supervisor is not None and supervisor.state in ("starting", "stopping") and supervisor.pid == os.getppid()
+    )
+    return logging.INFO if expected else logging.WARNING

@@ -31,10 +31,10 @@ def test_an_episode_is_told_at_once_with_cause_and_remedy_and_once_more_when_it_
     (level, first), (level_at_end, last) = said.values()
     assert (level, level_at_end) == (logging.WARNING, logging.INFO)
     assert first.splitlines()[0].endswith(
-        "2 audio blocks of 10 ms lost (2 dropped after stalls, 0 lost on the way from the gateway)"
+        "20 ms lost (blocks of 10 ms: 2 dropped after stalls, 0 lost on the way from the gateway)"
     )
     assert "\n  cause: this machine" in first and "\n  remedy: `linebox doctor`" in first
-    assert "11 audio blocks" in last and "(10 dropped after stalls, 1 lost" in last and last.endswith("in 25 s")
+    assert "110 ms lost" in last and "10 dropped after stalls, 1 lost" in last and last.endswith("in 25 s")
 
 
 def test_the_next_episode_counts_from_its_own_beginning() -> None:
@@ -44,7 +44,7 @@ def test_the_next_episode_counts_from_its_own_beginning() -> None:
 
     level, text = episodes.seen(8, 0, 10 * QUIET_US) or (0, "")
 
-    assert level == logging.WARNING and "3 audio blocks" in text and "remedy" in text
+    assert level == logging.WARNING and "30 ms lost" in text and "remedy" in text
 
 
 def test_losses_that_never_end_are_summed_up_now_and_then() -> None:
@@ -61,8 +61,18 @@ def test_losses_that_never_end_are_summed_up_now_and_then() -> None:
 def test_a_worker_that_ends_sums_up_what_goes_on() -> None:
     episodes = LossEpisodes()
     episodes.seen(5, 0, 0)
+    episodes.seen(7, 0, 1)
 
     level, text = episodes.end() or (0, "")
 
-    assert level == logging.INFO and "5 audio blocks" in text
+    assert level == logging.INFO and "70 ms lost" in text
     assert episodes.end() is None
+
+
+def test_one_gap_that_was_told_needs_no_summary() -> None:
+    episodes = LossEpisodes()
+
+    said = [episodes.seen(1, 0, now_us) for now_us in range(0, 2 * QUIET_US, MICROSECONDS)]
+
+    assert [told is not None for told in said] == [True] + [False] * (len(said) - 1)
+    assert episodes.seen(2, 0, 2 * QUIET_US) is not None, "the next is told again"

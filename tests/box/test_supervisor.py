@@ -201,6 +201,24 @@ def test_those_who_keep_the_records_are_stopped_last(start: Start, tmp_path: Pat
     assert (tmp_path / "order").read_text() == "gc"
 
 
+def test_the_table_tells_start_and_stop_so_that_nobody_takes_them_for_a_breakdown(start: Start, tmp_path: Path) -> None:
+    tells = (
+        "import json, os, signal, sys, time\n"
+        "def end(number, frame):\n"
+        "  print(json.load(open(sys.argv[1]))['supervisor']['state'], flush=True); os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, end); print('here', flush=True); time.sleep(600)"
+    )
+    plan = python("gateway", tells)
+    table = BoxPaths(tmp_path / "data", tmp_path / "run").process_table
+    box = start({**plan, "command": [*plan["command"], str(table)]}, needs=("a",))
+    box.pid("gateway")
+    assert read_process_table(box.paths)["supervisor"].state == "starting"
+    (box.paths.run / "a").touch()
+    box.until(lambda: read_process_table(box.paths)["supervisor"].state == "running")
+    box.end()
+    assert box.log("gateway").split()[-1] == "stopping"
+
+
 def test_one_that_does_not_listen_is_killed_within_three_seconds(start: Start) -> None:
     box = start(python("web", DEAF), python("gateway", STAYS), python("callserver", DEAF, stop_stage=1))
     pids = [box.pid("web"), box.pid("gateway"), box.pid("callserver")]

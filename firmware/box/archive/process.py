@@ -28,6 +28,7 @@ from firmware.core.hints import ClearError
 from firmware.core.logging import start_logging
 from firmware.core.messages import PeerGone
 from firmware.core.paths import BoxPaths, box_paths
+from firmware.core.process_table import absence_level
 from firmware.core.schemas import Recordings
 from firmware.core.storage import sync_folder
 from firmware.records import stored
@@ -59,7 +60,7 @@ class Archive:
         self._swept_all = False
         self._no_copy: set[int] = set()
         """Recordings of which no copy can be made; tried again after a restart."""
-        self._told = ""
+        self._told = ("", logging.NOTSET)
 
     def end(self, *_: object) -> None:
         """Signal handler."""
@@ -70,12 +71,13 @@ class Archive:
         while not self._ended.wait(0.0):
             try:
                 self.turn()
-                self._told = ""
+                self._told = ("", logging.NOTSET)
             except (SQLAlchemyError, OSError, PeerGone, ClearError, ConfigurationError) as error:
                 cause = str(getattr(error, "orig", None) or error)  # without the statement and the links of SQLAlchemy
-                if cause != self._told:  # the callserver restarts, the disk is away, …: next turn again
-                    self._told = cause
-                    _log.warning("the archive waits: %s", cause)
+                told = (cause, absence_level(self._paths))
+                if told != self._told:  # the callserver restarts, the disk is away, …: next turn again
+                    self._told = told
+                    _log.log(told[1], "the archive waits: %s", cause)
             self._ended.wait(every_seconds)
         self._engine.dispose()
 

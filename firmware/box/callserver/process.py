@@ -40,7 +40,7 @@ from firmware.core.configuration import (
 from firmware.core.logging import start_logging
 from firmware.core.messages import Peer, PeerGone, connect, listen
 from firmware.core.paths import BoxPaths, box_paths
-from firmware.core.process_table import departure_level
+from firmware.core.process_table import absence_level
 from firmware.ivr.speech import Speech
 from firmware.lines.messages import AnyLineCommand, Resume, Snapshot, decode_from_gateway
 from firmware.media.prompts import prompt_texts
@@ -208,7 +208,7 @@ class CallServerProcess:
     def _lose_gateway(self, reason: str) -> None:
         if self._gateway is None:
             return
-        _log.log(departure_level(self._paths), "the gateway has gone: %s", reason)
+        _log.log(absence_level(self._paths), "the gateway has gone: %s", reason)
         self._selector.unregister(self._gateway)
         self._gateway.close()
         self._gateway = None

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from firmware.core.messages import Peer, PeerGone, accept, listen
 from firmware.core.paths import BoxPaths
-from firmware.core.process_table import departure_level
+from firmware.core.process_table import absence_level
 from firmware.records.messages import FromRecorder, RecorderHello, ToRecorder, decode_from_recorder
 
 WAITING_MOST = 8
@@ -103,7 +103,7 @@ class RecorderDoor:
     def _drop(self, peer: Peer, reason: str) -> None:
         if peer is self._recorder:
             self._recorder = None
-            _log.log(departure_level(self._paths), "the recorder has gone: %s", reason)
+            _log.log(absence_level(self._paths), "the recorder has gone: %s", reason)
         else:
             self._waiting = [one for one in self._waiting if one is not peer]
             _log.warning("a connection that was no recorder was closed: %s", reason)

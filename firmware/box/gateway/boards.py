@@ -43,6 +43,8 @@ class BoardSlot:
         self.name = board.name
         self.is_open = False
         self.problem = ("not started yet", "")
+        self.told_level = logging.NOTSET
+        """How loud the problem was logged."""
         self.retry_us = 0
         self.report_us = 0
         """Before this moment changed counters are not told again."""
@@ -136,9 +138,15 @@ class BoardSlots:
         self._show_problem(slot, error)
 
     def _show_problem(self, slot: BoardSlot, error: BoardError) -> None:
-        if slot.problem != (error.what, error.remedy):
+        is_new = slot.problem != (error.what, error.remedy)
+        if not is_new and slot.told_level >= logging.WARNING:
+            return
+        level = self._level()
+        if is_new or level > slot.told_level:  # what was no news while the box started is told when it lasts
+            slot.told_level = level
+            _log.log(level, "%s", error)
+        if is_new:
             slot.problem = (error.what, error.remedy)
-            _log.log(self._level(), "%s", error)
             self._failed(slot)
 
     def receive(self, slot: BoardSlot, now_us: int) -> tuple[list[Block], list[FromBoard]]:

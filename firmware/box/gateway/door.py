@@ -17,7 +17,7 @@ import msgspec
 from firmware.core.clock import MICROSECONDS, Clock
 from firmware.core.messages import Peer, PeerGone, accept, frame, listen
 from firmware.core.paths import BoxPaths
-from firmware.core.process_table import departure_level
+from firmware.core.process_table import absence_level
 from firmware.lines.gateway import Gateway
 from firmware.lines.messages import AnyLineCommand, Attach, Resume
 
@@ -143,7 +143,7 @@ class CallserverDoor:
             self._peer = None
             self._watches_writing = False
             self._gateway.detach(self._clock.now())
-            _log.log(departure_level(self._paths), "the callserver has gone: %s", reason)
+            _log.log(absence_level(self._paths), "the callserver has gone: %s", reason)
         elif self._waiting.pop(descriptor, None) is not None:
             _log.warning("a connection that was no callserver was closed: %s", reason)
         if descriptor >= 0:

@@ -26,7 +26,7 @@ from firmware.core.clock import MICROSECONDS, Stamp, SystemClock, machine_boot_i
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
-from firmware.core.process_table import departure_level
+from firmware.core.process_table import absence_level
 from firmware.core.schemas import Configuration
 from firmware.lines.gateway import Gateway
 from firmware.lines.line_settings import line_settings
@@ -77,7 +77,7 @@ class GatewayProcess:
         self._ring = RingWriter(paths.ring(boot), boot, max(1, len(self._gateway.lines)))
         self._door = CallserverDoor(paths, self._gateway, self._clock, self._watcher)
         self._boards = BoardSlots(
-            boards, self._watcher, self._board_opened, self._board_failed, lambda: departure_level(paths)
+            boards, self._watcher, self._board_opened, self._board_failed, lambda: absence_level(paths)
         )
         self._stopping = False
         self._last_tick_us = 0

@@ -29,7 +29,7 @@ from firmware.core.clock import MICROSECONDS
 from firmware.core.hints import with_hint
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
-from firmware.core.process_table import departure_level
+from firmware.core.process_table import absence_level
 from firmware.lines.isdn.channels import PriLines
 from firmware.lines.isdn.span import PriSpan
 
@@ -172,7 +172,7 @@ class PriWorker:
         self._poll.unregister(self._link.fileno())
         self._link.close()
         self._link = None
-        level = logging.INFO if self._stopping else departure_level(self._paths)
+        level = logging.INFO if self._stopping else absence_level(self._paths)
         _log.log(level, "span %d: the gateway has gone: %s; %d calls end", self._number, why, self._span.lines.calls)
         self._span.gateway_left(now_us)
 

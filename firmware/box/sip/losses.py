@@ -29,6 +29,8 @@ class LossEpisodes:
         self._before = (0, 0)
         """Counts before the episode began, or at its end."""
         self._seen = (0, 0)
+        self._told = (0, 0)
+        """Counts that the log has last told."""
         self._began_us: int | None = None
         self._last_us = 0
         self._summary_us = 0
@@ -41,29 +43,27 @@ class LossEpisodes:
         if self._began_us is None:
             if not lost_more:
                 return None
-            self._began_us, self._summary_us = now_us, now_us + SUMMARY_US
-            return (
-                logging.WARNING,
-                f"the audio of the SIP lines has gaps: {self._lost()}\n  cause: {_CAUSE}\n  remedy: {_REMEDY}",
-            )
+            self._began_us, self._summary_us, self._told = now_us, now_us + SUMMARY_US, self._seen
+            text = f"the audio of the SIP lines has gaps: {self._lost()}\n  cause: {_CAUSE}\n  remedy: {_REMEDY}"
+            return logging.WARNING, text
         if now_us - self._last_us >= QUIET_US:
             return self.end()
         if now_us >= self._summary_us:
-            self._summary_us = now_us + SUMMARY_US
+            self._summary_us, self._told = now_us + SUMMARY_US, self._seen
             minutes = (now_us - self._began_us) // (60 * MICROSECONDS)
             return logging.WARNING, f"the audio of the SIP lines still has gaps: {self._lost()} in {minutes} minutes"
         return None
 
     def end(self) -> tuple[int, str] | None:
-        """The summary of the episode that goes on, if one does."""
+        """The summary of the episode that goes on, if one does and more was lost than is told already."""
         if self._began_us is None:
             return None
-        seconds = (self._last_us - self._began_us) / MICROSECONDS
-        text = f"the audio of the SIP lines has no more gaps: {self._lost()} in all, in {seconds:.0f} s"
+        seconds, more = (self._last_us - self._began_us) / MICROSECONDS, self._seen != self._told
+        text = f"the audio of the SIP lines has no more gaps: {self._lost()} within {seconds:.0f} s"
         self._began_us, self._before = None, self._seen
-        return logging.INFO, text
+        return (logging.INFO, text) if more else None
 
     def _lost(self) -> str:
         dropped, by_gateway = (now - before for now, before in zip(self._seen, self._before, strict=True))
         both = f"{dropped} dropped after stalls, {by_gateway} lost on the way from the gateway"
-        return f"{dropped + by_gateway} audio blocks of {BLOCK_MS} ms lost ({both})"
+        return f"{(dropped + by_gateway) * BLOCK_MS} ms lost (blocks of {BLOCK_MS} ms: {both})"

@@ -31,7 +31,7 @@ from firmware.core.clock import MICROSECONDS
 from firmware.core.hints import with_hint
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
-from firmware.core.process_table import departure_level
+from firmware.core.process_table import absence_level
 
 SERVE_US = 10_000
 """The SIP stack is served at least this often."""
@@ -132,7 +132,7 @@ class SipWorker:
         self._poll.unregister(self._link.fileno())
         self._link.close()
         self._link = None
-        level = departure_level(self._paths)
+        level = absence_level(self._paths)
         _log.log(level, "the gateway has gone: %s; %d calls end", why, self._lines.calls)
         self._perform(self._lines.gateway_left())
 

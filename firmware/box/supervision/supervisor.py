@@ -90,6 +90,8 @@ class Supervisor:
         self._slots = [_Slot(plan, LogFile(paths.logs / f"{plan.name}.log")) for plan in plans]
         self._selector = selectors.DefaultSelector()
         self._stop = False
+        self._starting = True
+        """Until the box is ready, or the patience is over: that one part is not there yet is no news."""
         self._began = time.monotonic()
         self._began_utc_us = time.time_ns() // 1000
         self._environment = {
@@ -150,9 +152,11 @@ class Supervisor:
                 missing = self._missing()
                 if not missing:
                     ready = True
+                    self._started()
                     self._on_ready()
                 elif not complained and now - self._began > PATIENCE_SECONDS:
                     complained = True
+                    self._started()
                     self._say(f"not ready after {PATIENCE_SECONDS:.0f} s, still missing: {', '.join(missing)}")
                 next_ready_check = time.monotonic() + READY_CHECK_SECONDS
             due = [slot.start_at for slot in self._slots if slot.start_at is not None]
@@ -161,6 +165,11 @@ class Supervisor:
             if not ready:
                 due.append(next_ready_check)
             self._wait(hearing, min(due) - time.monotonic() if due else None)
+
+    def _started(self) -> None:
+        if self._starting:
+            self._starting = False
+            self._write_table()
 
     def _wait(self, hearing: socket.socket, seconds: float | None) -> None:
         """Until something is said, someone ends, a signal comes or the time is over."""
@@ -249,7 +258,7 @@ class Supervisor:
         self._say(text)
 
     def _write_table(self) -> None:
-        state = "stopping" if self._stop else "running"
+        state = "stopping" if self._stop else "starting" if self._starting else "running"
         table = {"supervisor": ProcessEntry(state=state, pid=os.getpid(), started_utc_us=self._began_utc_us)}
         table.update((slot.plan.name, slot.entry) for slot in self._slots)
         try:

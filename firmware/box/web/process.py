@@ -29,6 +29,7 @@ from firmware.core.clock import SystemClock
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
+from firmware.core.process_table import absence_level
 from firmware.core.schemas import Configuration
 from firmware.core.tokens import token_key, verify
 from firmware.records.database import open_for_reading
@@ -111,7 +112,7 @@ def make_server(paths: BoxPaths, host: str, port: int) -> tuple[WSGIServer, list
     configuration = ConfigurationInForce(paths, live)
     key = token_key(paths)
     database = open_office_database(paths.office_database)
-    cti = CtiConnection(paths.cti_socket, live, clock)
+    cti = CtiConnection(paths.cti_socket, live, clock, lambda: absence_level(paths))
     box = configuration().box
     office = Office(
         live=live,
