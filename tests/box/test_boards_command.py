@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,33 @@ def test_a_board_whose_span_is_not_there_has_its_remedy_below_it() -> None:
         "  problem: the driver has no span 1",
         "  remedy:  load the module of its card, or correct boards.json",
     ]
+
+
+@pytest.mark.parametrize(
+    ("second_card", "choices", "told"),
+    [("slot 4", (1, 1), True), ("slot 4", (1, 2), False), ("slot 4", (0, 0), False), ("slot 5", (1, 1), False)],
+)
+def test_spans_of_one_card_that_want_the_same_place_in_its_list_of_clocks_are_told(
+    second_card: str, choices: tuple[int, int], told: bool
+) -> None:
+    pair = [
+        replace(span(SpanAlarm(0)), number=number, location=location)
+        for number, location in ((1, "slot 4"), (2, second_card))
+    ]
+    entries = [
+        BoardEntry(board=f"town-{number}", kind="dahdi_e1", e1=DahdiE1(span=number, clock_from=choice))
+        for number, choice in enumerate(choices, 1)
+    ]
+
+    lines = listing(pair, [channels(), channels()], entries).splitlines()
+
+    assert ("card at slot 4, spans 1, 2" in lines) is told
+    assert any("clock_from 1: only one of them gives the clock" in line for line in lines) is told
+    assert all(columns_of(line) <= 80 for line in lines)
+
+
+def test_a_driver_without_spans_says_why_that_may_be() -> None:
+    assert "auto_assign_spans=1" in listing([], [], [])
 
 
 def test_the_boards_of_the_running_box_with_problem_and_remedy() -> None:

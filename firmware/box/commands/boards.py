@@ -79,7 +79,33 @@ def listing(spans: Sequence[Span], channels: Sequence[Sequence[ChannelState]], b
             lines.append(f"board {entry.board} ({entry.kind})")
             what = f"the driver has no span {section.span}"
             lines += problem_and_remedy(what, "load the module of its card, or correct boards.json")
-    return "\n".join(lines or ["the driver runs and has no span: no card, or its module is not loaded"])
+    lines += _clock_problems(spans, boards)
+    if not lines:
+        lines = ["the driver runs and has no span"]
+        lines += problem_and_remedy(
+            "no card, its module is not loaded, or the driver was loaded without auto_assign_spans=1",
+            "see boards/README.md, and load dahdi and the card's module again",
+        )
+    return "\n".join(lines)
+
+
+def _clock_problems(spans: Sequence[Span], boards: Sequence[BoardEntry]) -> list[str]:
+    """A card has one list of spans that it may take the clock from, and each place in it is one span's."""
+    choices: dict[tuple[str, int], list[int]] = {}
+    for span in spans:
+        for entry in boards:
+            section = span_of(entry)
+            if entry.enabled and isinstance(section, DahdiE1) and section.span == span.number and span.location:
+                choices.setdefault((span.location, section.clock_from), []).append(span.number)
+    lines = []
+    for (location, choice), numbers in choices.items():
+        if choice and len(numbers) > 1:
+            lines.append(f"card at {location}, spans {', '.join(map(str, numbers))}")
+            lines += problem_and_remedy(
+                f"each has clock_from {choice}: only one of them gives the clock, and none takes over when it fails",
+                "give them clock_from 1, 2 … in boards.json, and 0 to those that must not give it",
+            )
+    return lines
 
 
 def boards_of_the_box(entries: Sequence[BoardEntry], states: Sequence[BoardState] | None) -> str:
