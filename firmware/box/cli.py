@@ -109,7 +109,7 @@ def _reload(options: argparse.Namespace) -> int:
     if reply.details:
         lines = "\n".join(f"  {line}" for line in reply.details)
         remedy = "correct or replace the files, then `linebox reload` again"
-        raise ClearError(f"some recordings were not taken; what was played before stays in use\n{lines}", remedy)
+        raise ClearError(f"some announcements were not taken; those before stay in use\n{lines}", remedy)
     return 0
 
 
@@ -213,7 +213,11 @@ def _parser() -> argparse.ArgumentParser:
     one = config.add_parser("check", parents=[data], help="list everything that is wrong with them")
     one.set_defaults(run=_config_check)
 
-    one = commands.add_parser("reload", parents=[data], help="have the running box read its configuration files again")
+    one = commands.add_parser(
+        "reload",
+        parents=[data],
+        help="have the running box read its configuration files and the office's announcements again",
+    )
     one.set_defaults(run=_reload)
 
     one = commands.add_parser(
@@ -247,7 +251,7 @@ def _explained(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror + (f": {error.filename}" if error.filename else "")
     found = None if isinstance(error, ClearError) else hint(text)
-    return f"{text}\n  remedy: {found.remedy}" if found else text
+    return f"{found.cause} ({text})\n  remedy: {found.remedy}" if found else text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

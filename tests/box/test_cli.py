@@ -195,7 +195,9 @@ def test_a_new_login_is_told_to_the_running_box(county: BoxPaths, callserver: Be
 
 
 def test_reload_without_a_box(county: BoxPaths, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "start the box with `linebox up`" in refusal(capsys, "reload", "--data", county.data)
+    said = refusal(capsys, "reload", "--data", county.data)
+    assert said.startswith("linebox: the callserver does not run on this data folder (nobody listens")
+    assert "start the box with `linebox up`" in said
 
 
 def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -313,12 +315,14 @@ def test_a_listening_socket_is_seen_without_touching_it(county: BoxPaths) -> Non
 
 def test_status_without_a_box_and_with_one(county: BoxPaths, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no box runs on" in refusal(capsys, "status", "--data", county.data)
-    write_process_table(county, {"web": ProcessEntry(state="running", pid=os.getpid(), port=8080, restarts=2)})
+    running = ProcessEntry(state="running", pid=os.getpid(), port=8080, restarts=2)
+    write_process_table(county, {"web": running, "sip": ProcessEntry(state="waiting")})
     with open(county.supervisor_lock, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert main(["status", "--data", str(county.data)]) == 0
     said = capsys.readouterr().out
     assert "web" in said and f"process {os.getpid()}" in said and "port 8080" in said and "2 restarts" in said
+    assert "for a part that is not installed: linebox doctor" in said
 
 
 @pytest.mark.parametrize(

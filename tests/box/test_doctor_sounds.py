@@ -52,7 +52,7 @@ def test_a_recording_that_cannot_be_played_is_named(county: BoxPaths) -> None:
     bad, sum_of_good = findings(county, recordings_of_the_office)
 
     assert (bad.level, sum_of_good.text.split()[0]) == (WARN, "0")
-    assert "welcome.wav" in bad.text
+    assert "welcome.wav" in bad.text and "`linebox reload`" in bad.remedy
 
 
 def test_a_sound_that_the_configuration_names_and_nobody_has_is_named(county: BoxPaths) -> None:

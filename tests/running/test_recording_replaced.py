@@ -49,7 +49,7 @@ def test_a_greeting_that_was_replaced_is_heard_after_a_reload(tmp_path: Path) ->
 
         (folder / "welcome.wav").write_bytes(b"half a file")
         refused = reload(box)
-        assert refused.returncode == 1 and "some recordings were not taken" in refused.stderr
+        assert refused.returncode == 1 and "some announcements were not taken" in refused.stderr
         assert "welcome.wav: not a sound file" in refused.stderr and "remedy: " in refused.stderr
         assert not box.state().contacts, "nobody has called yet"
 

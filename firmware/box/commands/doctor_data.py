@@ -176,6 +176,8 @@ def status(data: Path | None) -> list[str]:
     for name, entry in read_process_table(paths).items():
         started = datetime.fromtimestamp(entry.started_utc_us / 1_000_000).strftime("%Y-%m-%d %H:%M:%S")
         line = f"{name:11} {entry.state:11}"
+        if entry.state == "waiting":
+            line += " for a part that is not installed: linebox doctor"
         if entry.pid:
             line += f" process {entry.pid:<8} since {started}"
         if entry.port:

@@ -32,7 +32,8 @@ def recordings_of_the_office(paths: BoxPaths) -> Iterator[Finding]:
         try:
             read_sound(path)
         except SoundError as error:
-            yield Finding("prompts", WARN, str(error), "the shipped recording is played meanwhile")
+            remedy = "replace it, then `linebox reload`; meanwhile the one before it is played, or the shipped one"
+            yield Finding("prompts", WARN, str(error), remedy)
         else:
             good += 1
     yield Finding("prompts", OK, f"{good} recordings of the office in {paths.prompts}")
