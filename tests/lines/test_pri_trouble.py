@@ -242,6 +242,11 @@ def test_a_setup_for_a_channel_that_is_up_asks_whether_the_old_call_lives(town: 
     assert len(town.box.setups()) == 1
 
 
+def test_an_exchange_that_takes_its_time_to_clear_is_waited_for() -> None:
+    """T305 (30 s), then T308 (4 s) twice: Q.931 table 9-2."""
+    assert GONE_US > (30 + 2 * 4) * 1_000_000
+
+
 def test_an_exchange_that_never_finishes_clearing_does_not_hold_the_channel() -> None:
     lines = PriLines(restart_at_start=False)
     lines.gateway_came(0)

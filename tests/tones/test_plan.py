@@ -60,6 +60,15 @@ def test_the_dial_tone_loop_is_whole_periods() -> None:
     assert LOOPS["dial"].size * 450 % 8000 == 0
 
 
+def test_the_howler_cries_at_950_hertz_and_rises() -> None:
+    steps = PLAN.tones["howler"].steps
+
+    assert {step.hz for step in steps} == {(950,)}
+    levels = [step.dbm0 for step in steps]
+    assert levels == sorted(levels) and len(set(levels)) == len(levels)
+    assert levels[-1] == 0.0
+
+
 def test_each_tone_names_its_source() -> None:
     assert all(tone.source and tone.chinese for tone in PLAN.tones.values())
 
