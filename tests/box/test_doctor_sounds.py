@@ -55,6 +55,19 @@ def test_a_recording_that_cannot_be_played_is_named(county: BoxPaths) -> None:
     assert "welcome.wav" in bad.text and "`linebox reload`" in bad.remedy
 
 
+def test_a_recording_that_cannot_be_played_is_told_once(county: BoxPaths, caplog: pytest.LogCaptureFixture) -> None:
+    (county.prompts / "zh_CN").mkdir(parents=True)
+    (county.prompts / "zh_CN" / "lost.wav").write_bytes(b"not a sound")
+    documents = demonstration_documents("not used here")
+    documents["services"][0]["greeting"] = ["prompt:lost", "tone:busy"]
+    save_subjects(county, documents)
+
+    (missing,) = findings(county, sounds_of_the_configuration)
+
+    assert "there is no sound prompt:lost" in missing.text
+    assert caplog.text == "", "the check of the recordings says why"
+
+
 def test_a_sound_that_the_configuration_names_and_nobody_has_is_named(county: BoxPaths) -> None:
     documents = demonstration_documents("not used here")
     documents["services"][0]["greeting"] = ["prompt:lost", "text:您好", "say:number:2", "prompt:welcome"]

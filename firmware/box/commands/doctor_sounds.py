@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from firmware.box.commands.doctor_finding import OK, WARN, Check, Finding
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
@@ -10,7 +11,7 @@ from firmware.core.paths import BoxPaths
 from firmware.core.schemas import Configuration
 from firmware.media.espeak import VOICES, SpeechError, speak
 from firmware.media.prompts import PROMPTS
-from firmware.media.sounds import SoundError, SoundStore, read_sound
+from firmware.media.sounds import SoundError, read_sound, sound_files
 from firmware.tones.plan import load_plan
 
 MADE_WHEN_NEEDED = ("text", "say")
@@ -45,17 +46,26 @@ def sounds_of_the_configuration(paths: BoxPaths) -> Iterator[Finding]:
     except (ConfigurationError, OSError):
         return  # another check says so
     language = configuration.box.language
-    store = SoundStore.load(load_plan().samples(), language=language, folders=(PROMPTS, paths.prompts))
+    there = {f"tone:{name}" for name in load_plan().samples()}
+    there |= {name for name, path in sound_files(language, (PROMPTS, paths.prompts)) if _can_be_played(path)}
     missing = [
         (place, sound)
         for place, sound in _named(configuration)
-        if sound.partition(":")[0] not in MADE_WHEN_NEEDED and sound not in store
+        if sound.partition(":")[0] not in MADE_WHEN_NEEDED and sound not in there
     ]
     for place, sound in missing:
         remedy = f"correct the name, or add the recording to {paths.prompts / language}; until then its text is spoken"
         yield Finding("sounds", WARN, f"{place}: there is no sound {sound}", remedy)
     if not missing:
         yield Finding("sounds", OK, "all sounds that the configuration names are there")
+
+
+def _can_be_played(path: Path) -> bool:
+    try:
+        read_sound(path)
+    except SoundError:
+        return False  # another check says so
+    return True
 
 
 def _named(configuration: Configuration) -> Iterator[tuple[str, str]]:
