@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boards.signals import ChannelKind, FromBoard, ToBoard
+from firmware.core.faults import Fault, FaultError, fault
 
 BLOCK = 80
 """Samples in a block: 10 ms at 8000 a second."""
@@ -26,18 +27,20 @@ Block = NDArray[np.uint8]
 """A-law samples of one tick, shape [channels, 80]."""
 
 
-class BoardError(Exception):
-    """A board cannot start or go on. `where` names board, span and channel; `remedy` says what a person can do."""
+class BoardError(FaultError):
+    """A board cannot start or go on. `place`: where on the board (channel label, span, device); empty: all of it."""
 
-    def __init__(self, what: str, where: str, remedy: str) -> None:
-        super().__init__(f"{where}: {what}. {remedy}")
-        self.what = what
-        self.where = where
-        self.remedy = remedy
+    def __init__(self, fault: Fault, board: str, place: str = "") -> None:
+        super().__init__(fault.at(place), f"board {board} ({place})" if place else f"board {board}")
 
 
 class NotSupported(BoardError):
     """The board has no such function (an optional part of the contract)."""
+
+
+def cannot_do(place: ChannelPlace, signal: ToBoard) -> Fault:
+    """What to say of a signal that the channel's kind does not have."""
+    return fault("not_supported", kind=place.kind, signal=type(signal).__name__)
 
 
 @dataclass(frozen=True)

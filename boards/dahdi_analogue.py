@@ -28,6 +28,7 @@ from boards.signals import (
 from drivers.dahdi import ChannelState
 from drivers.dahdi_control import ChannelSetting, Control
 from drivers.dahdi_numbers import FLUSH_WRITE, PULSEDIGIT, Event, Hook, Signalling
+from firmware.core.faults import fault
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry, DahdiPorts
 
@@ -141,8 +142,7 @@ class DahdiAnalogueBoard(DahdiCard):
             self._reversed ^= {index}
             self._tell(Polarity(index, index in self._reversed))
         elif event in (Event.ALARM, Event.NOALARM):
-            # Of a port by itself it means battery lost or back; the name is the port's, so that each has its own.
-            self._tell(Alarm(f"NO_LINE {self.channels[index].label}", event == Event.ALARM, (index,)))
+            self._tell(Alarm("NO_LINE", event == Event.ALARM, (index,)))  # of a port: battery lost or back
 
     # ---- what the gateway says ---------------------------------------------------------------------------------------
 
@@ -193,9 +193,5 @@ class DahdiAnalogueBoard(DahdiCard):
 def open_board(entry: BoardEntry, paths: BoxPaths) -> Board:
     """The board of a configuration entry of kind `dahdi_analogue`; not started yet. BoardError: it has no `ports`."""
     if entry.ports is None:
-        raise BoardError(
-            "it does not say what its ports are",
-            f"boards.json: board {entry.board}",
-            'Give "ports": {"span": N, "ports": ["fxs", …]}; linebox boards lists the spans',
-        )
+        raise BoardError(fault("ports_missing"), entry.board, "boards.json")
     return DahdiAnalogueBoard(entry.board, entry.ports)

@@ -12,12 +12,13 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from boards.base import Block, BoardCounters, BoardError, ChannelPlace, NotSupported
+from boards.base import Block, BoardCounters, BoardError, ChannelPlace, NotSupported, cannot_do
 from boards.signals import TO_KIND, Alarm, FromBoard, ToBoard
 from drivers.dahdi import Channel, ChannelState, DahdiError
 from drivers.dahdi_control import ChannelSetting, Control
 from drivers.dahdi_numbers import Event, LineConfig, SpanAlarm
 from drivers.dahdi_stream import CUSHION, ChannelStream
+from firmware.core.faults import fault
 
 LOOK_BLOCKS = 100
 """Every second the card's counters are read, and its alarms in case that no event told them."""
@@ -163,13 +164,10 @@ class DahdiCard:
     def send_signal(self, signal: ToBoard) -> None:
         self._running()
         if not 0 <= signal.channel < len(self.channels):
-            raise BoardError(
-                f"there is no channel {signal.channel}", f"board {self.name}", "This is a fault in Linebox"
-            )
+            raise BoardError(fault("no_such_channel", channel=signal.channel), self.name)
         place = self.channels[signal.channel]
         if not isinstance(signal, TO_KIND[place.kind]):
-            what = f"{place.kind} channels cannot do {type(signal).__name__}"
-            raise NotSupported(what, f"board {self.name} channel {place.label}", "This is a fault in Linebox")
+            raise NotSupported(cannot_do(place, signal), self.name, place.label)
         with self._telling():
             self._signal(signal)
 
@@ -216,7 +214,7 @@ class DahdiCard:
 
     def _running(self) -> ChannelStream:
         if self._stream is None:
-            raise BoardError("the board is not open", f"board {self.name}", "It is opened again by itself")
+            raise BoardError(fault("not_open"), self.name)
         return self._stream
 
     @contextmanager
@@ -227,9 +225,7 @@ class DahdiCard:
         except DahdiError as error:
             with contextlib.suppress(OSError):
                 self.close()
-            raise BoardError(error.what, f"board {self.name} ({error.where})", error.remedy) from error
+            raise BoardError(error.fault, self.name, error.where) from error
         except ValueError as error:  # fewer channels than places
             self.close()
-            remedy = "Correct boards.json by what linebox boards lists"
-            what = "the span has other channels than boards.json says"
-            raise BoardError(what, f"board {self.name} (span {self._span})", remedy) from error
+            raise BoardError(fault("span_other"), self.name, f"span {self._span}") from error

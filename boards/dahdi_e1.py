@@ -15,6 +15,7 @@ from boards.signals import Bits, ChannelKind, FromBoard, Setup, ToBoard
 from drivers.dahdi import ChannelState
 from drivers.dahdi_control import ChannelSetting
 from drivers.dahdi_numbers import Event, LineConfig, Signalling
+from firmware.core.faults import fault
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry, DahdiE1
 
@@ -143,9 +144,5 @@ class DahdiE1Board(DahdiCard):
 def open_board(entry: BoardEntry, paths: BoxPaths) -> Board:
     """The board of a configuration entry of kind `dahdi_e1`; not started yet. Raises BoardError without `e1`."""
     if entry.e1 is None:
-        raise BoardError(
-            "it does not say which span it is",
-            f"boards.json: board {entry.board}",
-            'Give "e1": {"span": N}; linebox boards lists the spans',
-        )
+        raise BoardError(fault("span_missing"), entry.board, "boards.json")
     return DahdiE1Board(entry.board, entry.e1, paths)

@@ -13,11 +13,13 @@ from boards.line_ports import Port, PortState
 from boards.signals import DialPulses, FromBoard, Loop, LoopCurrent, Polarity, RingDetected, ToBoard
 from drivers.si3050 import LEAST_VOLTS, FxoStatus, Si3050
 from drivers.spi_line_chip import ChipError, SpiBus, Step
+from firmware.core.faults import fault
 
 RING_WINDOW, RING_LEAST = 10, 3
 """Looks in which ringing current must be seen so often: 25 Hz shows in nearly each, a knock on the line in one."""
 RING_END_MS = 200
 POLARITY_MS = 40
+NO_LINE = fault("NO_LINE")
 NO_LINE_MS = 2000
 """No voltage on hook for this long: the line is cut. An exchange may take the feed away for a second (loop drop)."""
 FLOW_LEAST_MA = 8.0
@@ -105,8 +107,8 @@ class ExchangePort(Port):
         """A cut line is an alarm; while the loop is closed the missing current tells it."""
         if status.volts or status.ringing or self._closed:
             self._voltage_seen_ms = now_ms
-            return self._show("") if status.volts else []
-        return self._show(f"{self.label}: no line voltage") if now_ms - self._voltage_seen_ms >= NO_LINE_MS else []
+            return self._show(None) if status.volts else []
+        return self._show(NO_LINE) if now_ms - self._voltage_seen_ms >= NO_LINE_MS else []
 
     def _check(self) -> None:
         self._chip.check()

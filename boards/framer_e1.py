@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from boards.base import Block, BoardError, ChannelPlace, NotSupported
+from boards.base import Block, BoardError, ChannelPlace, NotSupported, cannot_do
 from boards.signals import Alarm, Bits, ChannelKind, FromBoard, ToBoard
-from boards.tdm_board import FAULT, Buses, TdmBoard
+from boards.tdm_board import Buses, TdmBoard
 from drivers.cas_slot import CasSlot
 from drivers.e1_framer import ALARMS, Ds26521
 from drivers.simulated.line_card import simulated_card
 from drivers.spi_line_chip import PowerUp, SpiBus, open_spi
 from drivers.tdm_alsa import TdmStream, open_pcms
+from firmware.core.faults import fault
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry, FramerSpan
 
@@ -44,8 +45,8 @@ class FramerE1Board(TdmBoard):
         self._told: set[str] = set()
         self._differs_since: dict[str, int] = {}
         self._alarm_ms = self._check_ms = 0
-        self._bus = self._buses.spi(self._span.spi, self._where)
-        self._chip = Ds26521(self._bus, f"{self._where} ({self._span.spi})", "whole")
+        self._bus = self._buses.spi(self._span.spi, self._span.spi)
+        self._chip = Ds26521(self._bus, self._span.spi, "whole")
         self._steps: PowerUp | None = self._chip.power_up(self._span.clock, self._span.crc4, self._span.impedance)
         self._wake_ms = next(self._steps).wait_ms
 
@@ -131,23 +132,22 @@ class FramerE1Board(TdmBoard):
 
     def send_signal(self, signal: ToBoard) -> None:
         """Set line bits. Raises NotSupported for other signals, BoardError for bits that cannot be sent."""
-        where = f"{self._where} channel {self._place(signal).label}"
+        place = self._place(signal)
         if not isinstance(signal, Bits):
-            raise NotSupported(f"cas channels cannot do {type(signal).__name__}", where, FAULT)
+            raise NotSupported(cannot_do(place, signal), self.name, place.label)
         try:
             self._cas.set(signal.channel, signal.abcd)
         except ValueError as error:
-            raise NotSupported(str(error), where, FAULT) from error
+            raise NotSupported(fault("wrong_bits", error=error), self.name, place.label) from error
 
 
 def open_board(entry: BoardEntry, paths: BoxPaths) -> FramerE1Board:
     """The board of a configuration entry of kind `framer_e1`; not started yet. Raises BoardError."""
     span = entry.framer
-    where = f"board {entry.board}"
     if span is None:
-        raise BoardError('"framer" is missing', where, "Run linebox config check: it says what is wrong")
+        raise BoardError(fault("section_missing", section="framer"), entry.board, "boards.json")
     if span.hardware == "simulated":
         card = simulated_card(["ds26521"], span.tdm.slots)
         return FramerE1Board(entry.board, span, Buses(lambda path, _: card.chips[0], card.pcms))
-    pcms = partial(open_pcms, span.tdm.card, span.tdm.slots, span.tdm.samples, where)
+    pcms = partial(open_pcms, span.tdm.card, span.tdm.slots, span.tdm.samples, span.tdm.card)
     return FramerE1Board(entry.board, span, Buses(open_spi, pcms))

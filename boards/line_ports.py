@@ -14,6 +14,7 @@ from boards.loop_decoder import LoopDecoder
 from boards.signals import Alarm, FromBoard, HookChange, OnHookData, Ring, ToBoard
 from drivers.si3210 import LineFeed, Si3210
 from drivers.spi_line_chip import ChipError, Framing, LineChip, SpiBus, Step
+from firmware.core.faults import Fault, fault
 
 RETRY_MS = 1000
 CHECK_MS = 250
@@ -21,6 +22,8 @@ STORM_LOOKS, STORM_MOST = 100, 80
 """Of so many looks in a row so many may find an interrupt: dial pulses cause 40, noise without end causes all."""
 TRANSMISSION_MS = 6000
 """After ringing the chip stays ready to send data to the phone on hook for this long: longer than the pause."""
+
+STARTING = fault("starting")
 
 OpenBus = Callable[[], SpiBus]
 
@@ -48,7 +51,7 @@ class Port:
         self._open_bus = open_bus
         self._bus: SpiBus | None = None
         self._steps: Generator[Step, None, None] | None = None
-        self._alarm = ""
+        self._alarm: Fault | None = None
         self._wake_ms = 0
         self._check_ms = 0
         self._interrupts: list[bool] = []
@@ -94,14 +97,14 @@ class Port:
 
     def fail(self, error: ChipError, now_ms: int) -> list[FromBoard]:
         """The chip does not work: out of service, and tried again."""
-        if self.problem is None or self.problem.what != error.what:
+        if self.problem is None or self.problem.fault != error.fault:
             _log.warning("%s", error)
         self.failures += 1
         self.problem = error
         self._wake_ms = now_ms + RETRY_MS
         self.close()
         self._set_state(PortState.FAILED)
-        return self._show(f"{self.label}: {error.what}")
+        return self._show(error.fault)
 
     def _restart(self, now_ms: int) -> list[FromBoard]:
         if now_ms >= self._wake_ms:
@@ -111,7 +114,7 @@ class Port:
 
     def _go_on_starting(self, now_ms: int) -> list[FromBoard]:
         if now_ms < self._wake_ms or self._steps is None:
-            return [] if self._alarm else self._show(f"{self.label}: starting")
+            return [] if self._alarm else self._show(STARTING)
         try:
             self._wake_ms = now_ms + next(self._steps).wait_ms
         except StopIteration:
@@ -121,20 +124,21 @@ class Port:
             self._check_ms = now_ms + CHECK_MS
             self._begin(now_ms)
             self._set_state(PortState.WORKING)
-            return self._show("")
-        return [] if self._alarm else self._show(f"{self.label}: starting")
+            return self._show(None)
+        return [] if self._alarm else self._show(STARTING)
 
     def _set_state(self, state: PortState) -> None:
         _log.debug("%s: %s -> %s", self.where, self.state, state)
         self.state = state
 
-    def _show(self, alarm: str) -> list[FromBoard]:
-        """Replace the port's alarm; an empty one means that all is well."""
+    def _show(self, alarm: Fault | None) -> list[FromBoard]:
+        """Replace the port's alarm; None means that all is well."""
         before, self._alarm = self._alarm, alarm
         if before == alarm:
             return []
-        signals: list[FromBoard] = [Alarm(alarm, True, (self.channel,))] if alarm else []
-        return [*signals, Alarm(before, False, (self.channel,))] if before else signals
+        return [
+            Alarm(one.code, one is alarm, (self.channel,), one.arguments) for one in (alarm, before) if one is not None
+        ]
 
     def _count_interrupt(self, chip: LineChip, there_was_one: bool) -> None:
         self._interrupts.append(there_was_one)
@@ -143,10 +147,7 @@ class Port:
         storm = sum(self._interrupts) >= STORM_MOST
         self._interrupts.clear()
         if storm:
-            raise chip.fail(
-                "interrupts without end: something on the line is making and breaking contact all the time",
-                "Look for a loose or wet connection on this pair; the port is tried again by itself",
-            )
+            raise chip.fail("interrupt_storm")
 
     # ---- for the kinds of port ---------------------------------------------------------------------------------------
 
@@ -188,10 +189,7 @@ class ExtensionPort(Port):
     def _work(self, now_ms: int) -> list[FromBoard]:
         status = self._chip.look()
         if status.power_alarms:
-            raise self._chip.fail(
-                "a line transistor is too hot",
-                "Look for a short or foreign voltage on the telephone pair; it is tried again by itself",
-            )
+            raise self._chip.fail("line_hot")
         self._count_interrupt(self._chip, status.hook_interrupt)
         over = self._feed is LineFeed.FORWARD_ON_HOOK_TRANSMISSION and now_ms >= self._transmission_ends_ms
         if over or (status.off_hook and self._feed is not LineFeed.FORWARD_ACTIVE):

@@ -14,9 +14,10 @@ from typing import NoReturn
 
 import msgspec
 
-from boards.base import Block, BoardCounters, BoardError, ChannelPlace, NotSupported
+from boards.base import Block, BoardCounters, BoardError, ChannelPlace, NotSupported, cannot_do
 from boards.signals import FROM_KIND, TO_KIND, Alarm, FromBoard, ToBoard
 from drivers.block_link import BlockLink, BlockPacket, Hello, LinkAttempt, LinkError
+from firmware.core.faults import Fault, fault
 
 HELLO_SECONDS = 0.02
 """How long opening waits for the far process to greet; one that takes longer is asked again at the next opening."""
@@ -33,14 +34,14 @@ class LinkedBoard:
     asks until it gets nothing sees everything in the order of time, also after a stall.
     """
 
-    def __init__(self, name: str, path: Path, channels: Sequence[ChannelPlace], has_clock: bool, remedy: str) -> None:
-        """`path`: the far process's socket. `remedy`: what a person can do if nobody answers there."""
+    def __init__(self, name: str, path: Path, channels: Sequence[ChannelPlace], has_clock: bool, absent: str) -> None:
+        """`path`: the far process's socket. `absent`: the code of the fault if nobody answers there."""
         self.name = name
         self.channels: Sequence[ChannelPlace] = tuple(channels)
         self.has_clock = has_clock
         self.counters = BoardCounters()
         self._path = path
-        self._remedy = remedy
+        self._absent = absent
         self._attempt: LinkAttempt | None = None
         self._link: BlockLink | None = None
         self._waiting: deque[BlockPacket | bytes] = deque()
@@ -58,18 +59,16 @@ class LinkedBoard:
                 greeted = self._attempt.hello(0.0)
         except LinkError as error:
             self._attempt = None
-            raise BoardError(str(error), f"board {self.name}", self._remedy) from error
+            raise BoardError(self._fault(error), self.name) from error
         if greeted is None:
             # Kept: the far process accepts in its own time, and the next opening finds its greeting.
-            raise BoardError("the far process has not greeted yet", f"board {self.name}", self._remedy)
+            raise BoardError(fault("process_silent"), self.name)
         self._attempt = None
         link, hello = greeted
         mismatch = self._mismatch(hello)
         if mismatch:
             link.close()
-            raise BoardError(
-                mismatch, f"board {self.name}", "Start the far process from the same version of Linebox as the gateway"
-            )
+            raise BoardError(fault("process_other", detail=mismatch), self.name)
         self._link = link
         self._waiting.clear()
         self._expected = None
@@ -102,7 +101,7 @@ class LinkedBoard:
             try:
                 self._waiting.extend(link.receive(PACKETS_AT_ONCE))
             except LinkError as error:
-                self._broken(str(error), error)
+                self._broken(self._fault(error), error)
         blocks: list[Block] = []
         signals: list[FromBoard] = []
         while self._waiting:
@@ -127,16 +126,15 @@ class LinkedBoard:
         try:
             signal = _decode_signal(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            self._broken(f"the far process sent a signal that was not understood ({error})", error)
+            self._broken(_nonsense(f"a signal: {error}"), error)
         indexes = signal.channels if isinstance(signal, Alarm) else (signal.channel,)
         for index in indexes:
             if not 0 <= index < len(self.channels):
-                self._broken(f"the far process sent a signal for channel {index}, which there is not", None)
+                self._broken(_nonsense(f"a signal for channel {index}, which there is not"), None)
         if not isinstance(signal, Alarm):
             place = self.channels[signal.channel]
             if not isinstance(signal, FROM_KIND[place.kind]):
-                what = f"the far process sent {type(signal).__name__} for {place.label}, which is no such line"
-                self._broken(what, None)
+                self._broken(_nonsense(f"{type(signal).__name__} for {place.label}, which is no such line"), None)
         return signal
 
     def send_block(self, block: Block) -> None:
@@ -145,7 +143,7 @@ class LinkedBoard:
         try:
             sent = self._opened().send_block(self.counters.blocks_sent + self.counters.lost_outward, block)
         except LinkError as error:
-            self._broken(str(error), error)
+            self._broken(self._fault(error), error)
         if sent:
             self.counters.blocks_sent += 1
         else:
@@ -155,24 +153,33 @@ class LinkedBoard:
         """Send a signal. Raises NotSupported for one that the kind of channel cannot do."""
         link = self._opened()
         if not 0 <= signal.channel < len(self.channels):
-            raise BoardError(
-                f"there is no channel {signal.channel}", f"board {self.name}", "This is a fault in Linebox"
-            )
+            raise BoardError(fault("no_such_channel", channel=signal.channel), self.name)
         place = self.channels[signal.channel]
         if not isinstance(signal, TO_KIND[place.kind]):
-            what = f"{place.kind} channels cannot do {type(signal).__name__}"
-            raise NotSupported(what, f"board {self.name} channel {place.label}", "This is a fault in Linebox")
+            raise NotSupported(cannot_do(place, signal), self.name, place.label)
         try:
             link.send_signal(_encode(signal))
         except LinkError as error:
-            self._broken(str(error), error)
+            self._broken(self._fault(error), error)
 
     def _opened(self) -> BlockLink:
         if self._link is None:
-            raise BoardError("the board is not open", f"board {self.name}", self._remedy)
+            raise BoardError(fault("not_open"), self.name)
         return self._link
 
-    def _broken(self, what: str, error: Exception | None) -> NoReturn:
+    def _fault(self, error: LinkError) -> Fault:
+        match error.why:
+            case "absent":
+                return fault(self._absent, error=error.error)
+            case "ended":
+                return fault("process_ended", detail=error.error)
+        return _nonsense(error.error)
+
+    def _broken(self, fault: Fault, error: Exception | None) -> NoReturn:
         with contextlib.suppress(OSError):
             self.close()
-        raise BoardError(what, f"board {self.name}", self._remedy) from error
+        raise BoardError(fault, self.name) from error
+
+
+def _nonsense(detail: str) -> Fault:
+    return fault("process_nonsense", detail=detail)

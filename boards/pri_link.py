@@ -28,6 +28,7 @@ from boards.signals import (
 )
 from drivers.block_link import BlockLink, BlockPacket, LinkAttempt, LinkError
 from drivers.pri_stack import TIME_SLOTS
+from firmware.core.faults import fault
 from firmware.core.paths import BoxPaths
 
 ALARM = "PRI worker"
@@ -70,7 +71,7 @@ class PriLink:
     def fileno(self) -> int:
         """Readable when `receive` has something. Raises BoardError while there is no link."""
         if self._link is None:
-            raise BoardError("there is no link", "PRI worker", self.problem)
+            raise BoardError(fault("process_absent", error=self.problem), "PRI worker")
         return self._link.fileno()
 
     def try_connect(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from drivers.pri_stack import NumberPlan, NumberType
+from firmware.core.faults import Arguments
 
 
 class ChannelKind(StrEnum):
@@ -171,12 +172,13 @@ class Bits(msgspec.Struct, tag="bits", frozen=True):
 
 
 class Alarm(msgspec.Struct, tag="alarm", frozen=True):
-    """A span or board alarm came or went: LOS, LOF, AIS, RAI, or a board's own word."""
+    """An alarm came or went: the code and arguments of a fault (firmware/core/fault_texts.py), e.g. LOS, LOF, AIS."""
 
     alarm: str
     raised: bool
     channels: tuple[int, ...] = ()
-    """The channels that are out of service because of it; empty means all of the board."""
+    """The channels that are out of service because of it, or are no more; empty means all of the board."""
+    arguments: Arguments = ()
 
 
 class Blocked(msgspec.Struct, tag="blocked", frozen=True):

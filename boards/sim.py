@@ -34,6 +34,5 @@ CHANNELS = channels()
 
 def open_board(entry: BoardEntry, paths: BoxPaths) -> Board:
     """The board of a configuration entry of kind `sim`; not started yet."""
-    remedy = "See that the simulator runs: linebox status; it is started by linebox up"
     places = channels(entry.extensions, entry.exchange_lines)
-    return LinkedBoard(entry.board, paths.simulator_socket, places, has_clock=True, remedy=remedy)
+    return LinkedBoard(entry.board, paths.simulator_socket, places, has_clock=True, absent="simulator_absent")

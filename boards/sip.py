@@ -16,7 +16,4 @@ CHANNELS = tuple(ChannelPlace(ChannelKind.TRUNK, f"SIP-{line}") for line in rang
 
 def open_board(entry: BoardEntry, paths: BoxPaths) -> Board:
     """The board of a configuration entry of kind `sip`; not started yet."""
-    remedy = (
-        "SIP joins by itself once its stack is built (scripts/build_pjsua2) and the SIP worker runs: linebox doctor"
-    )
-    return LinkedBoard(entry.board, paths.sip_socket, CHANNELS, has_clock=False, remedy=remedy)
+    return LinkedBoard(entry.board, paths.sip_socket, CHANNELS, has_clock=False, absent="sip_absent")

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from boards.base import Block, BoardError, ChannelPlace, NotSupported
+from boards.base import Block, BoardError, ChannelPlace, NotSupported, cannot_do
 from boards.exchange_port import ExchangePort
 from boards.line_ports import ExtensionPort, Port, PortState
 from boards.signals import TO_KIND, ChannelKind, FromBoard, ToBoard
-from boards.tdm_board import FAULT, Buses, TdmBoard
+from boards.tdm_board import Buses, TdmBoard
 from drivers.simulated.line_card import simulated_card
 from drivers.spi_line_chip import ChipError, open_spi
 from drivers.tdm_alsa import TdmStream, open_pcms
+from firmware.core.faults import fault
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import AnalogueLines, BoardEntry
 
@@ -55,7 +56,7 @@ class SpiAnalogueBoard(TdmBoard):
 
     def _new_port(self, index: int) -> Port:
         entry, label = self._lines.ports[index], self.channels[index].label
-        where = f"{self._where} {label} ({entry.spi})"
+        where = f"{label} ({entry.spi})"
         return PORTS[entry.chip](
             index, label, entry.slot, where, self._lines.framing, lambda: self._buses.spi(entry.spi, where)
         )
@@ -102,21 +103,19 @@ class SpiAnalogueBoard(TdmBoard):
         """Ring a phone, close a loop, dial. Raises NotSupported for what the kind of port cannot do."""
         place = self._place(signal)
         if not isinstance(signal, TO_KIND[place.kind]):
-            what = f"{place.kind} channels cannot do {type(signal).__name__}"
-            raise NotSupported(what, f"{self._where} channel {place.label}", FAULT)
+            raise NotSupported(cannot_do(place, signal), self.name, place.label)
         self._unsaid += self._ports[signal.channel].send(signal, self._now_ms)
 
 
 def open_board(entry: BoardEntry, paths: BoxPaths) -> SpiAnalogueBoard:
     """The board of a configuration entry of kind `spi_analogue`; not started yet. Raises BoardError."""
     lines = entry.analogue
-    where = f"board {entry.board}"
     if lines is None:
-        raise BoardError('"analogue" is missing', where, "Run linebox config check: it says what is wrong")
+        raise BoardError(fault("section_missing", section="analogue"), entry.board, "boards.json")
     if lines.hardware == "simulated":
         card = simulated_card([port.chip for port in lines.ports], lines.tdm.slots)
         devices = {port.spi: chip for port, chip in zip(lines.ports, card.chips, strict=True)}
         return SpiAnalogueBoard(entry.board, lines, Buses(lambda path, _: devices[path], card.pcms))
     tdm = lines.tdm
-    pcms = partial(open_pcms, tdm.card, tdm.slots, tdm.samples, where)
+    pcms = partial(open_pcms, tdm.card, tdm.slots, tdm.samples, tdm.card)
     return SpiAnalogueBoard(entry.board, lines, Buses(open_spi, pcms))

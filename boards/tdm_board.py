@@ -16,10 +16,10 @@ from boards.signals import FromBoard, ToBoard
 from drivers.gpio_lines import GpioLine, OpenLine, periphery_line
 from drivers.spi_line_chip import ChipError, SpiBus
 from drivers.tdm_alsa import PcmPair, TdmStream
+from firmware.core.faults import fault
 from firmware.core.schemas import TdmBus
 
 BLOCK_MS = 10
-FAULT = "This is a fault in Linebox"
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,6 @@ class Buses:
     gpio: OpenLine = periphery_line
 
 
-def board_error(error: ChipError) -> BoardError:
-    return BoardError(error.what, error.where, error.remedy)
-
-
 class TdmBoard(ABC):
     """Implements `boards.base.Board` but for what its chips do. `slots` are those of the channels on the bus."""
 
@@ -48,7 +44,6 @@ class TdmBoard(ABC):
         self.name = name
         self.channels = channels
         self.counters = BoardCounters()
-        self._where = f"board {name}"
         self._buses = buses
         self._bus_settings = tdm
         self._reset_name = reset
@@ -96,15 +91,15 @@ class TdmBoard(ABC):
         self._unsaid = []
         try:
             if self._reset_name:  # all chips; microseconds are enough for the pulse
-                self._reset = GpioLine(self._reset_name, "out", self._where, open_line=self._buses.gpio)
+                self._reset = GpioLine(self._reset_name, "out", "", open_line=self._buses.gpio)
                 self._reset.set(True)
                 self._reset.set(False)
             bus = self._bus_settings
-            self._tdm = TdmStream(bus.slots, bus.samples, self._where, self._buses.pcms)
+            self._tdm = TdmStream(bus.slots, bus.samples, "TDM", self._buses.pcms)
             self._start_chips()
         except ChipError as error:
             self.close()
-            raise board_error(error) from error
+            raise self._board_error(error) from error
 
     def close(self) -> None:
         self._close_chips()
@@ -132,7 +127,7 @@ class TdmBoard(ABC):
                 signals += self._look()
         except ChipError as error:
             self.close()
-            raise board_error(error) from error
+            raise self._board_error(error) from error
         for frame in frames:
             signals += self._take_frame(frame)
         self.counters.blocks_received += len(frames)
@@ -146,7 +141,7 @@ class TdmBoard(ABC):
             sent = self._opened().write_block(self._frame)
         except ChipError as error:
             self.close()
-            raise board_error(error) from error
+            raise self._board_error(error) from error
         if sent:
             self.counters.blocks_sent += 1
         else:
@@ -156,10 +151,13 @@ class TdmBoard(ABC):
         """Where the signal goes. Raises BoardError if there is no such channel, or the board is not open."""
         self._opened()
         if not 0 <= signal.channel < len(self.channels):
-            raise BoardError(f"there is no channel {signal.channel}", self._where, FAULT)
+            raise BoardError(fault("no_such_channel", channel=signal.channel), self.name)
         return self.channels[signal.channel]
+
+    def _board_error(self, error: ChipError) -> BoardError:
+        return BoardError(error.fault, self.name, error.where)
 
     def _opened(self) -> TdmStream:
         if self._tdm is None:
-            raise BoardError("the board is not open", self._where, "It is opened by itself")
+            raise BoardError(fault("not_open"), self.name)
         return self._tdm

@@ -21,6 +21,7 @@ import socket
 import stat
 import struct
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -37,7 +38,13 @@ _log = logging.getLogger(__name__)
 
 
 class LinkError(Exception):
-    """The far process is not there, went away, or sent something that is not of this protocol. `what` says which."""
+    """The far process is not there, went away, or sent something that is not of this protocol: `why` says which."""
+
+    def __init__(self, what: str, why: Literal["absent", "ended", "nonsense"] = "nonsense", error: str = "") -> None:
+        """`what`: a sentence for the log. `error`: the part of it that the operating system said; empty: all of it."""
+        super().__init__(what)
+        self.why = why
+        self.error = error or what
 
 
 class LinkChannel(msgspec.Struct, frozen=True):
@@ -92,7 +99,7 @@ class BlockLink:
             self.dropped += 1
             return False
         except OSError as error:
-            raise LinkError(f"the other end of the block link has gone ({error.strerror})") from error
+            raise LinkError(f"the other end of the block link has gone ({error.strerror})", "ended") from error
         return True
 
     def send_signal(self, body: bytes) -> None:
@@ -100,7 +107,7 @@ class BlockLink:
         try:
             self._socket.send(b"S" + body)
         except OSError as error:
-            raise LinkError(f"a signal could not be sent over the block link ({error.strerror})") from error
+            raise LinkError(f"a signal could not be sent over the block link ({error.strerror})", "ended") from error
 
     def receive(self, limit: int = 64) -> list[BlockPacket | bytes]:
         """At most `limit` packets that are waiting, in order: blocks as BlockPacket, signals as their JSON bytes."""
@@ -114,11 +121,11 @@ class BlockLink:
                 # The other end died with our blocks unread; the kernel says so once and then gives what came before.
                 continue
             except OSError as error:
-                raise LinkError(f"the block link broke ({error.strerror})") from error
+                raise LinkError(f"the block link broke ({error.strerror})", "ended") from error
             if not packet:
                 if packets:
                     break  # hand over what came before the end; the next call reports the end
-                raise LinkError("the other end of the block link has gone")
+                raise LinkError("the other end of the block link has gone", "ended")
             packets.append(self._decode(packet))
         return packets
 
@@ -146,7 +153,8 @@ class LinkAttempt:
             self._socket.send(b"H" + msgspec.json.encode(GatewayHello(VERSION)))
         except OSError as error:
             self._socket.close()
-            raise LinkError(f"no board answers at {path.name} ({error.strerror or error})") from error
+            said = error.strerror or str(error)
+            raise LinkError(f"no board answers at {path.name}: {said}", "absent", f"{path.name}: {said}") from error
 
     def hello(self, timeout_seconds: float) -> tuple[BlockLink, Hello] | None:
         """The link once the far process has said what it is; None if it has not within the time (0: look and go on).
@@ -157,13 +165,17 @@ class LinkAttempt:
                 return None
             packet = self._socket.recv(_MAXIMUM_PACKET)
             if packet[:1] != b"H":
-                raise LinkError("the first packet is not a hello" if packet else "it went away before its hello")
+                if not packet:
+                    raise LinkError("it went away before its hello", "ended")
+                raise LinkError("the first packet is not a hello")
             hello = msgspec.json.decode(packet[1:], type=Hello)
             if hello.version != VERSION:
                 raise LinkError(f"the far process speaks version {hello.version} of the block link, this one {VERSION}")
         except (OSError, msgspec.MsgspecError, RecursionError) as error:
             self.close()
-            raise LinkError(f"no board answers at {self._name} ({error})") from error
+            raise LinkError(
+                f"no board answers at {self._name} ({error})", "absent", f"{self._name}: {error}"
+            ) from error
         except LinkError:
             self.close()
             raise
@@ -179,7 +191,7 @@ def connect_link(path: Path, timeout_seconds: float = 0.5) -> tuple[BlockLink, H
     link = attempt.hello(timeout_seconds)
     if link is None:
         attempt.close()
-        raise LinkError(f"no board answers at {path.name} (timed out)")
+        raise LinkError(f"no board answers at {path.name} (timed out)", "absent", f"{path.name}: timed out")
     return link
 
 

@@ -49,25 +49,21 @@ from drivers.dahdi_numbers import (
     Event,
     Hook,
 )
+from firmware.core.faults import FaultError, fault
 
 DEVICES = Path("/dev/dahdi")
 FRAME_CHECK = 2
 """Bytes of the frame check sequence at the end of each HDLC frame."""
 LARGEST_FRAME = 1024
 
-LOAD_DRIVER = "Load the driver: modprobe dahdi, then the card's module; linebox boards shows what it finds"
-GONE = "See that the card sits firmly and is cooled; it is opened again by itself once the driver shows it"
 
+class DahdiError(FaultError):
+    """The driver refused or a device is not there. `where`: span, channel label or number, as a person finds it."""
 
-class DahdiError(Exception):
-    """The driver refused or a device is not there. `gone`: the span or its card has been taken away."""
-
-    def __init__(self, what: str, where: str, remedy: str, gone: bool = False) -> None:
-        super().__init__(f"{where}: {what}. {remedy}")
-        self.what = what
-        self.where = where
-        self.remedy = remedy
-        self.gone = gone
+    @property
+    def gone(self) -> bool:
+        """The span or its card has been taken away."""
+        return self.fault.code in ("dahdi_gone", "dahdi_no_channel")
 
 
 @dataclass(frozen=True)
@@ -93,16 +89,16 @@ def text(field: bytes) -> str:
 def fail(error: OSError, doing: str, where: str) -> NoReturn:
     """Raise what an errno of the driver means."""
     if error.errno in (errno.ENODEV, errno.ENXIO):
-        raise DahdiError(f"{doing}: the span has gone or is not configured", where, GONE, gone=True) from error
-    if error.errno == errno.EBUSY:
-        remedy = "Stop the other program that uses it (asterisk? a second gateway?)"
-        raise DahdiError(f"{doing}: in use by another program", where, remedy) from error
-    if error.errno in (errno.EACCES, errno.EPERM):
-        remedy = "Put the box's user into the group dahdi"
-        raise DahdiError(f"{doing}: not permitted", where, remedy) from error
-    if error.errno == errno.ENOENT:
-        raise DahdiError(f"{doing}: the driver is not loaded", where, LOAD_DRIVER) from error
-    raise DahdiError(f"{doing}: {error.strerror}", where, "linebox boards shows what the driver reports") from error
+        code = "dahdi_gone"
+    elif error.errno == errno.EBUSY:
+        code = "dahdi_taken"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        code = "dahdi_refused"
+    elif error.errno == errno.ENOENT:
+        code = "dahdi_absent"
+    else:
+        raise DahdiError(fault("dahdi_failed", doing=doing, error=error.strerror), where) from error
+    raise DahdiError(fault(code, doing=doing), where) from error
 
 
 class Channel:
@@ -111,7 +107,7 @@ class Channel:
     def __init__(self, number: int, place: str = "") -> None:
         """`place`: where a person finds it, for messages. Raises DahdiError."""
         self.number = number
-        self.where = place or f"DAHDI channel {number}"
+        self.where = place or f"/dev/dahdi/channel {number}"
         try:
             self._descriptor = os.open(DEVICES / "channel", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
@@ -141,8 +137,8 @@ class Channel:
     def set_buffers(self, count: int, size: int) -> None:
         """`count` buffers of `size` samples each way; empties them. At most 32, 32768 samples in all, 16 at least."""
         if not 2 <= count <= LARGEST_BUFFERS or not size >= 16 or count * size > LARGEST_BUFFER_SPACE:
-            remedy = f"Choose 2 to {LARGEST_BUFFERS} buffers of at least 16, {LARGEST_BUFFER_SPACE} samples in all"
-            raise DahdiError(f"{count} buffers of {size} samples cannot be had", self.where, remedy)
+            limits = {"most": LARGEST_BUFFERS, "space": LARGEST_BUFFER_SPACE}
+            raise DahdiError(fault("dahdi_buffers", count=count, size=size, **limits), self.where)
         information = BUFFERS.pack(POLICY_IMMEDIATE, POLICY_IMMEDIATE, count, size, 0, 0)
         self._ask(SET_BUFINFO, information, "setting buffers")
 
@@ -198,7 +194,7 @@ class Channel:
         """The next event that waits (`Event`, or a digit with its flag); Event.NONE if there is none."""
         event: int = INT.unpack(self._ask(GETEVENT, bytes(4), "asking for events"))[0]
         if event == Event.REMOVED:
-            raise DahdiError("the span has been taken away", self.where, GONE, gone=True)
+            raise DahdiError(fault("dahdi_gone", doing="asking for events"), self.where)
         return event
 
     def hook(self, command: Hook) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fcntl import ioctl
 from typing import Any
 
-from drivers.dahdi import DEVICES, GONE, NO_PARAMS, ChannelState, DahdiError, channel_state, fail, text
+from drivers.dahdi import DEVICES, NO_PARAMS, ChannelState, DahdiError, channel_state, fail, text
 from drivers.dahdi_numbers import (
     ATTACH_ECHO_CANCELLER,
     CHANCONFIG,
@@ -36,6 +36,7 @@ from drivers.dahdi_numbers import (
     Signalling,
     SpanAlarm,
 )
+from firmware.core.faults import fault
 
 UNSERVED_BITS = 0b1101
 """ABCD of a CAS channel that no program has open: blocked, so that nobody seizes it (ITU-T Q.421; c and d are 01)."""
@@ -106,7 +107,7 @@ class Control:
         try:
             self._descriptor = os.open(DEVICES / "ctl", os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
-            fail(error, "opening", "DAHDI driver")
+            fail(error, "opening", "/dev/dahdi/ctl")
 
     def close(self) -> None:
         if self._descriptor >= 0:
@@ -173,10 +174,8 @@ class Control:
         missing = LineConfig(line & ~state.line_compatible)
         if state.kind and missing:
             names = " or ".join(str(one.name) for one in missing)
-            remedy = "Set it to E1, by its jumper or by default_linemode=e1 for its module, and load the module again"
-            if state.kind == "E1":
-                remedy = "Correct the board's entry in boards.json"
-            raise DahdiError(f"the card has the line as {state.kind}, which cannot do {names}", where, remedy)
+            wrong = fault("span_cannot" if state.kind == "E1" else "span_no_e1", kind=state.kind, names=names)
+            raise DahdiError(wrong, where)
         runs_so = line and state.line_config == line and bool(state.sync_source) == bool(sync)
         if not missing and not runs_so:
             packed = LINE.pack(number, b"", build_out, line, sync)
@@ -186,10 +185,10 @@ class Control:
     def configure_channels(self, settings: Iterable[ChannelSetting]) -> None:
         """Make channels what they shall be. One that is so already is not touched: somebody may have it open."""
         for setting in settings:
-            where = f"DAHDI channel {setting.number}"
+            where = f"/dev/dahdi/channel {setting.number}"
             state = self.channel(setting.number)
             if state is None:
-                raise DahdiError("there is no such channel", where, GONE, gone=True)
+                raise DahdiError(fault("dahdi_no_channel"), where)
             if state.signalling != setting.signalling:
                 idle = UNSERVED_BITS if setting.signalling is Signalling.CAS else 0
                 packed = CHANNEL.pack(setting.number, b"", setting.signalling, LAW_ALAW, 0, idle, b"")
@@ -206,5 +205,5 @@ class Control:
             ioctl(self._descriptor, LOADZONE, zone)
         except OSError as error:
             if error.errno not in (errno.EBUSY, errno.EINVAL):  # EINVAL: its number is taken
-                fail(error, "loading a tone zone", "DAHDI driver")
-        self.ask(DEFAULTZONE, INT.pack(0), "choosing the tone zone", "DAHDI driver")
+                fail(error, "loading a tone zone", "/dev/dahdi/ctl")
+        self.ask(DEFAULTZONE, INT.pack(0), "choosing the tone zone", "/dev/dahdi/ctl")

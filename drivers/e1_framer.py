@@ -79,26 +79,19 @@ class Ds26521(LineChip):
         self.write("liu_receive_impedance", self.table["liu_receive_impedance"].put(impedance=code, sensitivity=3))
         self.apply("start")
         self._expected = {name: self.read(name) for name in ("receive_control_1", "transmit_control_1", "receive_mode")}
-        if self._expected["receive_control_1"] != receive.put(hdb3=1, common_channel=1, crc4=int(crc4)):
-            raise self.fail(
-                "the chip does not keep what is written", "The SPI wiring picks up noise or the chip is broken"
-            )
+        written, read = receive.put(hdb3=1, common_channel=1, crc4=int(crc4)), self._expected["receive_control_1"]
+        if read != written:
+            raise self.fail("chip_forgets", register=receive.name, written=f"{written:#04x}", read=f"{read:#04x}")
 
     def identify(self) -> None:
         """Raises ChipError if no DS26521 or DS26522 answers."""
         value = self.read("identity")
         if value in (0x00, 0xFF):
             stuck = "low" if value == 0 else "high"
-            raise self.fail(
-                f"nothing answers: the SPI data line stays {stuck}",
-                "See that the framer board is plugged in and has power, and that the SPI device belongs to it",
-            )
+            raise self.fail("chip_silent", level=stuck)
         device = self.table["identity"].get("device", value)
         if device not in (12, 13):
-            raise self.fail(
-                f"the chip that answers is no DS26521 (identity {value:#04x})",
-                "Correct the chip of this board in boards.json, or exchange the board",
-            )
+            raise self.fail("chip_wrong", chip="DS26521", values=f"identity {value:#04x}")
 
     # ---- work --------------------------------------------------------------------------------------------------------
 
@@ -143,7 +136,4 @@ class Ds26521(LineChip):
         self.identify()
         for name, value in self._expected.items():
             if self.read(name) != value:
-                raise self.fail(
-                    "the chip has lost its set-up: its supply broke down for a moment",
-                    "It is set up again by itself; if this comes back, measure the board's 3.3 V under load",
-                )
+                raise self.fail("chip_lost_setup")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from drivers.spi_line_chip import ChipError
+from firmware.core.faults import fault
 
 STEADY_LOOKS = 3
 """A button counts as pressed or released after so many looks in a row that agree (at 10 ms: 30 ms)."""
@@ -43,22 +44,19 @@ class GpioLine:
         self, name: str, direction: str, where: str, active_low: bool = True, open_line: OpenLine = periphery_line
     ) -> None:
         """`name`: `/dev/gpiochip0:17`; `direction`: `in` or `out` (starts inactive). Raises ChipError."""
-        self._where = f"{where} GPIO {name}"
+        self._where = f"{where} GPIO {name}".lstrip()
         self._active_low = active_low
         chip, colon, number = name.rpartition(":")
         if not colon or not number.isdigit():
-            raise ChipError("this names no line", self._where, "Write it as /dev/gpiochip0:17")
+            raise ChipError(fault("gpio_name"), self._where)
         if direction == "out":
             direction = "high" if active_low else "low"
         try:
             self._line: Line | None = open_line(chip, int(number), direction)
         except ImportError as error:
-            raise ChipError(
-                f"python-periphery cannot be used ({error})", self._where, "Run scripts/setup: it installs it"
-            ) from error
+            raise ChipError(fault("periphery_missing", error=error), self._where) from error
         except OSError as error:
-            remedy = "See `gpioinfo`: the line must be there and unused, and the user in the group of the chip's device"
-            raise ChipError(f"the line cannot be opened ({error})", self._where, remedy) from error
+            raise ChipError(fault("gpio_absent", error=error), self._where) from error
 
     def active(self) -> bool:
         """Raises ChipError."""
@@ -84,11 +82,11 @@ class GpioLine:
 
     def _opened(self) -> Line:
         if self._line is None:
-            raise ChipError("the line is closed", self._where, "This is a fault in Linebox")
+            raise ChipError(fault("gpio_closed"), self._where)
         return self._line
 
     def _failed(self, error: OSError) -> ChipError:
-        return ChipError(f"the line failed ({error})", self._where, "See that the board is plugged in")
+        return ChipError(fault("gpio_failed", error=error), self._where)
 
 
 class Button:

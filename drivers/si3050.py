@@ -18,7 +18,6 @@ LINK_MS = 2000
 POLL_MS = 10
 LEAST_VOLTS = 3
 """Below this the chip reads 0: no line."""
-CARD_REMEDY = "See that the line card is plugged in and has power, and that chip select and SPI device belong to it"
 
 
 @dataclass(frozen=True)
@@ -69,24 +68,18 @@ class Si3050(LineChip):
         revision, control = self.read("revision"), self.read("control_2")
         if revision == control and revision in (0x00, 0xFF):
             stuck = "low" if revision == 0 else "high"
-            raise self.fail(f"nothing answers: the SPI data line stays {stuck}", CARD_REMEDY)
+            raise self.fail("chip_silent", level=stuck)
         register = self.table["revision"]
         wrong = not register.get("system", revision) or (fresh and control != self.table["control_2"].reset)
         if wrong or register.get("line_side", revision) not in (0, 1, 3):
-            raise self.fail(
-                f"the chip that answers is no Si3050 (revision {revision:#04x}, control {control:#04x})",
-                "Correct the chip of this port in boards.json, or exchange the line card",
-            )
+            raise self.fail("chip_wrong", chip="Si3050", values=f"revision {revision:#04x}, control {control:#04x}")
 
     def _wait_for_line_side(self) -> PowerUp:
         for _ in range(LINK_MS // POLL_MS):
             if self.field("revision", "line_side") and self.field("line_status", "link"):
                 return
             yield Step("line side", POLL_MS)
-        raise self.fail(
-            f"the link to the line side has not come up after {LINK_MS // 1000} s",
-            "The isolation between the two chips of the port is broken (lightning?): exchange the line card",
-        )
+        raise self.fail("line_side_absent", seconds=LINK_MS // 1000)
 
     # ---- work --------------------------------------------------------------------------------------------------------
 
@@ -135,11 +128,6 @@ class Si3050(LineChip):
         if mode == control and mode in (0x00, 0xFF):
             self.identify(fresh=False)
         if not self.table["pcm_mode"].get("enable", mode) or control == self.table["control_2"].reset:
-            raise self.fail(
-                "the chip has lost its set-up: its supply broke down for a moment",
-                "It is set up again by itself; if this comes back, measure the line card's 3.3 V under load",
-            )
+            raise self.fail("chip_lost_setup")
         if not self.field("line_status", "link"):
-            raise self.fail(
-                "the link to the line side is lost", "It is set up again by itself; if not, exchange the line card"
-            )
+            raise self.fail("line_side_lost")

@@ -24,9 +24,6 @@ BATTERY_MS = 500
 CALIBRATION_MS = 2000
 POLL_MS = 10
 OLDEST_REVISION = 2
-SUPPLY_REMEDY = (
-    "See that the line card has its 12 V supply and that no telephone pair is shorted; then pull and plug it"
-)
 
 
 class LineFeed(IntEnum):
@@ -80,9 +77,7 @@ class Si3210(LineChip):
         for _ in range(INDIRECT_TRIES):
             if not self.field("indirect_status", "busy"):
                 return
-        raise self.fail(
-            "the chip does not finish an indirect access", "See that it gets PCLK and FSYNC from the TDM bus; reset it"
-        )
+        raise self.fail("chip_stuck")
 
     def _read_indirect(self, register: Register) -> int:
         self._wait_indirect()
@@ -121,20 +116,14 @@ class Si3210(LineChip):
         value = self.read("spi_mode")
         if value in (0x00, 0xFF):
             stuck = "low" if value == 0 else "high"
-            raise self.fail(
-                f"nothing answers: the SPI data line stays {stuck}",
-                "See that the line card is plugged in and has power, and that chip select and SPI device belong to it",
-            )
+            raise self.fail("chip_silent", level=stuck)
         register = self.table["spi_mode"]
         part, revision = register.get("part", value), register.get("revision", value)
         loopback, hybrid = self.read("loopback"), self.read("hybrid")
         known = part == 0 and OLDEST_REVISION <= revision < 15
         if not known or hybrid != self.table["hybrid"].reset or loopback not in (0, self.table["loopback"].reset):
-            raise self.fail(
-                f"the chip that answers is no Si3210 (identity {value:#04x}, loopback {loopback:#04x}, hybrid "
-                f"{hybrid:#04x})",
-                "Correct the chip of this port in boards.json, or exchange the line card",
-            )
+            values = f"identity {value:#04x}, loopback {loopback:#04x}, hybrid {hybrid:#04x}"
+            raise self.fail("chip_wrong", chip="Si3210", values=values)
 
     def _set_indirect(self) -> PowerUp:
         for number, (register, value) in enumerate(self.table.settings("indirect"), 1):
@@ -148,10 +137,7 @@ class Si3210(LineChip):
                 yield Step("indirect registers", 0)
             got = self._read(register)
             if got != value:
-                raise self.fail(
-                    f"the register {register.name} does not keep what is written ({value:#06x}, reads {got:#06x})",
-                    "The SPI wiring picks up noise or the chip is broken: shorten the cable, or exchange the line card",
-                )
+                raise self.fail("chip_forgets", register=register.name, written=f"{value:#06x}", read=f"{got:#06x}")
 
     def _wait_for_battery(self) -> PowerUp:
         for _ in range(BATTERY_MS // POLL_MS):
@@ -159,7 +145,7 @@ class Si3210(LineChip):
             if volts >= BATTERY_READY:
                 return
             yield Step("battery", POLL_MS)
-        raise self.fail(f"the battery supply does not come up ({self.battery_volts():.0f} V)", SUPPLY_REMEDY)
+        raise self.fail("chip_supply", volts=f"{self.battery_volts():.0f}")
 
     def _wait_for_calibration(self) -> PowerUp:
         for _ in range(CALIBRATION_MS // POLL_MS):
@@ -167,10 +153,7 @@ class Si3210(LineChip):
                 return
             yield Step("calibration", POLL_MS)
         self.set_line_feed(LineFeed.OPEN)
-        raise self.fail(
-            f"the calibration has not ended after {CALIBRATION_MS // 1000} s",
-            "Take the telephone's plug out: the line must be open. If it stays, exchange the line card",
-        )
+        raise self.fail("calibration", seconds=CALIBRATION_MS // 1000)
 
     # ---- work --------------------------------------------------------------------------------------------------------
 
@@ -204,15 +187,9 @@ class Si3210(LineChip):
             self.identify()
         register = self.table["pcm_mode"]
         if not register.get("enable", mode) or not interrupts or self.read("power_down_1"):
-            raise self.fail(
-                "the chip has lost its set-up: its supply broke down for a moment",
-                "It is set up again by itself; if this comes back, measure the line card's 3.3 V under load",
-            )
+            raise self.fail("chip_lost_setup")
         if expected is not LineFeed.OPEN and self.line_feed() is LineFeed.OPEN:
-            raise self.fail(
-                "the chip has switched its line off to protect itself",
-                "Look for a short or foreign voltage on the telephone pair; it is tried again by itself",
-            )
+            raise self.fail("line_protected")
 
     def battery_volts(self) -> float:
         return self.read("battery_voltage") * 0.376

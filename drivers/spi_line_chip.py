@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from drivers.register_table import Register, RegisterTable
+from firmware.core.faults import FaultError, fault
 
 SPI_HZ = 1_000_000
 """Both families allow more; a ribbon cable to a line card does not always."""
@@ -22,14 +23,8 @@ Framing = Literal["byte", "whole"]
 """Whether chip select is released after each byte or after the whole access. The chips count bytes either way."""
 
 
-class ChipError(Exception):
-    """A chip or its bus does not do what it should. `where` names the port; `remedy` says what a person can do."""
-
-    def __init__(self, what: str, where: str, remedy: str) -> None:
-        super().__init__(f"{where}: {what}. {remedy}")
-        self.what = what
-        self.where = where
-        self.remedy = remedy
+class ChipError(FaultError):
+    """A chip or its bus does not do what it should. `where` names the port and the device."""
 
 
 class SpiBus(Protocol):
@@ -47,17 +42,11 @@ def open_spi(path: str, where: str) -> SpiBus:
     try:
         from periphery import SPI, SPIError
     except ImportError as error:
-        raise ChipError(
-            f"python-periphery cannot be used ({error})", where, "Run scripts/setup: it installs it"
-        ) from error
+        raise ChipError(fault("periphery_missing", error=error), where) from error
     try:
         bus: SpiBus = SPI(path, SPI_MODE, SPI_HZ)
     except SPIError as error:
-        remedy = (
-            f"See that {path} is there (the board's SPI must be switched on in the boot configuration) and that the "
-            "user that runs Linebox is in its group, mostly spi"
-        )
-        raise ChipError(f"the SPI device {path} cannot be opened ({error})", where, remedy) from error
+        raise ChipError(fault("spi_absent", device=path, error=error), where) from error
     return bus
 
 
@@ -108,8 +97,9 @@ class LineChip:
         for register, value in self.table.settings(step):
             self._write(register, value)
 
-    def fail(self, what: str, remedy: str) -> ChipError:
-        return ChipError(what, self.where, remedy)
+    def fail(self, code: str, **arguments: object) -> ChipError:
+        """The error to raise, by the code of its fault."""
+        return ChipError(fault(code, **arguments), self.where)
 
     def _read(self, register: Register) -> int:
         raise NotImplementedError
@@ -127,8 +117,7 @@ class LineChip:
                 came = self._bus.transfer([byte])[-1]
             return came
         except OSError as error:
-            remedy = "See that the board is plugged in and its SPI device is there"
-            raise self.fail(f"the SPI bus failed ({error})", remedy) from error
+            raise self.fail("spi_failed", error=error) from error
 
     def _set_slot(self, slot: int) -> None:
         """Put the chip's samples into a slot of the TDM stream, 8 clock cycles each."""

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.spi_line_chip import ChipError
+from firmware.core.faults import fault
 
 RATE = 8000
 STATE_XRUN = 4
@@ -68,11 +69,7 @@ def open_pcms(card: str, slots: int, sample_format: SampleFormat, where: str) ->
     try:
         import alsaaudio
     except ImportError as error:
-        raise ChipError(
-            f"pyalsaaudio cannot be used ({error})",
-            where,
-            "Install it: python3-alsaaudio (Debian 13), or pip install pyalsaaudio with libasound2-dev",
-        ) from error
+        raise ChipError(fault("alsaaudio_missing", error=error), where) from error
     code = alsaaudio.PCM_FORMAT_A_LAW if sample_format == "a_law" else alsaaudio.PCM_FORMAT_S16_LE
     opened: list[Any] = []
     try:
@@ -85,8 +82,7 @@ def open_pcms(card: str, slots: int, sample_format: SampleFormat, where: str) ->
     except alsaaudio.ALSAAudioError as error:
         for pcm in opened:
             pcm.close()
-        remedy = "See what `arecord -l` lists: the TDM port must be switched on in the device tree; user in group audio"
-        raise ChipError(f"the sound card {card} cannot be opened ({error})", where, remedy) from error
+        raise ChipError(fault("tdm_absent", card=card, error=error), where) from error
     return opened[0], opened[1]
 
 
@@ -179,5 +175,4 @@ class TdmStream:
         return np.ascontiguousarray(block.T).astype(self._type).tobytes()
 
     def _failed(self, error: Exception) -> ChipError:
-        remedy = "See that the line card is plugged in; it is opened again by itself"
-        return ChipError(f"the TDM stream failed ({error})", self._where, remedy)
+        return ChipError(fault("tdm_failed", error=error), self._where)

@@ -1,8 +1,9 @@
-"""Who asks, and what they may: bearer token or session, roles, protection against requests from foreign pages."""
+"""Who asks, in which language, and what they may: token or session, roles, protection against foreign pages."""
 
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -11,6 +12,7 @@ from firmware.core.schemas import Login
 from webui.office import Office
 from webui.problems import Refusal
 from webui.sessions import Session
+from webui.words import Words, choose_language
 
 SESSION_COOKIE = "linebox_session"
 LANGUAGE_COOKIE = "linebox_language"
@@ -109,3 +111,11 @@ def refuse_foreign_pages(environ: Environ) -> None:
             raise Refusal("foreign_origin")
     if not site and not origin and not environ.get("HTTP_X_REQUESTED_WITH"):
         raise Refusal("foreign_origin")
+
+
+def words_for(office: Office, environ: Environ) -> Words:
+    """The words in the language of the one who asks."""
+    asked = re.search(r"(?:^|&)lang=(\w+)", environ.get("QUERY_STRING", ""))
+    accepted = environ.get("HTTP_ACCEPT_LANGUAGE", "")
+    remembered = cookie(environ, LANGUAGE_COOKIE)
+    return Words(choose_language(asked[1] if asked else "", remembered, accepted, office.configuration().box.language))

@@ -11,12 +11,12 @@ import bottle
 from sqlalchemy.exc import DBAPIError
 
 from webui import events, pages, rest_agents, rest_calls, rest_lines, rest_recordings
+from webui.access import words_for
 from webui.endpoints import install
 from webui.office import Office
 from webui.openapi import with_description
-from webui.page import Page, language_of, problem_page
+from webui.page import Page, problem_page
 from webui.problems import TITLES, Refusal, encode_problem
-from webui.words import Words
 
 log = logging.getLogger("web")
 
@@ -110,7 +110,7 @@ def _refusals(office: Office) -> Callable[[Callable[..., Any]], Callable[..., An
 def problem_answer(office: Office, refusal: Refusal) -> bottle.HTTPResponse:
     """A refusal as problem+json, or as a page to who asked for a page."""
     environ = bottle.request.environ
-    words = Words(language_of(office, environ))
+    words = words_for(office, environ)
     problem = refusal.problem(words)
     status = f"{problem.status} {TITLES[problem.status]}"
     headers = {**refusal.headers, "Cache-Control": "no-store"}

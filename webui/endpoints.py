@@ -16,10 +16,11 @@ import bottle
 import msgspec
 from sqlalchemy.exc import DBAPIError
 
-from webui.access import Caller, Environ, authenticate, refuse_foreign_pages
+from webui.access import Caller, Environ, authenticate, refuse_foreign_pages, words_for
 from webui.cti_connection import CallserverAway
 from webui.office import Office
 from webui.problems import Refusal
+from webui.words import Words
 
 log = logging.getLogger("web.rest")
 
@@ -52,6 +53,10 @@ class Ask:
     def who(self) -> Caller:
         assert self.caller is not None
         return self.caller
+
+    @property
+    def words(self) -> Words:
+        return words_for(self.office, self.environ)
 
 
 Handler = Callable[..., msgspec.Struct | bottle.HTTPResponse]

@@ -22,6 +22,7 @@ from webui.office import Office
 from webui.problems import Refusal
 from webui.replies import EventReply, event_reply
 from webui.rest_calls import live_state
+from webui.words import Words
 
 MOST_STREAMS = 200
 STATE_PAUSE_SECONDS = 0.2
@@ -53,7 +54,7 @@ def events(ask: Ask) -> bottle.HTTPResponse:
     asked = ask.environ.get("HTTP_LAST_EVENT_ID") or ask.query.get("after", "")
     after = whole_number({"after": asked}, "after", 0, 2**62, None)
     with_state = ask.query.get("state", "") == "true"
-    body: Iterator[bytes] = stream(office, caller, after, with_state)
+    body: Iterator[bytes] = stream(office, caller, ask.words, after, with_state)
     headers = {
         "Content-Type": "text/event-stream; charset=utf-8",
         "Cache-Control": "no-store",
@@ -62,8 +63,9 @@ def events(ask: Ask) -> bottle.HTTPResponse:
     return bottle.HTTPResponse(body, 200, headers)
 
 
-def stream(office: Office, caller: Caller, after: int | None, with_state: bool) -> Iterator[bytes]:
-    """The messages of one stream, until the reader goes or may no longer read. `after` None: from now on."""
+def stream(office: Office, caller: Caller, words: Words, after: int | None, with_state: bool) -> Iterator[bytes]:
+    """The messages of one stream, until the reader goes or may no longer read. `after` None: from now on.
+    Its words stay in the language in which it was asked for."""
     live = office.live
     woken = live.watch()
     last = after if after is not None else max(live.newest_event, 0)
@@ -81,7 +83,7 @@ def stream(office: Office, caller: Caller, after: int | None, with_state: bool) 
             if live.newest_event > last:
                 new = events_between(office, last)
                 for event in new:
-                    reply = shown_event(event, caller)
+                    reply = shown_event(event, caller, words)
                     if reply is not None:
                         yield message(encode(reply), "call_event", event.number)
                         said = True
@@ -90,7 +92,7 @@ def stream(office: Office, caller: Caller, after: int | None, with_state: bool) 
             if with_state and live.version != seen:
                 seen = live.version
                 if live.state is not None:
-                    yield message(encode(live_state(office, caller)), "state")
+                    yield message(encode(live_state(office, caller, words)), "state")
                 else:
                     yield message(b"{}", "callserver_away")
                 said = True
@@ -119,12 +121,12 @@ def events_between(office: Office, last: int) -> list[CallEvent]:
         return []
 
 
-def shown_event(event: CallEvent, caller: Caller) -> EventReply | None:
+def shown_event(event: CallEvent, caller: Caller, words: Words) -> EventReply | None:
     """The event as the caller may see it; None if it is not the caller's."""
     sees: Callable[[str], bool] = caller.sees_calls_of
     if event.name not in _FOR_ALL and not sees(event.agent):
         return None
-    return event_reply(event, sees)
+    return event_reply(event, sees, words)
 
 
 def still_allowed(office: Office, caller: Caller) -> bool:

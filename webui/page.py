@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,22 +13,15 @@ import bottle
 import msgspec
 
 from webui import formats
-from webui.access import LANGUAGE_COOKIE, Caller, Environ, cookie, find_session
+from webui.access import LANGUAGE_COOKIE, Caller, find_session, words_for
 from webui.office import Office
 from webui.problems import Problem, Refusal
 from webui.rest_calls import live_state
-from webui.words import LANGUAGES, Words, choose_language
+from webui.words import LANGUAGES, Words
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATIC = Path(__file__).parent / "static"
 LANGUAGE_KEPT_SECONDS = 365 * 24 * 3600
-
-
-def language_of(office: Office, environ: Environ) -> str:
-    asked = re.search(r"(?:^|&)lang=(\w+)", environ.get("QUERY_STRING", ""))
-    accepted = environ.get("HTTP_ACCEPT_LANGUAGE", "")
-    remembered = cookie(environ, LANGUAGE_COOKIE)
-    return choose_language(asked[1] if asked else "", remembered, accepted, office.configuration().box.language)
 
 
 @cache
@@ -87,7 +79,7 @@ class Page:
         self.office = office
 
     def words(self) -> Words:
-        return Words(language_of(self.office, bottle.request.environ))
+        return words_for(self.office, bottle.request.environ)
 
     def signed_in(self, handler: Callable[..., tuple[str, dict[str, Any]]]) -> Callable[..., bottle.HTTPResponse]:
         """A page for those who are signed in; others are sent to sign in first and come back."""
@@ -124,12 +116,12 @@ class Page:
         """What the scripts of a live page start with."""
         configuration = self.office.configuration()
         try:
-            state: Any = live_state(self.office, caller)
+            state: Any = live_state(self.office, caller, words)
         except Refusal:
             state = None
         return {
             "words": words.for_scripts(),
-            "language": words.html_language,
+            "language": words.language,
             "now": formats.moment(self.office.clock.now().utc_us),
             "me": {"agent": caller.agent, "session": caller.session.tag if caller.session else ""},
             "services": {one.service: one.title for one in configuration.services},

@@ -12,9 +12,12 @@ import msgspec
 
 from firmware.calls.messages import BoxState, CallEvent, ContactView
 from firmware.core.clock import Stamp
+from firmware.core.faults import Fault
+from firmware.lines.messages import BoardState
 from firmware.records.queries import CallRow, LegRow, SegmentRow
 from firmware.tones.cadence import LearnedTone
 from webui.formats import masked, moment
+from webui.words import Words
 
 
 def _at(stamp: Stamp | None) -> datetime | None:
@@ -87,13 +90,25 @@ class ChannelReply(msgspec.Struct, frozen=True, kw_only=True):
     state: str
 
 
+class FaultReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with a board or a part of it. `what` and `remedy` are for a person, in the language that the
+    request accepts; `code` and `arguments` are what they are made of."""
+
+    code: str
+    arguments: dict[str, str]
+    place: str
+    """Where on the board: channel labels, the driver's span, a device; empty: all of it."""
+    what: str
+    remedy: str
+
+
 class BoardReply(msgspec.Struct, frozen=True, kw_only=True):
+    """One board. `faults`: why it does not work; while it does, its alarms."""
+
     board: str
     working: bool
-    problem: str
-    remedy: str
     channels: int
-    alarms: tuple[str, ...]
+    faults: tuple[FaultReply, ...]
 
 
 class TodayReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -330,10 +345,24 @@ def _live_call(view: ContactView, sees_number: SeesNumber) -> LiveCallReply:
     )
 
 
+def _board(state: BoardState, words: Words) -> BoardReply:
+    return BoardReply(
+        board=state.board,
+        working=state.working,
+        channels=state.channels,
+        faults=tuple(_fault(one, words) for one in state.faults),
+    )
+
+
+def _fault(fault: Fault, words: Words) -> FaultReply:
+    what, remedy = words.fault(fault)
+    return FaultReply(code=fault.code, arguments=dict(fault.arguments), place=fault.place, what=what, remedy=remedy)
+
+
 def state_reply(
-    state: BoxState, connected: bool, at: Stamp, today: TodayReply | None, sees_number: SeesNumber
+    state: BoxState, connected: bool, at: Stamp, today: TodayReply | None, sees_number: SeesNumber, words: Words
 ) -> StateReply:
-    """The state as one reader may see it. `at`: the moment of which it speaks."""
+    """The state as one reader may see it, in the reader's words. `at`: the moment of which it speaks."""
     return StateReply(
         connected=connected,
         number=state.number,
@@ -380,23 +409,14 @@ def state_reply(
             ChannelReply(channel=one.channel, board=one.board, label=one.label, kind=one.kind, state=one.state)
             for one in state.channels
         ),
-        boards=tuple(
-            BoardReply(
-                board=one.board,
-                working=one.working,
-                problem=one.problem,
-                remedy=one.remedy,
-                channels=one.channels,
-                alarms=one.alarms,
-            )
-            for one in state.boards
-        ),
+        boards=tuple(_board(one, words) for one in state.boards),
         alarms=tuple(str(one) for one in state.alarms),
         today=today,
     )
 
 
-def event_reply(event: CallEvent, sees_number: SeesNumber) -> EventReply:
+def event_reply(event: CallEvent, sees_number: SeesNumber, words: Words) -> EventReply:
+    """The event as one reader may see it, in the reader's words."""
     channel, board = event.channel, event.board
     return EventReply(
         number=event.number,
@@ -419,16 +439,7 @@ def event_reply(event: CallEvent, sees_number: SeesNumber) -> EventReply:
         else ChannelReply(
             channel=channel.channel, board=channel.board, label=channel.label, kind=channel.kind, state=channel.state
         ),
-        board=None
-        if board is None
-        else BoardReply(
-            board=board.board,
-            working=board.working,
-            problem=board.problem,
-            remedy=board.remedy,
-            channels=board.channels,
-            alarms=board.alarms,
-        ),
+        board=None if board is None else _board(board, words),
         line=event.line,
         tone=event.tone,
     )

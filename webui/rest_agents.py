@@ -45,7 +45,7 @@ def _done(ask: Ask, agent: str) -> replies.AgentReply:
     view = next((one for one in state.agents if one.agent == agent), None) if state is not None else None
     if state is None or view is None:
         raise CallserverAway("it gave no state after the change")
-    whole = replies.state_reply(state, True, state.at, None, ask.who.sees_calls_of)
+    whole = replies.state_reply(state, True, state.at, None, ask.who.sees_calls_of, ask.words)
     return next(one for one in whole.agents if one.agent == agent)
 
 

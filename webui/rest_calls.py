@@ -20,6 +20,7 @@ from webui.endpoints import Ask, Endpoint, Parameter, encode, whole_number
 from webui.live import Live
 from webui.office import Office
 from webui.problems import Refusal
+from webui.words import Words
 
 _TEXT = {"type": "string"}
 _MOMENT = {"type": "string", "format": "date-time"}
@@ -41,17 +42,17 @@ def health(ask: Ask) -> bottle.HTTPResponse:
     return bottle.HTTPResponse(encode(answer), 200 if gateway else 503, headers)
 
 
-def live_state(office: Office, caller: Caller) -> replies.StateReply:
-    """The state as this caller may see it. Raises Refusal callserver_away if there was never one."""
+def live_state(office: Office, caller: Caller, words: Words) -> replies.StateReply:
+    """The state as this caller may see it, in these words. Raises Refusal callserver_away if there was never one."""
     live: Live = office.live
     if live.state is None:
         raise Refusal("callserver_away")
     at = live.state.at if live.connected or live.lost_at is None else live.lost_at
-    return replies.state_reply(live.state, live.connected, at, office.today(), caller.sees_calls_of)
+    return replies.state_reply(live.state, live.connected, at, office.today(), caller.sees_calls_of, words)
 
 
 def state(ask: Ask) -> replies.StateReply:
-    return live_state(ask.office, ask.who)
+    return live_state(ask.office, ask.who, ask.words)
 
 
 def _moment_parameter(query: dict[str, str], name: str) -> int | None:

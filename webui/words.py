@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from firmware.core.faults import Fault, put_in
+
 LANGUAGES = {"zh_CN": "中文", "en": "English"}
 """Chinese first."""
 LOCALE_FOLDER = Path(__file__).parent / "locale"
@@ -144,7 +146,7 @@ SCRIPT_WORDS: dict[str, str] = {
     "alarms": N_("{count} alarms"),
     "gateway_away": N_("Lines are out of order: the gateway is restarting."),
     "recorder_away": N_("Calls are not being recorded: the recorder is restarting."),
-    "board_failed": N_("Board {board}: {problem}"),
+    "board_fault": N_("Board {place}: {what}. {remedy}"),
     "no_seats": N_("No seats are configured."),
     "display_failed": N_("Display failed"),
     "new_calls": N_("New calls have come in. Show them"),
@@ -176,6 +178,11 @@ class Words:
         """The words for a code; the code itself if nobody has written words for it."""
         text = CODES[group].get(code)
         return self(text) if text else code
+
+    def fault(self, fault: Fault) -> tuple[str, str]:
+        """What is wrong, and what a person can do about it. A code of another version is shown as it is."""
+        what, remedy = (put_in(self(text) if text else "", fault.arguments) for text in fault.text)
+        return what, remedy
 
     @property
     def html_language(self) -> str:

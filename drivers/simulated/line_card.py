@@ -11,6 +11,7 @@ from drivers.simulated.si3210 import SimulatedSi3210
 from drivers.simulated.tdm import SimulatedTdm
 from drivers.spi_line_chip import ChipError
 from drivers.tdm_alsa import PcmPair
+from firmware.core.faults import fault
 
 CHIPS: dict[str, type[SimulatedSi3210] | type[SimulatedSi3050] | type[SimulatedDs26521]] = {
     "si3210": SimulatedSi3210,
@@ -37,9 +38,7 @@ class SimulatedCard:
         try:
             return self.tdm.open(self._timed)
         except OSError as error:
-            raise ChipError(
-                f"the sound card cannot be opened ({error})", "simulated card", "Put the simulated card back"
-            ) from error
+            raise ChipError(fault("tdm_absent", card="simulated", error=error), "simulated card") from error
 
 
 def simulated_card(kinds: Sequence[str], slots: int, timed: bool = True) -> SimulatedCard:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from boards.base import BoardCounters, ChannelPlace
+from firmware.core.faults import Fault, fault
 from firmware.lines.messages import BoardState
 
 
@@ -21,8 +22,8 @@ class BoardRow:
     places: Sequence[ChannelPlace]
     first: int
     state: BoardState
-    alarms: dict[str, frozenset[int]] = field(default_factory=dict)
-    """Alarms that are raised and the gateway channels that each covers."""
+    alarms: dict[Fault, frozenset[int]] = field(default_factory=dict)
+    """Alarms that are raised and the indexes of the channels that each covers."""
 
     @property
     def rows(self) -> slice:
@@ -37,14 +38,13 @@ class BoardRow:
         self.alarms.clear()
         return BoardState(board=self.name, working=True, channels=len(self.places))
 
-    def failed(self, problem: str, remedy: str) -> BoardState:
+    def failed(self, fault: Fault) -> BoardState:
         """State of the board that does not work. What it lost while it did stays to be seen."""
         self.alarms.clear()
         return BoardState(
             board=self.name,
             working=False,
-            problem=problem,
-            remedy=remedy,
+            faults=(fault,),
             channels=len(self.places),
             lost_inward=self.state.lost_inward,
             lost_outward=self.state.lost_outward,
@@ -57,26 +57,39 @@ class BoardRow:
         return BoardState(
             board=self.name,
             working=self.state.working,
-            problem=self.state.problem,
-            remedy=self.state.remedy,
+            faults=self.faults() if self.state.working else self.state.faults,
             channels=len(self.places),
             lost_inward=counters.lost_inward,
             lost_outward=counters.lost_outward,
-            alarms=tuple(sorted(self.alarms)),
             counters={name: count for name, count in named.items() if count},
         )
 
-    def set_alarm(self, alarm: str, raised: bool, indexes: Sequence[int]) -> set[int]:
-        """Note an alarm of the board's channels `indexes` (empty: all). The gateway channels it concerns now or did."""
+    def set_alarm(self, alarm: Fault, raised: bool, indexes: Sequence[int]) -> set[int]:
+        """Note that an alarm covers the board's channels `indexes` (empty: all), or does no more; what it is for other
+        channels stays. The gateway channels it concerns now or did."""
         before = self.alarms.pop(alarm, frozenset())
-        if not raised:
-            return set(before)
-        chosen = [index for index in indexes if self.holds(index)] if indexes else range(len(self.places))
-        self.alarms[alarm] = frozenset(self.first + index for index in chosen)
-        return set(before | self.alarms[alarm])
+        chosen = frozenset(index for index in indexes if self.holds(index)) if indexes else self._everything
+        now = before | chosen if raised else before - chosen
+        if now:
+            self.alarms[alarm] = now
+        return {self.first + index for index in before | now}
 
     def is_alarmed(self, channel: int) -> bool:
-        return any(channel in channels for channels in self.alarms.values())
+        return any(channel - self.first in covered for covered in self.alarms.values())
+
+    def faults(self) -> tuple[Fault, ...]:
+        """The alarms in the order of their codes and channels, each with its place."""
+        placed = sorted(self.alarms.items(), key=lambda one: (one[0].code, min(one[1]), one[0].arguments))
+        return tuple(alarm.at(self._labels(covered)) for alarm, covered in placed)
+
+    @property
+    def _everything(self) -> frozenset[int]:
+        return frozenset(range(len(self.places)))
+
+    def _labels(self, indexes: frozenset[int]) -> str:
+        if indexes == self._everything:
+            return ""
+        return ", ".join(self.places[index].label for index in sorted(indexes))
 
 
 def board_rows(boards: Sequence[tuple[str, Sequence[ChannelPlace]]]) -> list[BoardRow]:
@@ -92,7 +105,7 @@ def board_rows(boards: Sequence[tuple[str, Sequence[ChannelPlace]]]) -> list[Boa
             ChannelPlace(place.kind, f"{name}-{place.label}") if place.label in taken else place for place in places
         ]
         taken |= {place.label for place in places}
-        state = BoardState(board=name, working=False, problem="not started yet", channels=len(places))
+        state = BoardState(board=name, working=False, faults=(fault("not_started"),), channels=len(places))
         rows.append(BoardRow(name, places, first, state))
         first += len(places)
     return rows

@@ -15,6 +15,7 @@ import numpy as np
 from boards.base import ALAW_SILENCE, BLOCK, Block, BoardCounters, ChannelPlace
 from boards.signals import Alarm, Blocked, Digit, FromBoard, ToBoard
 from firmware.core.clock import Stamp
+from firmware.core.faults import Fault
 from firmware.lines.board_row import BoardRow, board_rows
 from firmware.lines.commands import LineCommands
 from firmware.lines.digits import signalled_digit
@@ -155,12 +156,12 @@ class Gateway:
             self._bank.perform(line, line.begin(now) if isinstance(line, R2Line) else [], now)
         self._board_changed(row, row.working(), now)
 
-    def board_failed(self, board: str, problem: str, remedy: str, now: Stamp) -> None:
+    def board_failed(self, board: str, fault: Fault, now: Stamp) -> None:
         """The board does not work (any more): its legs end, its channels are out of service. Said twice: no change."""
         row = self._boards[board]
         for line in self.lines[row.rows]:
             self._bank.perform(line, line.take_out_of_service(now), now)
-        self._board_changed(row, row.failed(problem, remedy), now)
+        self._board_changed(row, row.failed(fault), now)
 
     def board_counters(self, board: str, counters: BoardCounters, now: Stamp) -> bool:
         """What the board has lost so far. True if that is more than was known."""
@@ -191,11 +192,12 @@ class Gateway:
         return True
 
     def _alarm(self, row: BoardRow, signal: Alarm, now: Stamp) -> None:
-        for channel in sorted(row.set_alarm(signal.alarm, signal.raised, signal.channels)):
+        alarm = Fault(signal.alarm, signal.arguments)
+        for channel in sorted(row.set_alarm(alarm, signal.raised, signal.channels)):
             line = self.lines[channel]
             self._bank.perform(line, line.alarm(row.is_alarmed(channel), now), now)
-        alarms = tuple(sorted(row.alarms))
-        self._board_changed(row, msgspec.structs.replace(row.state, alarms=alarms), now)
+        if row.state.working:
+            self._board_changed(row, msgspec.structs.replace(row.state, faults=row.faults()), now)
 
     # ---- callserver --------------------------------------------------------------------------------------------------
 

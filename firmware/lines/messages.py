@@ -14,6 +14,7 @@ import msgspec
 
 from boards.signals import Cause, ChannelKind
 from firmware.core.clock import Stamp
+from firmware.core.faults import Fault
 from firmware.core.schemas import ExchangeLineEntry, R2Settings
 from firmware.lines.sound_parts import LoadSound
 from firmware.tones.cadence import LearnedTone
@@ -121,16 +122,15 @@ class ChannelState(msgspec.Struct, frozen=True):
 
 
 class BoardState(msgspec.Struct, frozen=True):
-    """One board as pages show it; `problem` and `remedy` are empty while it works."""
+    """One board as pages show it."""
 
     board: str
     working: bool
-    problem: str = ""
-    remedy: str = ""
+    faults: tuple[Fault, ...] = ()
+    """Why it does not work; while it does, its alarms. Each with the channels that it covers, if it is not all."""
     channels: int = 0
     lost_inward: int = 0
     lost_outward: int = 0
-    alarms: tuple[str, ...] = ()
     counters: dict[str, int] = {}
     """More of the kind, by name; none that is 0. `slips` and `crc_errors` of any board; `underruns` of a board without
     clock (ticks that had no block of it); of the board by whose clock the gateway runs `stalls` (ticks that came more

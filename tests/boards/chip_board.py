@@ -10,6 +10,7 @@ from boards.signals import Alarm, FromBoard
 from boards.spi_analogue import SpiAnalogueBoard
 from boards.tdm_board import Buses
 from drivers.simulated.register_chip import RegisterChip
+from firmware.core.faults import Fault
 from firmware.core.schemas import AnalogueLines, FramerSpan, LinePort
 from tests.contract.chip_far_end import CardSlot, ChipFarEnd
 
@@ -67,11 +68,13 @@ class ChipBench:
         return told
 
     def raised(self) -> dict[str, tuple[int, ...]]:
-        """Alarms that stand, by what was told since the start or `forget`."""
+        """Alarms of ports that stand, in words, by what was told since the start or `forget`."""
         alarms: dict[str, tuple[int, ...]] = {}
         for signal in self.told:
             if isinstance(signal, Alarm):
-                alarms.pop(signal.alarm, None)
+                (channel,) = signal.channels
+                words = f"{self.board.channels[channel].label}: {Fault(signal.alarm, signal.arguments).what}"
+                alarms.pop(words, None)
                 if signal.raised:
-                    alarms[signal.alarm] = signal.channels
+                    alarms[words] = signal.channels
         return alarms

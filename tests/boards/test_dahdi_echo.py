@@ -19,6 +19,7 @@ from boards.signals import Bits, Connect, FromBoard, Loop, Release, Setup
 from drivers.dahdi import Channel, DahdiError
 from drivers.dahdi_numbers import Event, Hook
 from drivers.dahdi_stream import ChannelStream
+from firmware.core.faults import fault
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import DahdiE1, DahdiPorts
 
@@ -35,7 +36,7 @@ class NotedChannel:
     def set_echo_cancel(self, taps: int) -> None:
         assert taps in (0, ECHO_TAPS)
         if self.refuses:
-            raise DahdiError("setting the echo canceller: no memory", "E1-1/4", "none")
+            raise DahdiError(fault("dahdi_failed", doing="setting the echo canceller", error="no memory"), "E1-1/4")
         self.runs = taps != 0
         self.began += self.runs
 

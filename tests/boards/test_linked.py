@@ -18,7 +18,7 @@ CHANNELS = (ChannelPlace(ChannelKind.TRUNK, "T-1"), ChannelPlace(ChannelKind.EXT
 
 @pytest.fixture
 def board(tmp_path: Path) -> Iterator[LinkedBoard]:
-    board = LinkedBoard("card", tmp_path / "card.sock", CHANNELS, has_clock=True, remedy="Start it")
+    board = LinkedBoard("card", tmp_path / "card.sock", CHANNELS, has_clock=True, absent="simulator_absent")
     yield board
     board.close()
 

@@ -16,6 +16,7 @@ from firmware.box.commands.boards import boards_of_the_box, listing
 from firmware.box.commands.terminal_lines import columns_of
 from firmware.box.demonstration import demonstration_documents
 from firmware.core.configuration import save_subjects
+from firmware.core.faults import fault, said
 from firmware.core.paths import box_paths
 from firmware.core.schemas import BoardEntry, DahdiE1
 from firmware.lines.messages import BoardState
@@ -41,7 +42,7 @@ def test_each_alarm_has_its_problem_and_its_remedy_below_it() -> None:
 
     at = told.index("  problem: LOS: nothing comes in")
     assert told[at + 1 : at + 3] == [
-        "  remedy:  check cable and connectors, and that the exchange has the span in",
+        "  remedy:  Check cable and connectors, and that the exchange has the span in",
         "           service",
     ]
     assert all(columns_of(line) <= 80 for line in told)
@@ -87,8 +88,8 @@ def test_a_driver_without_spans_says_why_that_may_be() -> None:
 def test_the_boards_of_the_running_box_with_problem_and_remedy() -> None:
     problem, remedy = "没有任何信号，" * 8, "Check the cable, then the exchange, then the card; " * 3
     states = [
-        BoardState(board="town", working=False, problem=problem, remedy=remedy, channels=30),
-        BoardState(board="sim", working=True, channels=40, alarms=("LOS",)),
+        BoardState(board="town", working=False, faults=(said(problem, remedy),), channels=30),
+        BoardState(board="sim", working=True, channels=40, faults=(fault("NO_LINE").at("FXO-2"),)),
     ]
 
     told = boards_of_the_box([TOWN, SIM], states).splitlines()
@@ -96,7 +97,11 @@ def test_the_boards_of_the_running_box_with_problem_and_remedy() -> None:
     assert told[0] == "board town (dahdi_e1): does not work"
     assert told[1].startswith("  problem: 没有任何信号，") and told[2].startswith(" " * 11)
     assert sum(line.startswith("  remedy:  Check the cable") for line in told) == 1
-    assert told[-1] == "board sim (sim): works, 40 channels, alarms: LOS"
+    at = told.index("board sim (sim): works, 40 channels")
+    assert told[at + 1 :] == [
+        "  problem: FXO-2: no line voltage",
+        "  remedy:  Check that the exchange line is plugged in; else ask the operator",
+    ]
     assert all(columns_of(line) <= 80 for line in told)
 
 
@@ -104,7 +109,7 @@ def test_a_box_without_cards_needs_no_driver(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def not_loaded() -> None:
-        raise DahdiError("the driver is not loaded", "DAHDI driver", "load it")
+        raise DahdiError(fault("dahdi_absent", doing="opening"), "/dev/dahdi/ctl")
 
     monkeypatch.setattr(boards_command, "Control", not_loaded)
     paths = box_paths(tmp_path / "data")

@@ -16,6 +16,7 @@ from boards.signals import HookChange
 from drivers.simulated.register_chip import Fault
 from drivers.simulated.si3210 import SimulatedSi3210
 from firmware.box.gateway.boards import BoardSlot, BoardSlots, make_board
+from firmware.core.faults import Fault as BoardFault
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import AnalogueLines, BoardEntry, FramerSpan, LinePort
 from tests.boards.chip_board import ChipBench
@@ -43,8 +44,8 @@ class Slots:
     def _opened(self, slot: BoardSlot) -> None:
         self.course.append((slot.name, "opened"))
 
-    def _failed(self, slot: BoardSlot) -> None:
-        self.course.append((slot.name, slot.problem[0]))
+    def _failed(self, slot: BoardSlot, fault: BoardFault) -> None:
+        self.course.append((slot.name, fault.what))
 
     def run(self, seconds: float) -> None:
         for _ in range(int(seconds * 100)):
@@ -81,7 +82,8 @@ def test_a_pulled_card_is_shown_with_its_reason_and_returns_when_it_is_put_back(
     ((name, reason), *_) = gateway.course
     assert name == "first"
     assert "TDM stream failed" in reason
-    assert gateway.by_name["first"].problem[1]  # a remedy
+    shown = gateway.by_name["first"].fault
+    assert shown is not None and shown.remedy
 
     phone = other.chips[0]
     assert isinstance(phone, SimulatedSi3210)
@@ -127,12 +129,11 @@ def test_a_board_whose_chips_all_fail_is_disabled_and_the_other_goes_on(gateway:
     ],
 )
 def test_a_configured_board_that_is_not_there_says_where_and_what_to_do(entry: BoardEntry, paths: BoxPaths) -> None:
-    slots = BoardSlots([make_board(entry, paths)], epoll(), lambda slot: None, lambda slot: None)
+    slots = BoardSlots([make_board(entry, paths)], epoll(), lambda slot: None, lambda slot, fault: None)
     slots.open_due(1_000_000)
 
-    what, remedy = slots.slots[0].problem
-    assert what
-    assert remedy
+    shown = slots.slots[0].fault
+    assert shown is not None and shown.what and shown.remedy and shown.place
     slots._watcher.close()
 
 
@@ -146,7 +147,7 @@ def test_a_kind_that_is_not_there_is_said_with_all_that_are_and_the_nearest(
     with pytest.raises(BoardError) as error:
         make_board(BoardEntry(board="lines", kind=kind), paths)
 
-    assert error.value.where == "boards.json: board lines"
+    assert error.value.where == "board lines (boards.json)"
     every = "dahdi_analogue, dahdi_e1, framer_e1, sim, sip, spi_analogue"
     assert error.value.remedy == f"{meant}Kinds: {every}"
 

@@ -222,14 +222,14 @@ def test_without_any_board_time_goes_on(tmp_path: Path) -> None:
         callserver = gateway.callserver()
         assert callserver.snapshot is not None
         samples.append((callserver.snapshot.sample, callserver.snapshot.at.mono_us))
-        problems = [(board.working, bool(board.problem), bool(board.remedy)) for board in callserver.snapshot.boards]
+        problems = [(board.working, [one.code for one in board.faults]) for board in callserver.snapshot.boards]
         callserver.close()
         time.sleep(0.5)
     gateway.close()
 
     passed = (samples[1][1] - samples[0][1]) / 125
     assert abs(samples[1][0] - samples[0][0] - passed) <= 0.2 * passed + 400
-    assert problems == [(False, True, True)] * 2
+    assert problems == [(False, ["simulator_absent"]), (False, ["sip_absent"])]
 
 
 def test_a_simulator_that_dies_ends_its_calls_and_comes_back_by_itself(
@@ -252,7 +252,8 @@ def test_a_far_end_that_talks_nonsense_is_shut_out_until_it_is_started_anew(
 ) -> None:
     gateway, callserver = served
     gateway.e1.raw(b"nonsense")
-    assert "not understood" in gateway.wait_for_board(callserver, working=False).problem
+    (fault,) = gateway.wait_for_board(callserver, working=False).faults
+    assert fault.code == "process_nonsense" and "not understood" in fault.what
 
     gateway.e1.hang_up()
     gateway.e1.accept(5)

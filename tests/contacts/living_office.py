@@ -31,6 +31,7 @@ from firmware.contacts.effects import Effects, RowInsert, RowUpdate
 from firmware.contacts.server import CallServer
 from firmware.core import schemas
 from firmware.core.clock import MICROSECONDS, Stamp, VirtualClock
+from firmware.core.faults import fault
 from firmware.ivr.announcements import PHRASES
 from firmware.ivr.spoken_mandarin import WORDS
 from firmware.lines.extension import ExtensionState
@@ -339,7 +340,7 @@ class LivingOffice:
 
     def card_fails(self) -> None:
         """The board dies with its calls, and is there again."""
-        self.gateway.board_failed("card", "does not answer", "look at it", self.now)
+        self.gateway.board_failed("card", fault("no_audio"), self.now)
         self.gateway.take_signals()
         self.callers.clear()
         self.ringing.clear()

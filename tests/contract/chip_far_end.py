@@ -11,6 +11,7 @@ from boards.base import ALAW_SILENCE, Block
 from drivers.simulated.line_card import SimulatedCard, simulated_card
 from drivers.spi_line_chip import ChipError, SpiBus
 from drivers.tdm_alsa import DEPTH, PREFILL, PcmPair
+from firmware.core.faults import fault
 
 
 @dataclass
@@ -28,12 +29,12 @@ class CardSlot:
 
     def spi(self, path: str, where: str) -> SpiBus:
         if self.card is None:
-            raise ChipError(f"the SPI device {path} cannot be opened", where, "Plug the card in")
+            raise ChipError(fault("spi_absent", device=path, error="pulled"), where)
         return self.card.chips[self.devices.index(path)]
 
     def pcms(self, where: str) -> PcmPair:
         if self.card is None:
-            raise ChipError("the sound card cannot be opened", where, "Plug the card in")
+            raise ChipError(fault("tdm_absent", card="card", error="pulled"), where)
         return self.card.pcms()
 
 

@@ -12,6 +12,7 @@ from drivers import d_channel
 from drivers.d_channel import DahdiDChannel, DChannelError, SocketDChannel, open_d_channel
 from drivers.dahdi import ChannelState, DahdiError, EventWaits
 from drivers.dahdi_numbers import LAW_ALAW, Signalling
+from firmware.core.faults import fault
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ class Card:
 
     def __init__(self, number: int, place: str) -> None:
         if number == 99:
-            raise DahdiError("opening: no such device", place, "Load the driver")
+            raise DahdiError(fault("dahdi_absent", doing="opening"), place)
         self.frames = [b"one", b"two"]
         self.sent: list[bytes] = []
         self.is_event_next = True
@@ -132,7 +133,7 @@ class Cards:
 
     def channels_of(self, span: int) -> list[ChannelState]:
         if span > 2:
-            raise DahdiError("there is no such span", f"span {span}", "linebox boards lists the spans")
+            raise DahdiError(fault("dahdi_gone", doing="asking for its state"), f"span {span}")
         first, count = ((1, 8), (9, 31))[span - 1]
         return [
             ChannelState(first + index, span, 1 + index, Signalling.CLEAR, 0, False, LAW_ALAW, "")
@@ -150,5 +151,5 @@ def test_the_d_channel_of_a_span_is_its_time_slot_16_whatever_stands_before_it(m
     assert opened == [24]
     with pytest.raises(DChannelError, match="it is no E1"):
         open_d_channel("span:1")
-    with pytest.raises(DChannelError, match="no such span"):
+    with pytest.raises(DChannelError, match="the span has gone"):
         open_d_channel("span:3")

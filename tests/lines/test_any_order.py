@@ -21,6 +21,7 @@ from boards.signals import (
     Ring,
     Setup,
 )
+from firmware.core.faults import fault
 from firmware.lines.extension import ExtensionLine, ExtensionState
 from firmware.lines.messages import (
     AlertLeg,
@@ -153,7 +154,7 @@ class Course:
             case float():
                 bench.wait(step)
             case "fail":
-                bench.gateway.board_failed("card", "gone", "bring it back", now)
+                bench.gateway.board_failed("card", fault("no_audio"), now)
                 self.open = self.current = False
             case "open" if not self.open:
                 bench.open()

@@ -10,6 +10,7 @@ import pytest
 
 from boards.base import ALAW_SILENCE
 from boards.signals import Alarm, Cause, Loop, LoopCurrent, Polarity, RingDetected
+from firmware.core.faults import fault
 from firmware.core.schemas import BusyTone
 from firmware.lines.messages import (
     AnswerLeg,
@@ -324,7 +325,7 @@ def test_a_dead_board_ends_the_call_and_an_alarm_that_stays_opens_the_loop(bench
     bench.signal(Alarm("power", False))
     bench.wait(2)
     bench.answered()
-    bench.gateway.board_failed("card", "pulled", "put it back", bench.clock.now())
+    bench.gateway.board_failed("card", fault("no_audio"), bench.clock.now())
     bench.look()
 
     assert (bench.last(LegCleared).cause, len(bench.all(LegCleared))) == (Cause.FAILURE, 2)

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from boards.signals import Alarm, Cause, Loop, LoopCurrent, Polarity, RingDetected
+from firmware.core.faults import fault
 from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.messages import (
     AlertLeg,
@@ -71,7 +72,7 @@ class Chance:
                 lambda: gateway._bank.heard(line, HeardCaller(CallerId("138")), now),
                 lambda: gateway._bank.heard(line, HeardProgress("dial_tone"), now),
                 lambda: gateway._bank.heard(line, HeardProgress(self.random.choice(["busy_tone", "silence"])), now),
-                lambda: gateway.board_failed("card", "pulled", "put it back", now),
+                lambda: gateway.board_failed("card", fault("no_audio"), now),
                 lambda: bench.wait(self.random.choice([0.1, 0.4, 2.0, 7.0])),
                 bench.tick,
             ]

@@ -8,6 +8,7 @@ import pytest
 
 from boards.base import ALAW_SILENCE, BLOCK, BoardCounters
 from boards.signals import Alarm, Blocked, Cause, Digit, HookChange, Release, Setup
+from firmware.core.faults import fault
 from firmware.lines.gateway import Gateway
 from firmware.lines.messages import (
     AnswerLeg,
@@ -275,7 +276,7 @@ def test_a_board_that_fails_ends_its_calls_and_comes_back_idle(bench: Bench) -> 
     ringing = bench.gateway.lines[PHONE + 1].leg
     bench.said()
 
-    bench.gateway.board_failed("card", "the cable is out", "put it in", bench.clock.now())
+    bench.gateway.board_failed("card", fault("no_audio"), bench.clock.now())
     bench.look()
 
     assert {(event.leg, event.cause, event.by) for event in bench.all(LegCleared)} == {
@@ -284,7 +285,7 @@ def test_a_board_that_fails_ends_its_calls_and_comes_back_idle(bench: Bench) -> 
     assert bench.said() == []
     assert {bench.state(channel) for channel in range(len(CHANNELS))} == {"out_of_service"}
     state = bench.last(BoardChanged).state
-    assert (state.working, state.problem, state.remedy) == (False, "the cable is out", "put it in")
+    assert (state.working, state.faults) == (False, (fault("no_audio"),))
     bench.wait(20)
     assert bench.said() == []
 
@@ -295,7 +296,7 @@ def test_a_board_that_fails_ends_its_calls_and_comes_back_idle(bench: Bench) -> 
 
 def test_a_board_that_fails_again_for_the_same_reason_is_told_once(bench: Bench) -> None:
     for _ in range(3):
-        bench.gateway.board_failed("card", "the cable is out", "put it in", bench.clock.now())
+        bench.gateway.board_failed("card", fault("no_audio"), bench.clock.now())
     bench.look()
 
     assert [event.state.working for event in bench.all(BoardChanged)] == [True, False]
@@ -303,7 +304,7 @@ def test_a_board_that_fails_again_for_the_same_reason_is_told_once(bench: Bench)
 
 def test_a_block_outlasts_the_board(bench: Bench) -> None:
     bench.command(BlockChannel(0, True))
-    bench.gateway.board_failed("card", "x", "y", bench.clock.now())
+    bench.gateway.board_failed("card", fault("no_audio"), bench.clock.now())
     bench.look()
     bench.said()
     bench.open()
@@ -350,10 +351,29 @@ def test_lost_blocks_and_alarms_are_shown(bench: Bench) -> None:
     bench.look()
 
     state = bench.last(BoardChanged).state
-    assert (state.lost_inward, state.lost_outward, state.alarms, state.working) == (3, 4, ("LOS",), True)
+    assert (state.lost_inward, state.lost_outward, state.faults, state.working) == (3, 4, (fault("LOS"),), True)
     assert state.counters == {"slips": 5, "crc_errors": 6, "stalls": 2}
     bench.signal(Alarm("LOS", False))
-    assert bench.last(BoardChanged).state.alarms == ()
+    assert bench.last(BoardChanged).state.faults == ()
+
+
+def test_an_alarm_names_the_channels_that_it_covers(bench: Bench) -> None:
+    """Each port has its own chip: one that comes back does not take the other's alarm with it."""
+    for channel in (PHONE, PHONE + 1):
+        bench.signal(Alarm("chip_silent", True, (channel,), (("level", "high"),)))
+    silent = fault("chip_silent", level="high")
+    labels = [CHANNELS[channel].label for channel in (PHONE, PHONE + 1)]
+    assert bench.last(BoardChanged).state.faults == (silent.at(", ".join(labels)),)
+
+    bench.signal(Alarm("chip_silent", False, (PHONE,), (("level", "high"),)))
+
+    assert bench.last(BoardChanged).state.faults == (silent.at(labels[1]),)
+    assert [bench.state(channel) for channel in (PHONE, PHONE + 1)] == ["idle", "out_of_service"]
+    bench.signal(Alarm("LOS", True))
+    assert [(one.code, one.place) for one in bench.last(BoardChanged).state.faults] == [
+        ("LOS", ""),
+        ("chip_silent", labels[1]),
+    ]
 
 
 def test_signals_for_the_wrong_kind_of_line_are_passed_over(bench: Bench) -> None:

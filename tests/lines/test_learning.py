@@ -7,6 +7,7 @@ import pytest
 
 from boards.base import ALAW_SILENCE
 from boards.signals import Alarm, Loop, LoopCurrent, RingDetected
+from firmware.core.faults import fault
 from firmware.core.schemas import BusyTone
 from firmware.lines.messages import (
     BlockChannel,
@@ -148,7 +149,7 @@ def test_why_nothing_was_learnt_is_said() -> None:
     pulled = ExchangeBench()
     lesson(pulled)
     called_in(pulled)
-    pulled.gateway.board_failed("card", "pulled", "put it back", pulled.clock.now())
+    pulled.gateway.board_failed("card", fault("no_audio"), pulled.clock.now())
     pulled.look()
     assert reason(pulled) == "line_failed"
 

@@ -7,6 +7,7 @@ import pytest
 
 from boards.base import ALAW_SILENCE
 from boards.signals import OnHookData, Ring
+from firmware.core.faults import fault
 from firmware.lines.messages import (
     ClearLeg,
     LegAlerting,
@@ -191,7 +192,7 @@ def test_lamp_and_text_at_once_are_told_one_after_the_other_and_the_newest_text_
 
 
 def test_a_lamp_told_while_the_card_is_out_is_lit_when_it_is_back(bench: Bench) -> None:
-    bench.gateway.board_failed("card", "gone", "put it back", bench.clock.now())
+    bench.gateway.board_failed("card", fault("no_audio"), bench.clock.now())
     bench.command(TellPhone(PHONE, messages=True))
     assert messages(listen(bench, 2)) == []
     bench.open()

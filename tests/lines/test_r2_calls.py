@@ -8,6 +8,7 @@ import pytest
 
 from boards.base import ALAW_SILENCE, Block
 from boards.signals import Alarm, Bits, Cause
+from firmware.core.faults import fault
 from firmware.lines.messages import (
     AlertLeg,
     AnswerLeg,
@@ -407,7 +408,7 @@ def test_a_board_that_fails_ends_its_legs_and_comes_back_idle(state: str) -> Non
     bench = R2Bench()
     bench.dial()
     advance_to(bench, state)
-    bench.here.gateway.board_failed("e1", "gone", "bring it back", bench.clock.now())
+    bench.here.gateway.board_failed("e1", fault("no_audio"), bench.clock.now())
     bench.cut = True
     bench.run(1.0)
     assert bench.here.state() == "out_of_service"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from boards.signals import Alarm, Alerting, Blocked, Cause, Connect, Proceeding, Release, Setup
+from firmware.core.faults import fault
 from firmware.lines.messages import (
     AlertLeg,
     AnswerLeg,
@@ -238,7 +239,7 @@ def test_an_alarm_that_stays_ends_the_calls_on_its_channels_only(bench: Bench) -
 
 def test_an_alarm_of_a_board_that_was_restarted_does_not_end_the_next_call(bench: Bench) -> None:
     bench.signal(Alarm("LOS", True))
-    bench.gateway.board_failed("card", "gone", "bring it back", bench.clock.now())
+    bench.gateway.board_failed("card", fault("no_audio"), bench.clock.now())
     bench.open()
     leg = bench.call()
 

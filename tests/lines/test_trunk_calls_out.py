@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from boards.signals import Alarm, Alerting, Blocked, Cause, Connect, Proceeding, Release, Setup
+from firmware.core.faults import fault
 from firmware.lines.messages import (
     Attach,
     BlockChannel,
@@ -103,7 +104,7 @@ def test_a_call_that_cannot_be_placed_says_why_and_touches_no_line(
         case "alarm":
             bench.signal(Alarm("LOS", True))
         case "no board":
-            bench.gateway.board_failed("card", "gone", "", bench.clock.now())
+            bench.gateway.board_failed("card", fault("no_audio"), bench.clock.now())
     bench.said()
 
     bench.command(PlaceCall("out-1", 0, called))

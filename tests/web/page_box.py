@@ -59,7 +59,8 @@ class PageBox(RunningBox):
         super().__init__(folder, "--scenario", str(plan))
         documents = demonstration_documents(PASSWORD)
         documents["agents"][0]["queues"] = ["consult"]
-        # Nothing is there: the wall must say so.
+        # Nothing is there: the pages must say so.
+        documents["boards"].append({"board": "span", "kind": "dahdi_e1", "e1": {"span": 77}})
         documents["seats"][1]["display"] = {"kind": "serial", "device": "/dev/ttyNONE0"}
         hashed = password_hash(PASSWORD)
         for login, agent in (("chen", "805"), ("yang", "806")):

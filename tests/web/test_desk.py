@@ -171,6 +171,22 @@ def test_the_wall_says_which_seats_display_fails_and_what_to_do(open_page: OpenP
     assert "plugged in" in (cell.get_attribute("title") or "")
 
 
+def test_a_board_that_does_not_work_is_told_in_the_readers_language(open_page: OpenPage, box: PageBox) -> None:
+    """Two pages of one browser, in two languages."""
+    page = open_page("admin", "/wall")
+    other = page.context.new_page()
+    other.goto(box.address("/wall?lang=en"))
+
+    for one, told in ((page, "板卡 span (/dev/dahdi/ctl)："), (other, "Board span")):
+        one.wait_for_selector("#wall-alarms p")
+        until(lambda one=one, told=told: told in shown(one, "#wall-alarms"), "the board is told")  # type: ignore[misc]
+    assert "Load the driver" in shown(other, "#wall-alarms")
+    assert "请加载驱动" in shown(page, "#wall-alarms")
+    assert page.locator(".channel-strip i[data-state=out_of_service]").count() == 30
+    page.wait_for_timeout(1500)
+    assert "Load the driver" not in shown(page, "#wall-alarms"), "the stream speaks the page's language too"
+
+
 def test_while_the_pages_process_is_away_values_are_marked_as_old(open_page: OpenPage, box: PageBox) -> None:
     page = open_page()
     expect(page, "talking")

@@ -8,6 +8,7 @@ Needs Babel, a development package. The compiled .mo files are shipped, so the b
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from typing import Any
 
 from bottle import SimpleTemplate
 
+from firmware.core.fault_texts import FAULT_TEXTS
 from webui.words import DOMAIN, LANGUAGES, LOCALE_FOLDER
 
 FOLDER = LOCALE_FOLDER.parent
@@ -23,7 +25,7 @@ _KEYWORDS = {"_": None, "N_": None}
 
 
 def texts() -> Iterator[tuple[str, str, int]]:
-    """(text, file, line) of every text that is marked in Python files and templates."""
+    """(text, file, line) of every text that is marked in Python files and templates, and of the faults' words."""
     from babel.messages.extract import extract_python
 
     # What its annotations do not say: one text, several arguments, or nothing.
@@ -38,6 +40,10 @@ def texts() -> Iterator[tuple[str, str, int]]:
             text: Any = found if isinstance(found, str) or not found else found[0]
             if text:
                 yield text, path.relative_to(FOLDER.parent).as_posix(), line
+    for fault_text in FAULT_TEXTS.values():
+        for text in fault_text:
+            if re.sub(r"\{\w+\}", "", text):  # what its finder said in words of his own cannot be translated
+                yield text, "firmware/core/fault_texts.py", 0
 
 
 def catalogue_path(language: str, suffix: str) -> Path:

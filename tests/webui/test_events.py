@@ -11,6 +11,8 @@ import pytest
 
 from firmware.calls.messages import AgentState, CallEvent, EventName
 from firmware.core.clock import MICROSECONDS, Stamp
+from firmware.core.faults import fault
+from firmware.lines.messages import BoardState
 from tests.webui import scripted_office
 from tests.webui.scripted_office import CITIZEN, Site
 from webui import events
@@ -210,3 +212,17 @@ def test_streams_are_not_without_number(site: Site, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("query", ["after=-1", "after=x", "colour=red"])
 def test_a_wrong_start_is_refused(site: Site, query: str) -> None:
     assert site.get("/api/v1/events?" + query, token="token-admin").json["code"] == "bad_parameter"
+
+
+def test_a_stream_speaks_the_language_in_which_it_was_asked_for(site: Site, listen: Any) -> None:
+    board = BoardState("lines", True, (fault("NO_LINE").at("lines-FXO-1"),), channels=4)
+    assert site.live.state is not None
+    site.live.state = msgspec.structs.replace(site.live.state, boards=(board,))
+    streams = [listen(f"/api/v1/events?state=true&lang={language}") for language in ("zh_CN", "en")]
+    told = ["外线无馈电（断线）", "no line voltage"]
+    number = {stream.next()[2]["number"] for stream in streams}.pop()
+    assert [stream.next()[2]["boards"][0]["faults"][0]["what"] for stream in streams] == told
+
+    site.live.take_event(CallEvent(number=number + 1, name=EventName.BOARD_CHANGED, at=site.clock.now(), board=board))
+
+    assert [stream.next()[2]["board"]["faults"][0]["what"] for stream in streams] == told

@@ -8,7 +8,7 @@ const words = page.words;
 
 /** A text by its key, with {names} put in. */
 export function text(key, values = {}) {
-  return Object.entries(values).reduce((all, [name, value]) => all.replace(`{${name}}`, value), words.texts[key] ?? key);
+  return Object.entries(values).reduce((all, [name, value]) => all.replace(`{${name}}`, () => value), words.texts[key] ?? key);
 }
 /** The words for a code; the code itself if there are none. */
 export const code = (group, value) => words.codes[group]?.[value] ?? value;
@@ -117,8 +117,7 @@ export function alarms(of) {
   if (!of.recorder) found.push(text("recorder_away"));
   for (const alarm of of.alarms ?? []) found.push(code("alarm", alarm));
   for (const board of of.boards) {
-    if (!board.working) found.push(text("board_failed", { board: board.board, problem: board.problem }) + " " + board.remedy);
-    for (const alarm of board.alarms) found.push(`${board.board}: ${alarm}`);
+    for (const fault of board.faults) found.push(text("board_fault", { ...fault, place: fault.place ? `${board.board} (${fault.place})` : board.board }));
   }
   return found;
 }
@@ -144,14 +143,15 @@ function take(message) {
 
 function connect() {
   if ("SharedWorker" in window) {
-    // The name holds the session: who signs in anew gets a stream of his own.
-    const worker = new SharedWorker("/static/stream-worker.js", { type: "module", name: "linebox-" + page.me.session });
+    // The name holds the session and the language: who signs in anew, or reads another one, gets a stream of his own.
+    const name = `linebox-${page.me.session}-${page.language}`;
+    const worker = new SharedWorker("/static/stream-worker.js", { type: "module", name });
     worker.port.onmessage = (event) => take(event.data);
     worker.port.start();
     addEventListener("pagehide", () => worker.port.postMessage("leave"));
     addEventListener("pageshow", (event) => event.persisted && location.reload());
   } else {
-    hold(take);
+    hold(take, page.language);
   }
 }
 

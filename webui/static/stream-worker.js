@@ -3,10 +3,11 @@
 import { hold } from "./stream.js";
 
 const ports = new Set();
-const repeat = hold((message) => {
+const tell = (message) => {
   for (const port of ports) port.postMessage(message);
   if (message.kind === "signed_out") self.close();
-});
+};
+const repeat = hold(tell, self.name.split("-").pop());
 
 self.onconnect = (event) => {
   const port = event.ports[0];

@@ -1,12 +1,12 @@
 // One event stream a browser: a shared worker holds it, every open page listens to the worker. Without shared workers
 // (some phones) each page holds its own. Tells pages {kind: "state" | "call_event" | "link" | "signed_out", data}.
 
-const ADDRESS = "/api/v1/events?state=true";
+const ADDRESS = "/api/v1/events?state=true&lang=";
 const KINDS = ["state", "call_event", "callserver_away"];
 const RETRY_MS = 2000;
 
-/** Hold the stream and tell `listener` everything; returns a function that repeats the newest to a late listener. */
-export function hold(listener) {
+/** Hold the stream in this language and tell `listener` everything; returns a function that repeats the newest to a late listener. */
+export function hold(listener, language) {
   let source = null;
   let newest = null;
   let linked = false;
@@ -29,7 +29,7 @@ export function hold(listener) {
   }
 
   function open() {
-    source = new EventSource(ADDRESS);
+    source = new EventSource(ADDRESS + language);
     source.onopen = () => link(true);
     source.onerror = () => {
       link(false);

@@ -17,6 +17,7 @@ from firmware.box.commands.cti_request import ask
 from firmware.box.commands.terminal_lines import problem_and_remedy
 from firmware.calls.messages import GetBoxState
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
+from firmware.core.fault_texts import FAULT_TEXTS
 from firmware.core.hints import ClearError
 from firmware.core.messages import PeerGone
 from firmware.core.paths import BoxPaths, box_paths
@@ -24,17 +25,6 @@ from firmware.core.schemas import BoardEntry, DahdiE1, DahdiPorts
 from firmware.lines.messages import BoardState
 
 SYSTEM_CONF = Path("/etc/dahdi/system.conf")
-ALARMS = {
-    "LOS": ("nothing comes in", "check cable and connectors, and that the exchange has the span in service"),
-    "LOF": ("no frames", "framing and CRC4 must be the same at both ends; receive and send pair may be swapped"),
-    "LOMF": ("no multiframe: the exchange does not use CAS or CRC4 as boards.json says", "set both ends alike"),
-    "AIS": ("the exchange, or equipment between, has the span out of service", "ask the operator"),
-    "RAI": ("the exchange does not receive us", "check the sending pair"),
-    "RED": ("nothing usable comes in", "check cable, framing and CRC4"),
-    "LOOPBACK": ("a loop is set for a test", "take it back"),
-    "NOT_OPEN": ("the card is not started", "it starts with the gateway; see linebox status"),
-}
-"""What an alarm means, and what to do about it. One that is not here ends by itself."""
 E1_SLOTS, SIGNALLING_SLOT = 31, 16
 
 
@@ -53,8 +43,7 @@ def listing(spans: Sequence[Span], channels: Sequence[Sequence[ChannelState]], b
         title = span.description or span.name
         lines.append(f"span {span.number}  {span.kind or 'analogue or dynamic'}  {len(states)} channels  {title}")
         for word in sorted(alarm_words(span.alarms)):
-            meaning, remedy = ALARMS.get(word, ("", "none: it ends by itself"))
-            lines += problem_and_remedy(f"{word}: {meaning}" if meaning else word, remedy)
+            lines += problem_and_remedy(*FAULT_TEXTS[word])
         if not span.alarms:
             lines.append("  no alarm")
         faults = {
@@ -126,11 +115,11 @@ def boards_of_the_box(entries: Sequence[BoardEntry], states: Sequence[BoardState
                 "look into logs/gateway.log; boards.json comes into force when the gateway starts anew",
             )
         elif state.working:
-            alarms = f", alarms: {' '.join(state.alarms)}" if state.alarms else ""
-            lines.append(f"{head}: works, {state.channels} channels{alarms}")
+            lines.append(f"{head}: works, {state.channels} channels")
         else:
             lines.append(f"{head}: does not work")
-            lines += problem_and_remedy(state.problem, state.remedy)
+        for fault in state.faults if state is not None and entry.enabled else ():
+            lines += problem_and_remedy(f"{fault.place}: {fault.what}" if fault.place else fault.what, fault.remedy)
     return "\n".join(lines)
 
 

@@ -20,6 +20,7 @@ from boards.base import Block, Board, BoardCounters, BoardError, NotSupported
 from boards.signals import FromBoard, ToBoard
 from firmware.core.clock import MICROSECONDS
 from firmware.core.configuration_problems import nearest_name
+from firmware.core.faults import Fault, fault
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry
 from firmware.lines.elastic import ElasticBuffer
@@ -42,9 +43,10 @@ class BoardSlot:
         self.board = board
         self.name = board.name
         self.is_open = False
-        self.problem = ("not started yet", "")
+        self.fault: Fault | None = fault("not_started")
+        """Why it does not work."""
         self.told_level = logging.NOTSET
-        """How loud the problem was logged."""
+        """How loud that was logged."""
         self.retry_us = 0
         self.report_us = 0
         """Before this moment changed counters are not told again."""
@@ -74,7 +76,7 @@ class BoardSlot:
 
 
 class BoardSlots:
-    """All slots. `failed` and `opened` are told the slot whenever its board stops or starts working; `level`
+    """All slots. `opened` and `failed` are told the slot whenever its board starts or stops working, and why; `level`
     is that of the log for it."""
 
     def __init__(
@@ -82,7 +84,7 @@ class BoardSlots:
         boards: list[Board],
         watcher: epoll,
         opened: Callable[[BoardSlot], None],
-        failed: Callable[[BoardSlot], None],
+        failed: Callable[[BoardSlot, Fault], None],
         level: Callable[[], int] = lambda: logging.WARNING,
     ) -> None:
         self.slots = [BoardSlot(board) for board in boards]
@@ -106,10 +108,10 @@ class BoardSlots:
                 slot.board.open()
                 descriptor = slot.board.fileno()
             except BoardError as error:
-                self._show_problem(slot, error)
+                self._show(slot, error)
                 continue
             slot.is_open = True
-            slot.problem = ("", "")
+            slot.fault = None
             slot.last_block_us = now_us
             slot.elastic = ElasticBuffer(slot.board.has_clock)
             slot.outward.clear()
@@ -122,8 +124,7 @@ class BoardSlots:
         """Give up boards that have given nothing for long."""
         for slot in self.slots:
             if slot.is_open and now_us - slot.last_block_us > SILENT_US:
-                remedy = "It is opened again by itself; if that does not help, restart the process or board behind it"
-                self.fail(slot, BoardError("no audio for 5 s", f"board {slot.name}", remedy), now_us)
+                self.fail(slot, BoardError(fault("no_audio"), slot.name), now_us)
 
     def fail(self, slot: BoardSlot, error: BoardError, now_us: int) -> None:
         """A board raised: close it."""
@@ -135,10 +136,10 @@ class BoardSlots:
         slot.is_open = False
         slot.retry_us = now_us + REOPEN_US
         slot.board.close()
-        self._show_problem(slot, error)
+        self._show(slot, error)
 
-    def _show_problem(self, slot: BoardSlot, error: BoardError) -> None:
-        is_new = slot.problem != (error.what, error.remedy)
+    def _show(self, slot: BoardSlot, error: BoardError) -> None:
+        is_new = slot.fault != error.fault
         if not is_new and slot.told_level >= logging.WARNING:
             return
         level = self._level()
@@ -146,8 +147,8 @@ class BoardSlots:
             slot.told_level = level
             _log.log(level, "%s", error)
         if is_new:
-            slot.problem = (error.what, error.remedy)
-            self._failed(slot)
+            slot.fault = error.fault
+            self._failed(slot, error.fault)
 
     def receive(self, slot: BoardSlot, now_us: int) -> tuple[list[Block], list[FromBoard]]:
         """Blocks, then the signals that followed them; two empty lists when nothing more waits or the board failed."""
@@ -202,16 +203,16 @@ def _has_factory(file: Path) -> bool:
 
 def make_board(entry: BoardEntry, paths: BoxPaths) -> Board:
     """The board of a configuration entry, by the file in `boards/` that is its kind. Raises BoardError."""
-    where = f"boards.json: board {entry.board}"
     kinds = board_kinds()
     if entry.kind not in kinds:
         close = nearest_name(entry.kind, kinds)
-        meant = f"Did you mean {close}? " if close else ""
-        raise BoardError(f"there is no kind of board {entry.kind}", where, f"{meant}Kinds: {', '.join(kinds)}")
+        said = {"kind": entry.kind, "kinds": ", ".join(kinds)}
+        unknown = fault("unknown_kind_nearest", **said, nearest=close) if close else fault("unknown_kind", **said)
+        raise BoardError(unknown, entry.board, "boards.json")
     try:
         module = importlib.import_module(f"boards.{entry.kind}")
     except ImportError as error:
-        remedy = "Install what it imports; linebox doctor says what is missing on this machine"
-        raise BoardError(f"boards/{entry.kind}.py cannot be used ({error})", where, remedy) from error
+        unusable = fault("board_file_unusable", kind=entry.kind, error=error)
+        raise BoardError(unusable, entry.board, "boards.json") from error
     factory: Callable[[BoardEntry, BoxPaths], Board] = module.open_board
     return factory(entry, paths)

@@ -24,6 +24,7 @@ from firmware.box.gateway.door import CallserverDoor
 from firmware.box.real_time import begin_real_time
 from firmware.core.clock import MICROSECONDS, Stamp, SystemClock, machine_boot_id
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
+from firmware.core.faults import Fault
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.process_table import absence_level
@@ -121,8 +122,8 @@ class GatewayProcess:
     def _board_opened(self, slot: BoardSlot) -> None:
         self._gateway.board_opened(slot.name, self._clock.now())
 
-    def _board_failed(self, slot: BoardSlot) -> None:
-        self._gateway.board_failed(slot.name, *slot.problem, self._clock.now())
+    def _board_failed(self, slot: BoardSlot, fault: Fault) -> None:
+        self._gateway.board_failed(slot.name, fault, self._clock.now())
 
     def _look_after_boards(self, now: Stamp) -> None:
         self._boards.close_silent(now.mono_us)

@@ -149,7 +149,8 @@ def test_sixty_isdn_calls_are_joined_end_when_a_card_is_pulled_and_its_channels_
     gateway.until(lambda: len(callserver.all(LegCleared)) == 30, "end of the calls on the card that was pulled", 3)
     assert {event.leg for event in callserver.all(LegCleared)} == {legs[channel] for channel in range(30, 60)}
     assert not callserver.board("e2").working
-    assert callserver.board("e2").problem and callserver.board("e2").remedy
+    (fault,) = callserver.board("e2").faults
+    assert fault.what and fault.remedy
     assert callserver.board("e1").working
 
     pairs[1][0].put_back(device)
