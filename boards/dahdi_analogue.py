@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from boards.base import Board, BoardError, ChannelPlace
 from boards.dahdi_card import DahdiCard
+from boards.loop_decoder import FLASH_MOST_MS
 from boards.signals import (
     Alarm,
     ChannelKind,
@@ -90,8 +91,11 @@ class DahdiAnalogueBoard(DahdiCard):
         for index, line in enumerate(self._lines):
             if self._ports[index] == "fxs":
                 line.set_cadence(*RINGING_MS)
+                line.set_longest_flash(FLASH_MOST_MS)
                 if line.state().off_hook:
                     self._lift(index, True)
+            elif line.state().alarmed:
+                self._no_line(index, True)
 
     def _each_block(self) -> None:
         self._dial_due()
@@ -142,7 +146,11 @@ class DahdiAnalogueBoard(DahdiCard):
             self._reversed ^= {index}
             self._tell(Polarity(index, index in self._reversed))
         elif event in (Event.ALARM, Event.NOALARM):
-            self._tell(Alarm("NO_LINE", event == Event.ALARM, (index,)))  # of a port: battery lost or back
+            self._no_line(index, event == Event.ALARM)
+
+    def _no_line(self, index: int, raised: bool) -> None:
+        """Battery lost, or back."""
+        self._tell(Alarm("NO_LINE", raised, (index,)))
 
     # ---- what the gateway says ---------------------------------------------------------------------------------------
 

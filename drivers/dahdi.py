@@ -41,8 +41,11 @@ from drivers.dahdi_numbers import (
     LARGEST_BUFFERS,
     ONHOOKTRANSFER,
     PARAMS,
+    PARAMS_ALARMS,
+    PARAMS_FLASH,
     POLICY_IMMEDIATE,
     SET_BUFINFO,
+    SET_PARAMS,
     SETCADENCE,
     SETTXBITS,
     SPECIFY,
@@ -80,6 +83,8 @@ class ChannelState:
     off_hook: bool
     law: int
     name: str
+    alarmed: bool = False
+    """The channel has an alarm of its own: an exchange line without battery."""
 
 
 def text(field: bytes) -> str:
@@ -222,6 +227,14 @@ class Channel:
         """Ringing cadence: on, off, …; at most 16."""
         self._ask(SETCADENCE, CADENCE.pack(*milliseconds, *[0] * (16 - len(milliseconds))), "setting the cadence")
 
+    def set_longest_flash(self, milliseconds: int) -> None:
+        """A hook that is open for longer is on-hook, and told then. The driver's own figure is 1250 ms."""
+        fields = list(
+            PARAMS.unpack(self._ask(GET_PARAMS, PARAMS.pack(self.number, *NO_PARAMS), "asking for its state"))
+        )
+        fields[PARAMS_FLASH] = milliseconds
+        self._ask(SET_PARAMS, PARAMS.pack(*fields), "setting the longest flash")
+
     def carry_on_hook(self, milliseconds: int) -> bool:
         """Have the card's line driver carry samples to a phone on its hook for so long. False: this kind of span has no
         such driver, and carries them always."""
@@ -284,4 +297,5 @@ def channel_state(packed: bytes) -> ChannelState:
         off_hook=bool(fields[5]),
         law=fields[10],
         name=text(fields[12]),
+        alarmed=bool(fields[PARAMS_ALARMS]),
     )

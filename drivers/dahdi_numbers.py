@@ -12,6 +12,8 @@ from struct import Struct
 
 INT = Struct("=i")
 PARAMS = Struct("=12i40s11iI")
+PARAMS_ALARMS, PARAMS_FLASH = 24, 19
+"""Fields of PARAMS: alarms of the channel itself; how long a hook may be open to be a flash, in milliseconds."""
 SPAN = Struct("=i20s40s19i40s40s40s40sii6s")
 """`struct dahdi_spaninfo`, packed: number, name, description, alarms, levels, error counters, …, type."""
 BUFFERS = Struct("=6i")
@@ -33,6 +35,7 @@ def _request(direction: int, number: int, size: int) -> int:
 
 FLUSH = _request(_WRITE, 3, 4)
 GET_PARAMS = _request(_READ | _WRITE, 5, PARAMS.size)
+SET_PARAMS = _request(_WRITE, 5, PARAMS.size)
 HOOK = _request(_WRITE, 7, 4)
 GETEVENT = _request(_READ, 8, 4)
 SPANSTAT = _request(_READ | _WRITE, 10, SPAN.size)

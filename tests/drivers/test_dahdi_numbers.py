@@ -12,6 +12,7 @@ from drivers import dahdi_numbers as numbers
     [
         (numbers.FLUSH, 0x4004DA03),
         (numbers.GET_PARAMS, 0xC088DA05),
+        (numbers.SET_PARAMS, 0x4088DA05),
         (numbers.HOOK, 0x4004DA07),
         (numbers.GETEVENT, 0x8004DA08),
         (numbers.SPANSTAT, 0xC13ADA0A),

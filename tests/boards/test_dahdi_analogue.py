@@ -1,0 +1,74 @@
+"""What an analogue card's channels are told and asked when the board is opened, on channels of made-up state bytes.
+
+Not run on hardware: the test guest's spans have neither batteries nor handsets; all else of the board runs there.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from boards.dahdi_analogue import DahdiAnalogueBoard
+from boards.loop_decoder import FLASH_MOST_MS
+from boards.signals import Alarm
+from drivers.dahdi import Channel
+from drivers.dahdi_numbers import (
+    GET_PARAMS,
+    PARAMS,
+    PARAMS_ALARMS,
+    PARAMS_FLASH,
+    SET_PARAMS,
+    SETCADENCE,
+    Event,
+    SpanAlarm,
+)
+from firmware.core.schemas import DahdiPorts
+
+
+class MadeUpChannel(Channel):
+    """A channel whose state is these fields."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.where = number, f"DAHDI channel {number}"
+        self._descriptor = -1
+        self.fields: list[int | bytes] = [number, *[0] * 11, b"WCTDM/0/0", *range(1, 12), 0]
+
+    def _ask(self, request: int, argument: bytes, doing: str) -> bytes:
+        if request == SET_PARAMS:
+            self.fields = list(PARAMS.unpack(argument))
+        assert request in (GET_PARAMS, SET_PARAMS, SETCADENCE)
+        return PARAMS.pack(*self.fields)
+
+
+@pytest.fixture
+def opened() -> tuple[DahdiAnalogueBoard, MadeUpChannel, MadeUpChannel]:
+    """A board that has still to look at its phone and its exchange line."""
+    board = DahdiAnalogueBoard("card", DahdiPorts(span=1, ports=("fxs", "fxo")))
+    phone, line = MadeUpChannel(1), MadeUpChannel(2)
+    board._lines = cast(list[Channel], [phone, line])
+    return board, phone, line
+
+
+def test_a_hook_that_is_open_for_more_than_a_flash_is_put_down(
+    opened: tuple[DahdiAnalogueBoard, MadeUpChannel, MadeUpChannel],
+) -> None:
+    board, phone, line = opened
+    before = list(phone.fields)
+    board._opened()
+
+    assert phone.fields[PARAMS_FLASH] == FLASH_MOST_MS
+    changed = [place for place, field in enumerate(phone.fields[13:], 13) if field != before[place]]
+    assert changed == [PARAMS_FLASH], "the driver's other times stay"
+    assert line.fields[PARAMS_FLASH] == 7
+
+
+def test_an_exchange_line_that_is_cut_when_the_board_starts_is_told(
+    opened: tuple[DahdiAnalogueBoard, MadeUpChannel, MadeUpChannel],
+) -> None:
+    board, _, line = opened
+    line.fields[PARAMS_ALARMS] = int(SpanAlarm.RED)
+    board._opened()
+    board._event(1, Event.NOALARM)
+
+    assert board._waiting == [Alarm("NO_LINE", True, (1,)), Alarm("NO_LINE", False, (1,))]
