@@ -35,6 +35,12 @@ Samples = NDArray[np.uint8]
 _EVENTS = select.EPOLLPRI | select.EPOLLERR | select.EPOLLHUP
 
 
+def rows_of(block: bytes | bytearray) -> list[memoryview]:
+    """The samples of each channel of a block. Of bytes: views of an array's rows cost three times as much."""
+    view = memoryview(block)
+    return [view[begin : begin + BLOCK] for begin in range(0, len(block), BLOCK)]
+
+
 class ChannelStream:
     """Channels that are read and written together. Owns and closes them. Raises DahdiError if the span has gone."""
 
@@ -91,7 +97,8 @@ class ChannelStream:
         self._new_block()
 
     def _new_block(self) -> None:
-        self._block: Samples = np.empty((len(self._channels), BLOCK), np.uint8)
+        self._block = bytearray(len(self._channels) * BLOCK)
+        self._rows = rows_of(self._block)
         self._missing = list(range(len(self._channels)))
 
     # ---- inward ------------------------------------------------------------------------------------------------------
@@ -101,7 +108,7 @@ class ChannelStream:
         self._watch()
         blocks: list[Samples] = []
         while len(blocks) < BLOCKS_AT_ONCE and self._fill():
-            blocks.append(self._block)
+            blocks.append(np.frombuffer(self._block, np.uint8).reshape(-1, BLOCK))
             self._since_start += 1
             self._line_took(1)
             self._new_block()
@@ -122,10 +129,10 @@ class ChannelStream:
         """Read what is missing of the block; True if it is whole."""
         missing, last = self._missing, len(self._channels) - 1
         if len(missing) > last:  # a new block: the last one's is full when all are, so it saves asking the others
-            if not self._read(last, memoryview(self._block[last])):
+            if not self._read(last):
                 return False
             missing = missing[:last]
-        self._missing = [index for index in missing if not self._read(index, memoryview(self._block[index]))]
+        self._missing = [index for index in missing if not self._read(index)]
         # Channels out of step, which a flush in the middle of a chunk can cause, are waited for one by one.
         self._wait_for(set(self._missing) or {last})
         return not self._missing
@@ -137,12 +144,12 @@ class ChannelStream:
             self._watcher.modify(self._channels[index].fileno(), mask)
         self._waited_for = indexes
 
-    def _read(self, index: int, row: memoryview) -> bool:
+    def _read(self, index: int) -> bool:
         try:
-            return self._channels[index].read_into(row)
+            return self._channels[index].read_into(self._rows[index])
         except EventWaits:
             self._fetch_events(index)
-            return self._channels[index].read_into(row)
+            return self._channels[index].read_into(self._rows[index])
 
     def _watch(self) -> None:
         """Fetch the events of the channels that have some."""
@@ -200,7 +207,7 @@ class ChannelStream:
             if spare > 0:
                 self.slips += 1
                 return True
-        self._write([memoryview(row) for row in np.ascontiguousarray(block)])
+        self._write(rows_of(block.tobytes()))
         self._ahead += 1
         return True
 
