@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from drivers.seat_display import DisplayError
+from firmware.core.faults import fault
 
 ADDRESS = 0x27
 """PCF8574 with its three address pins open; 0x3F for the PCF8574A."""
@@ -83,10 +84,7 @@ class CharacterLcd:
                     self._shown[row] = text
         except OSError as error:
             self._shown = None
-            raise DisplayError(
-                f"{self._place}: no answer at I²C address {self._address:#04x} ({error})",
-                "see that the display is plugged in and that this is its address; it is tried again",
-            ) from error
+            raise self._silent(error) from error
 
     def renew(self) -> None:
         """The display may have lost power since: the next `show` sets it up anew."""
@@ -99,10 +97,13 @@ class CharacterLcd:
             self._write([self._light])
         except OSError as error:
             self._shown = None
-            raise DisplayError(f"{self._place}: no answer ({error})", "see that the display is plugged in") from error
+            raise self._silent(error) from error
 
     def close(self) -> None:
         self._bus.close()
+
+    def _silent(self, error: OSError) -> DisplayError:
+        return DisplayError(fault("display_silent", address=f"{self._address:#04x}", error=error), self._place)
 
     def _begin_of(self, row: int) -> int:
         # Rows three and four of a display are the ends of rows one and two of the chip.
@@ -146,6 +147,5 @@ def open_lcd(path: str, *, columns: int = 16, rows: int = 2, address: int = ADDR
     try:
         bus = I2C(path)
     except I2CError as error:
-        remedy = "switch the bus on, and let the user that runs Linebox be in group i2c"
-        raise DisplayError(f"{path}: no I²C bus ({error})", remedy) from error
+        raise DisplayError(fault("display_no_bus", error=error), path) from error
     return CharacterLcd(bus, columns=columns, rows=rows, address=address, place=f"display at {path}")

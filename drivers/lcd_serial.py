@@ -11,6 +11,7 @@ from typing import Any
 
 from drivers.seat_display import DisplayError
 from firmware.core import gb2312
+from firmware.core.faults import fault
 
 INITIALISE = b"\x1b@"
 CHINESE_ON = b"\x1c&"
@@ -52,10 +53,7 @@ class SerialDisplay:
                     self._shown[row] = text
         except (serial.SerialException, OSError) as error:
             self.close()
-            raise DisplayError(
-                f"display at {self._path}: {error}",
-                "see that it is plugged in, and that the user that runs Linebox is in group dialout; it is tried again",
-            ) from error
+            raise DisplayError(fault("display_serial", error=error), f"display at {self._path}") from error
 
     def renew(self) -> None:
         """The display may have lost power since: the next `show` sends every row. Nothing flickers."""

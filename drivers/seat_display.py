@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from firmware.core.hints import ClearError
+from firmware.core.faults import FaultError
 
 
-class DisplayError(ClearError):
-    """The display does not answer: where, why, and what to do. The next `show` sets it up anew."""
+class DisplayError(FaultError):
+    """The display does not answer. `where` names its device. The next `show` sets it up anew."""
 
 
 class SeatDisplay(Protocol):

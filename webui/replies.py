@@ -12,10 +12,10 @@ import msgspec
 
 from firmware.calls.messages import BoxState, CallEvent, ContactView
 from firmware.core.clock import Stamp
-from firmware.core.faults import Fault
 from firmware.lines.messages import BoardState
 from firmware.records.queries import CallRow, LegRow, SegmentRow
 from firmware.tones.cadence import LearnedTone
+from webui.fault_replies import FaultReply, fault_reply
 from webui.formats import masked, moment
 from webui.words import Words
 
@@ -52,9 +52,8 @@ class SeatReply(msgspec.Struct, frozen=True, kw_only=True):
     extension: str
     headset: bool
     agent: str
-    display_problem: str
-    """Why the display at the seat shows nothing; empty while it works, or if there is none."""
-    display_remedy: str
+    display_fault: FaultReply | None
+    """Why the display at the seat shows nothing; null while it works, or if there is none."""
 
 
 class QueueReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,18 +87,6 @@ class ChannelReply(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     kind: str
     state: str
-
-
-class FaultReply(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with a board or a part of it. `what` and `remedy` are for a person, in the language that the
-    request accepts; `code` and `arguments` are what they are made of."""
-
-    code: str
-    arguments: dict[str, str]
-    place: str
-    """Where on the board: channel labels, the driver's span, a device; empty: all of it."""
-    what: str
-    remedy: str
 
 
 class BoardReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -350,13 +337,8 @@ def _board(state: BoardState, words: Words) -> BoardReply:
         board=state.board,
         working=state.working,
         channels=state.channels,
-        faults=tuple(_fault(one, words) for one in state.faults),
+        faults=tuple(fault_reply(one, words) for one in state.faults),
     )
-
-
-def _fault(fault: Fault, words: Words) -> FaultReply:
-    what, remedy = words.fault(fault)
-    return FaultReply(code=fault.code, arguments=dict(fault.arguments), place=fault.place, what=what, remedy=remedy)
 
 
 def state_reply(
@@ -389,8 +371,7 @@ def state_reply(
                 extension=one.extension,
                 headset=one.headset,
                 agent=one.agent,
-                display_problem=one.display_problem,
-                display_remedy=one.display_remedy,
+                display_fault=fault_reply(one.display_fault, words) if one.display_fault else None,
             )
             for one in state.seats
         ),

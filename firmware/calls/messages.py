@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from firmware.core.clock import Stamp
+from firmware.core.faults import Fault
 from firmware.lines.messages import BoardState, ChannelState
 from firmware.tones.cadence import LearnedTone
 
@@ -114,9 +115,8 @@ class SeatView(msgspec.Struct, frozen=True, kw_only=True):
     """Channel label, e.g. FXS-3."""
     headset: bool = False
     agent: str = ""
-    display_problem: str = ""
-    """Why the display at the seat shows nothing; empty while it works, or if there is none."""
-    display_remedy: str = ""
+    display_fault: Fault | None = None
+    """Why the display at the seat shows nothing; None while it works, or if there is none."""
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,11 +266,10 @@ class ReloadConfiguration(msgspec.Struct, tag="reload_configuration", frozen=Tru
 
 
 class ReportDisplay(msgspec.Struct, tag="report_display", frozen=True):
-    """The display process says how the display at a seat is; `problem` is empty while it works."""
+    """The display process says how the display at a seat is; no fault while it works."""
 
     seat: str
-    problem: str = ""
-    remedy: str = ""
+    fault: Fault | None = None
 
 
 class DeleteRecording(msgspec.Struct, tag="delete_recording", frozen=True):
@@ -332,7 +331,8 @@ class Request(msgspec.Struct, tag="request", frozen=True):
 LONGEST_TEXT = 64
 """Characters in the longest name or reason of a request; `schemas.Name` allows as many."""
 LONGEST_SENTENCE = 400
-_SENTENCES = ("problem", "remedy")
+"""Of what an error said (an argument of a fault), and of a fault's place."""
+MOST_ARGUMENTS = 8
 
 
 def unreasonable(request: Request) -> str:
@@ -342,13 +342,25 @@ def unreasonable(request: Request) -> str:
     """
     for where in (request, request.body):
         for name in where.__struct_fields__:
-            text = getattr(where, name)
-            if not isinstance(text, str):
-                continue
-            most = LONGEST_SENTENCE if name in _SENTENCES else LONGEST_TEXT
-            if len(text) > most or any(ord(one) < 32 or one == "\x7f" for one in text):
-                return f"{name}: at most {most} characters are expected, and no control characters"
+            value = getattr(where, name)
+            wrong = _wrong_fault(value) if isinstance(value, Fault) else _wrong_text(name, value, LONGEST_TEXT)
+            if wrong:
+                return wrong
     return ""
+
+
+def _wrong_fault(fault: Fault) -> str:
+    if len(fault.arguments) > MOST_ARGUMENTS or any(len(name) > LONGEST_TEXT for name, _ in fault.arguments):
+        return f"arguments: at most {MOST_ARGUMENTS} of short names are expected"
+    texts = [("code", fault.code, LONGEST_TEXT), ("place", fault.place, LONGEST_SENTENCE)]
+    texts += [(name, value, LONGEST_SENTENCE) for name, value in fault.arguments]
+    return next(filter(None, (_wrong_text(*one) for one in texts)), "")
+
+
+def _wrong_text(name: str, text: object, most: int) -> str:
+    if not isinstance(text, str) or (len(text) <= most and not any(ord(one) < 32 or one == "\x7f" for one in text)):
+        return ""
+    return f"{name}: at most {most} characters are expected, and no control characters"
 
 
 class Reply(msgspec.Struct, tag="reply", frozen=True, omit_defaults=True):

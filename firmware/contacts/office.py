@@ -11,6 +11,7 @@ import msgspec
 
 from firmware.acd.expected_wait import HANDLINGS_KEPT
 from firmware.calls.model import Agent, BoxLife, Contact, Leg, Phone, QueueLoad, Recording
+from firmware.core.faults import Fault
 from firmware.core.schemas import Configuration, Service
 from firmware.lines.messages import BoardState, ChannelState
 
@@ -40,8 +41,8 @@ class Office:
         """By queue; one that is gone from the configuration may come back."""
         self.channels: dict[int, ChannelState] = {}
         self.boards: dict[str, BoardState] = {}
-        self.displays: dict[str, tuple[str, str]] = {}
-        """Seat → (problem, remedy) of a display that does not work. Not stored: the display process says it again."""
+        self.displays: dict[str, Fault] = {}
+        """By seat, of displays that do not work. Not stored: the display process says it again."""
         self._leg_of: dict[str, int] = {}
         self._touched: dict[tuple[str, str], msgspec.Struct] = {}
         self._gone: set[tuple[str, str]] = set()
@@ -57,7 +58,7 @@ class Office:
         self.agent_entries = {entry.agent: entry for entry in configuration.agents}
         for number in self.agent_entries:
             self.agents.setdefault(number, Agent(agent=number))
-        self.displays = {seat: state for seat, state in self.displays.items() if seat in self.seats}
+        self.displays = {seat: fault for seat, fault in self.displays.items() if seat in self.seats}
         self.fit_phones()
 
     # ---- finding ----------------------------------------------------------------------------------------------------

@@ -71,12 +71,12 @@ class Requests:
     def _take_display(self, said: cti.ReportDisplay, now: Stamp) -> None:
         if said.seat not in self._office.seats:
             raise Refused("unknown_seat")
-        state = (said.problem, said.remedy)
-        if self._office.displays.get(said.seat, ("", "")) != state:
-            self._ledger.emit(EventName.DISPLAY_CHANGED, now, seat=said.seat, reason=said.problem)
+        if self._office.displays.get(said.seat) != said.fault:
+            reason = said.fault.code if said.fault else ""
+            self._ledger.emit(EventName.DISPLAY_CHANGED, now, seat=said.seat, reason=reason)
         self._office.displays.pop(said.seat, None)
-        if said.problem:
-            self._office.displays[said.seat] = state
+        if said.fault is not None:
+            self._office.displays[said.seat] = said.fault
 
     def _answer_call(self, number: str, now: Stamp) -> None:
         contact = self._contact_of(number)

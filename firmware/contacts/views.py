@@ -65,8 +65,7 @@ def _seats(office: Office) -> tuple[SeatView, ...]:
             extension=seat.extension,
             headset=seat.headset,
             agent=holder.get(seat.seat, ""),
-            display_problem=office.displays.get(seat.seat, ("", ""))[0],
-            display_remedy=office.displays.get(seat.seat, ("", ""))[1],
+            display_fault=office.displays.get(seat.seat),
         )
         for seat in office.seats.values()
     )

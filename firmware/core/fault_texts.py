@@ -1,4 +1,4 @@
-"""The words of every fault that a board, a port or a span can have: what it is, and what a person can do. Data only.
+"""The words of every fault of a board, port, span or display: what it is, and what a person can do. Data only.
 
 English here, for the command line and the logs; `webui/locale` translates these texts for the pages. The codes in
 capitals are the field's own names of alarms (ITU-T G.704, G.732). {places} are filled with the arguments of the fault.
@@ -216,4 +216,19 @@ FAULT_TEXTS: dict[str, FaultText] = {
         "it does not say what its ports are",
         'Give "ports": {"span": N, "ports": ["fxs", …]}; linebox boards lists the spans',
     ),
+    # ---- displays at the seats
+    "display_serial": FaultText(
+        "the serial line does not work ({error})",
+        "See that the display is plugged in, and that the user that runs Linebox is in group dialout; it is "
+        "tried again",
+    ),
+    "display_silent": FaultText(
+        "no answer at I²C address {address} ({error})",
+        "See that the display is plugged in and that this is its address; it is tried again",
+    ),
+    "display_no_bus": FaultText(
+        "no I²C bus ({error})",
+        "Switch the bus on, and let the user that runs Linebox be in group i2c",
+    ),
+    "display_defect": FaultText("Linebox cannot drive it ({error})", "Report it with the log of the process displays"),
 }

@@ -175,9 +175,10 @@ def test_each_connection_is_told_how_the_displays_are(seat: Seat) -> None:
     seat.chip.plugged = False
     seat.callserver.state = state(AgentState.NOT_READY)
     until(lambda: len(reports()) == 2, "a failure is told")
-    assert "no answer at I²C address 0x3f" in reports()[1].problem
+    told = reports()[1].fault
+    assert told is not None and "no answer at I²C address 0x3f" in told.what
     seat.callserver.asked.clear()
     seat.callserver.hangs = True
     until(reports, "another connection is told")
 
-    assert reports()[0].problem
+    assert reports()[0].fault is not None

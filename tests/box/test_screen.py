@@ -14,6 +14,7 @@ from drivers.lcd_hd44780 import CharacterLcd
 from drivers.seat_display import DisplayError, SeatDisplay
 from firmware.box.displays import screen as screens
 from firmware.box.displays.screen import Screen, open_display
+from firmware.core.faults import Fault
 from firmware.core.schemas import Display
 from tests.drivers.simulated_lcd import SimulatedLcd
 
@@ -32,11 +33,11 @@ class Seat:
 
     def __init__(self) -> None:
         self.chip = SimulatedLcd()
-        self.said: list[tuple[str, str]] = []
+        self.said: list[Fault | None] = []
         self.screen = Screen("1", ENTRY, self._changed, self._open)
 
     def _changed(self) -> None:
-        self.said.append(self.screen.problem)
+        self.said.append(self.screen.fault)
 
     def _open(self, entry: Display) -> SeatDisplay:
         return CharacterLcd(self.chip, columns=entry.columns, rows=entry.rows, wait=self.chip.wait)
@@ -65,13 +66,13 @@ def test_a_display_that_is_missing_is_told_with_its_remedy_and_works_when_it_is_
     seat.chip.plugged = False
     seat.screen.show(["Ready", ""])
     until(lambda: seat.said, "the failure is told")
-    problem, remedy = seat.screen.problem
-    assert "no answer at I²C address 0x27" in problem
-    assert "plugged in" in remedy
+    fault = seat.screen.fault
+    assert fault is not None and "no answer at I²C address 0x27" in fault.what
+    assert "plugged in" in fault.remedy and fault.place == ENTRY.device
     seat.screen.show(["Ringing", ""])
     seat.chip.replug()
     until(lambda: seat.reads("Ringing", ""), "it is shown when the display is there")
-    until(lambda: seat.screen.problem == ("", ""), "it is told that it works")
+    until(lambda: seat.screen.fault is None, "it is told that it works")
 
     assert len(seat.said) == 2
 
@@ -95,7 +96,7 @@ def test_a_defect_in_a_driver_makes_one_display_dark_and_is_told(monkeypatch: py
     said: list[None] = []
     screen = Screen("1", ENTRY, lambda: said.append(None), broken)
     until(lambda: said, "it is told")
-    assert "nobody thought of this" in screen.problem[0]
+    assert screen.fault is not None and "nobody thought of this" in screen.fault.what
     screen.stop()
 
 

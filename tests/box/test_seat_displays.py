@@ -37,6 +37,7 @@ from firmware.calls.messages import (
     SignIn,
 )
 from firmware.core.configuration import save_subjects
+from firmware.core.faults import Fault
 from firmware.media import codec
 from firmware.tones.caller_id import read_message
 from firmware.tones.fsk import FskDetector
@@ -244,13 +245,12 @@ def _minimodem_agrees(line: Line) -> None:
 def test_displays_that_fail_are_told_and_the_others_go_on(office: Office, line: Line) -> None:
     office.reads("未签入              ", "排队0               ")
 
-    def problems() -> dict[str, str]:
-        return {seat.seat: seat.display_problem for seat in office.state().seats if seat.display_problem}
+    def problems() -> dict[str, Fault]:
+        return {seat.seat: seat.display_fault for seat in office.state().seats if seat.display_fault}
 
     office.until(lambda: "2" in problems(), "the missing display is told")
-    (second,) = (seat for seat in office.state().seats if seat.seat == "2")
-    assert "/dev/i2c-none: no I²C bus" in second.display_problem
-    assert "group i2c" in second.display_remedy
+    second = problems()["2"]
+    assert (second.code, second.place) == ("display_no_bus", "/dev/i2c-none")
     assert "1" not in problems()
 
     office.stop("callserver", signal.SIGKILL)

@@ -10,6 +10,7 @@ from firmware.calls import messages as cti
 from firmware.calls.messages import AgentState, EventName, unreasonable
 from firmware.calls.model import ContactState
 from firmware.core import schemas
+from firmware.core.faults import Fault, fault
 from firmware.lines.extension import ExtensionState
 from firmware.lines.messages import LegState, Snapshot
 from tests.contacts.living_office import PHONES, LivingOffice
@@ -274,25 +275,32 @@ def test_a_call_that_a_gateway_with_a_short_memory_still_holds_is_taken_and_no_e
 
 
 def test_a_display_that_fails_is_shown_until_it_works_and_told_once(exchange: ScriptedLines) -> None:
-    failed = cti.ReportDisplay("1", "display at /dev/ttyUSB0: gone", "see that it is plugged in")
+    failed = cti.ReportDisplay("1", fault("display_serial", error="gone").at("/dev/ttyUSB0"))
     for report in (failed, failed):
         assert exchange.ask(report).error == ""
-    seat = exchange.state().seats[0]
-    assert (seat.display_problem, seat.display_remedy) == (failed.problem, failed.remedy)
-    assert exchange.state().seats[1].display_problem == ""
+    assert exchange.state().seats[0].display_fault == failed.fault
+    assert exchange.state().seats[1].display_fault is None
     for report in (cti.ReportDisplay("1"), cti.ReportDisplay("1")):
         assert exchange.ask(report).error == ""
 
-    assert exchange.state().seats[0].display_problem == ""
+    assert exchange.state().seats[0].display_fault is None
     told = [(event.seat, event.reason) for event in exchange.told(EventName.DISPLAY_CHANGED)]
-    assert told == [("1", failed.problem), ("1", "")]
+    assert told == [("1", "display_serial"), ("1", "")]
 
 
 def test_a_report_of_a_seat_that_there_is_not_is_refused(exchange: ScriptedLines) -> None:
-    assert exchange.ask(cti.ReportDisplay("99", "gone")).error == "unknown_seat"
+    assert exchange.ask(cti.ReportDisplay("99", fault("display_serial", error="gone"))).error == "unknown_seat"
 
 
 def test_a_report_may_be_a_sentence_but_not_a_book() -> None:
-    assert unreasonable(cti.Request(1, cti.ReportDisplay("1", "x" * 400))) == ""
-    assert "problem" in unreasonable(cti.Request(1, cti.ReportDisplay("1", "x" * 401)))
+    def report(fault: Fault) -> str:
+        return unreasonable(cti.Request(1, cti.ReportDisplay("1", fault)))
+
+    assert report(fault("display_serial", error="x" * 400).at("/" * 400)) == ""
+    assert "error" in report(fault("display_serial", error="x" * 401))
+    assert "error" in report(fault("display_serial", error="two\nlines"))
+    assert "place" in report(fault("display_serial").at("x" * 401))
+    assert "code" in report(fault("x" * 65))
+    assert "arguments" in report(Fault("x", (("x" * 65, ""),)))
+    assert "arguments" in report(Fault("x", tuple((str(number), "") for number in range(9))))
     assert "seat" in unreasonable(cti.Request(1, cti.ReportDisplay("x" * 65)))

@@ -168,7 +168,7 @@ def test_the_wall_says_which_seats_display_fails_and_what_to_do(open_page: OpenP
     cell = page.locator(".seat-cell", has_text="显示屏故障")
     assert shown(page, ".seat-cell:has(em:not(:empty)) .seat-head b") == "2"
     assert "/dev/ttyNONE0" in (cell.get_attribute("title") or "")
-    assert "plugged in" in (cell.get_attribute("title") or "")
+    assert "检查显示屏是否插好" in (cell.get_attribute("title") or "")
 
 
 def test_a_board_that_does_not_work_is_told_in_the_readers_language(open_page: OpenPage, box: PageBox) -> None:

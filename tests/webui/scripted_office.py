@@ -19,6 +19,7 @@ from sqlalchemy import Connection, insert, select
 from firmware.calls import messages as cti
 from firmware.calls.messages import AgentState, AgentView, BoxState, CallEvent, ContactView, EventName, Reply, SeatView
 from firmware.core.clock import MICROSECONDS, Stamp, VirtualClock
+from firmware.core.faults import fault
 from firmware.core.schemas import Agent, Box, Configuration, Login, Queue, Seat, Service
 from firmware.lines.messages import BoardState, ChannelState
 from firmware.records.database import open_database, open_for_reading
@@ -243,8 +244,7 @@ def box_state(clock: VirtualClock, number: int = 20) -> BoxState:
                 seat="2",
                 extension="FXS-2",
                 agent="802",
-                display_problem="display at /dev/ttyUSB0: gone",
-                display_remedy="see that it is plugged in",
+                display_fault=fault("display_serial", error="gone").at("/dev/ttyUSB0"),
             ),
         ),
         queues=(cti.QueueView(queue="general", title="综合", waiting=0, ready_agents=1),),

@@ -79,7 +79,10 @@ def fits(value: Any, schema: dict[str, Any], schemas: dict[str, Any], where: str
                 return fits(value, one, schemas, where)
         raise AssertionError(f"{where}: {value!r} is none of {schema['anyOf']}")
     kind = schema.get("type")
-    if kind == "object":
+    if kind == "object" and "properties" not in schema:
+        for name, part in value.items():
+            fits(part, schema["additionalProperties"], schemas, f"{where}.{name}")
+    elif kind == "object":
         assert set(value) == set(schema["properties"]), where
         for name, part in schema["properties"].items():
             fits(value[name], part, schemas, f"{where}.{name}")

@@ -210,10 +210,10 @@ def test_the_state_shows_agents_calls_and_the_figures_of_today(site: Site) -> No
 
     assert [agent["state"] for agent in state["agents"]] == ["Talking", "Ready"]
     assert state["calls"][0]["caller"] == CITIZEN
-    assert [(seat["display_problem"], seat["display_remedy"]) for seat in state["seats"]] == [
-        ("", ""),
-        ("display at /dev/ttyUSB0: gone", "see that it is plugged in"),
-    ]
+    working, failed = (seat["display_fault"] for seat in state["seats"])
+    assert working is None
+    assert (failed["code"], failed["arguments"]) == ("display_serial", {"error": "gone"})
+    assert (failed["place"], failed["what"]) == ("/dev/ttyUSB0", "串口不通（gone）")
     # 1, 3, 4, 5 answered, 2 abandoned; 4 waited 27 s in the queue; 5 still talks and counts as answered
     assert state["today"] == {
         "arrived": 5,

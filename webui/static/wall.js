@@ -60,8 +60,9 @@ function renderSeats(state) {
     const shown = call?.state === "held" ? "held" : agent?.state ?? "empty";
     mark(cell, "state", shown);
     write(cell.querySelector(".seat-head span"), agent ? agent.name : "");
-    write(cell.querySelector(".seat-head em"), seat.display_problem ? text("display_failed") : "");
-    const title = [seat.display_problem, seat.display_remedy].filter(Boolean).join("\n");
+    write(cell.querySelector(".seat-head em"), seat.display_fault ? text("display_failed") : "");
+    const fault = seat.display_fault;
+    const title = fault ? `${fault.place}: ${fault.what}\n${fault.remedy}` : "";
     if (cell.title !== title) cell.title = title;
     const words = call?.state === "held" ? code("contact_state", "held") : agent ? code("agent_state", agent.state) : text("free");
     write(cell.querySelector(".seat-state span"), words);

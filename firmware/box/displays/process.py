@@ -33,6 +33,7 @@ from firmware.calls.messages import (
 from firmware.calls.seat_display import Language, offline_rows, rows_of, seat_shown
 from firmware.core.configuration import load_configuration_or_last_good
 from firmware.core.configuration_problems import ConfigurationError
+from firmware.core.faults import Fault
 from firmware.core.logging import start_logging
 from firmware.core.messages import Peer, PeerGone, connect
 from firmware.core.paths import BoxPaths, box_paths
@@ -67,9 +68,9 @@ class DisplayProcess:
         self._next_state = self._next_connect = 0.0
         self._last_state = time.monotonic()
         self._state: BoxState | None = None
-        self._reported: dict[str, tuple[str, str]] = {}
-        """Seat → (problem, remedy) as this connection to the callserver has been told."""
-        self._logged: dict[str, str] = {}
+        self._reported: dict[str, Fault | None] = {}
+        """Seat → fault as this connection to the callserver has been told."""
+        self._logged: dict[str, Fault | None] = {}
         self._ending = False
         self._configure()
 
@@ -128,18 +129,19 @@ class DisplayProcess:
         """Tell the callserver, and the log, which displays failed and which work again."""
         if self._callserver is None:
             return
-        states = {seat: screen.problem for seat, screen in self._screens.items()}
-        gone = {seat: ("", "") for seat in self._reported if seat not in states}
-        for seat, (problem, remedy) in {**states, **gone}.items():
-            if self._reported.get(seat) == (problem, remedy):
+        states = {seat: screen.fault for seat, screen in self._screens.items()}
+        gone: dict[str, Fault | None] = {seat: None for seat in self._reported if seat not in states}
+        for seat, fault in {**states, **gone}.items():
+            if seat in self._reported and self._reported[seat] == fault:
                 continue
-            self._reported[seat] = (problem, remedy)
-            self._ask(ReportDisplay(seat, _sentence(problem), _sentence(remedy)))
-            if problem and problem != self._logged.get(seat):
-                _log.error("seat %s: %s\n  remedy: %s", seat, problem, remedy)
-            elif self._logged.get(seat) and not problem:
+            self._reported[seat] = fault
+            self._ask(ReportDisplay(seat, fault and _reasonable(fault)))
+            if fault is not None and fault != self._logged.get(seat):
+                where = f"seat {seat}, display at {fault.place}"
+                _log.error("%s: %s\n  remedy: %s", where, fault.what, fault.remedy)
+            elif self._logged.get(seat) and fault is None:
                 _log.info("the display of seat %s works again", seat)
-            self._logged[seat] = problem
+            self._logged[seat] = fault
 
     # ---- callserver -------------------------------------------------------------------------------------------------
 
@@ -215,9 +217,10 @@ class DisplayProcess:
             self._show()
 
 
-def _sentence(text: str) -> str:
-    """As a request may carry it: one line, not too long."""
-    return " ".join(text.split())[:LONGEST_SENTENCE]
+def _reasonable(fault: Fault) -> Fault:
+    """As a request may carry it: what an error said in one line, not too long."""
+    said = tuple((name, " ".join(value.split())[:LONGEST_SENTENCE]) for name, value in fault.arguments)
+    return Fault(fault.code, said, fault.place[:LONGEST_SENTENCE])
 
 
 def main(arguments: list[str] | None = None) -> int:

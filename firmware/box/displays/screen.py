@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from drivers.lcd_hd44780 import open_lcd
 from drivers.lcd_serial import SerialDisplay
 from drivers.seat_display import DisplayError, SeatDisplay
+from firmware.core.faults import Fault, fault
 from firmware.core.schemas import Display
 
 RETRY_SECONDS = 2.0
@@ -42,11 +43,11 @@ class Screen:
         changed: Callable[[], None],
         open_it: Callable[[Display], SeatDisplay] = open_display,
     ) -> None:
-        """`changed` is called in the thread when `problem` is another one."""
+        """`changed` is called in the thread when `fault` is another one."""
         self.seat = seat
         self.entry = entry
-        self.problem = ("", "")
-        """(problem, remedy), empty while the display works."""
+        self.fault: Fault | None = None
+        """Why the display shows nothing; None while it works."""
         self._changed = changed
         self._open_it = open_it
         self._display: SeatDisplay | None = None
@@ -94,7 +95,7 @@ class Screen:
     def _may_rest(self) -> bool:
         if self._stopping or time.monotonic() >= self._next:
             return False
-        return bool(self.problem[0]) or self._wanted == self._shown
+        return self.fault is not None or self._wanted == self._shown
 
     def _show(self, rows: tuple[str, ...]) -> None:
         try:
@@ -105,24 +106,24 @@ class Screen:
             if rows:
                 self._display.show(rows)
         except DisplayError as error:
-            self._fail(error.what, error.remedy)
+            self._fail(error.fault)
         except Exception as error:  # a defect of ours: this display is dark, the others are not
             _log.exception("the display of seat %s", self.seat)
-            self._fail(f"display at {self.entry.device}: {error!r}", "report it with the log of the process displays")
+            self._fail(fault("display_defect", error=repr(error)))
         else:
             self._shown = rows
             self._next = time.monotonic() + RENEW_SECONDS
-            self._tell("", "")
+            self._tell(None)
 
-    def _fail(self, problem: str, remedy: str) -> None:
+    def _fail(self, fault: Fault) -> None:
         self._close()
         self._shown = ()
         self._next = time.monotonic() + RETRY_SECONDS
-        self._tell(problem, remedy)
+        self._tell(fault.at(self.entry.device))
 
-    def _tell(self, problem: str, remedy: str) -> None:
-        if (problem, remedy) != self.problem:
-            self.problem = (problem, remedy)
+    def _tell(self, fault: Fault | None) -> None:
+        if fault != self.fault:
+            self.fault = fault
             self._changed()
 
     def _close(self) -> None:
