@@ -79,6 +79,7 @@ class LibpriSpan:
         if cls._module is None:
             cls._module = load()
         self._ffi, self._lib = cls._module.ffi, cls._module.lib
+        self._settings = settings
         t309_ms = int(settings.t309_seconds * 1000)
         self._span = self._lib.span_open(settings.network, now_us, settings.overlap, t309_ms)
         if self._span == self._ffi.NULL:
@@ -191,9 +192,14 @@ class LibpriSpan:
         setup.exclusive = wanted.exclusive
         setup.complete = wanted.complete
         setup.calling_valid = bool(wanted.calling) or wanted.presentation != "allowed"
-        setup.calling_plan = type_and_plan_code(wanted.calling_type, wanted.calling_plan)
+        usual = self._settings
+        setup.calling_plan = type_and_plan_code(
+            wanted.calling_type or usual.calling_type, wanted.calling_plan or usual.calling_plan
+        )
         setup.calling_presentation = presentation_code(wanted.presentation)
-        setup.called_plan = type_and_plan_code(wanted.called_type, wanted.called_plan)
+        setup.called_plan = type_and_plan_code(
+            wanted.called_type or usual.called_type, wanted.called_plan or usual.called_plan
+        )
         setup.calling = _digits(wanted.calling)
         setup.called = _digits(wanted.called)
         setup.calling_name = encode_name(wanted.calling_name)

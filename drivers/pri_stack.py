@@ -31,6 +31,12 @@ class PriSettings(msgspec.Struct, frozen=True, kw_only=True):
     """We are the network side; the public exchange is it when we are a subscriber."""
     overlap: bool = False
     """We may send numbers digit by digit: without Sending Complete."""
+    called_type: NumberType = ""
+    called_plan: NumberPlan = ""
+    """Of numbers that are called and say nothing of it themselves; `calling_…` likewise. Exchanges differ in what they
+    take."""
+    calling_type: NumberType = ""
+    calling_plan: NumberPlan = ""
     t309_seconds: float = 90.0
     """How long calls that are up wait for layer 2 to come back (Q.931 table 9-1: 90 s; libpri's own default is 6 s)."""
 

@@ -185,6 +185,10 @@ DriverSpan = Annotated[int, Meta(ge=1, le=128, description="1 to 128, a span of 
 EchoCanceller = Annotated[str, Meta(pattern="^[a-z0-9]{0,15}$", description="a canceller that the driver has")]
 
 
+NumberAs = Literal["unknown/unknown", "unknown/isdn", "subscriber/isdn", "national/isdn", "international/isdn"]
+"""Type of number and numbering plan (Q.931 table 4-9) that an exchange wants to be told."""
+
+
 class DahdiE1(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A `dahdi_e1` board: one E1 span of a card that the DAHDI driver drives."""
 
@@ -195,6 +199,10 @@ class DahdiE1(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """ISDN: what this end of the line is; towards an exchange the user."""
     overlap: bool = False
     """ISDN: called numbers come digit by digit."""
+    called_as: NumberAs = "unknown/unknown"
+    """ISDN, calls out: what the number that is called is said to be. Some exchanges take only `unknown/isdn`."""
+    calling_as: NumberAs = "unknown/unknown"
+    """ISDN, calls out: the same of our own number."""
     crc4: bool = True
     """CRC4 multiframe (ITU-T G.704); both ends must agree."""
     clock_from: Annotated[int, Meta(ge=0, le=8, description="0 to 8")] = 1

@@ -278,14 +278,14 @@ def test_boards_that_are_not_in_the_configuration_need_no_process(county: BoxPat
 def test_each_isdn_span_has_a_worker_of_its_own_and_spans_with_line_bits_need_none(county: BoxPaths) -> None:
     boards = [
         {"board": "first", "kind": "dahdi_e1", "e1": {"span": 1, "side": "network", "overlap": True}},
-        {"board": "second", "kind": "dahdi_e1", "e1": {"span": 2}},
+        {"board": "second", "kind": "dahdi_e1", "e1": {"span": 2, "called_as": "unknown/isdn"}},
         {"board": "third", "kind": "dahdi_e1", "e1": {"span": 3, "signalling": "cas"}},
     ]
     save_documents(county, "boards", boards)
     workers = {name: given for name, given in up_plans(county).items() if name.startswith("pri")}
     assert workers == {
         "pri-1": ("--span", "1", "--side", "network", "--overlap"),
-        "pri-2": ("--span", "2", "--side", "user"),
+        "pri-2": ("--span", "2", "--side", "user", "--called-as", "unknown/isdn"),
     }
 
 

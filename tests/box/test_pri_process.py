@@ -38,6 +38,7 @@ from drivers.pri_stack import (
     Progressed,
     Restarted,
 )
+from firmware.box.pri import process as process_module
 from firmware.core.paths import BoxPaths
 from firmware.lines.isdn.channels import ALARM as NO_LAYER_TWO
 from tests.box.pri_worker import ROOT, Worker, running
@@ -195,3 +196,11 @@ def test_without_an_exchange_the_worker_says_so_and_waits(tmp_path: Path) -> Non
         link.close()
         process.terminate()
         assert process.wait(10) == 0
+
+
+def test_types_and_plans_of_the_configuration_reach_the_stack() -> None:
+    settings = process_module.stack_settings(True, "unknown/isdn", "national/isdn")
+
+    assert settings.network
+    assert (settings.called_type, settings.called_plan) == ("unknown", "isdn")
+    assert (settings.calling_type, settings.calling_plan) == ("national", "isdn")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from boards.signals import Connect, FromBoard, Proceeding, Release, Setup, ToBoard
 from drivers.pri_stack import TIME_SLOTS, Incoming, PlaceCall, PriSettings
 from firmware.lines.isdn.channels import PriLines
@@ -23,11 +25,13 @@ def release_back(signal: FromBoard) -> list[ToBoard]:
 class Town:
     """An exchange, its E1, our worker and a gateway."""
 
-    def __init__(self, network: bool = False, overlap: bool = False, numbers: tuple[str, ...] = ()) -> None:
-        """`network`: our side is the network side."""
+    def __init__(
+        self, network: bool = False, overlap: bool = False, numbers: tuple[str, ...] = (), **settings: Any
+    ) -> None:
+        """`network`: our side is the network side. `settings`: our stack's."""
         self.box = Box(
             PriLines(network=network, overlap_receiving=overlap, numbers=numbers, restart_at_start=False),
-            PriSettings(network=network),
+            PriSettings(network=network, **settings),
         )
         self.exchange = Exchange(PriSettings(network=not network, overlap=overlap))
         ends = (self.box, self.exchange) if network else (self.exchange, self.box)

@@ -28,6 +28,16 @@ def test_the_box_calls_and_is_answered(town: Town) -> None:
     town.assert_idle()
 
 
+def test_numbers_are_said_to_be_what_the_exchange_wants() -> None:
+    incoming = Town().place()
+    assert (incoming.called_type, incoming.called_plan) == ("unknown", "unknown")
+
+    town = Town(called_plan="isdn", calling_type="subscriber", calling_plan="isdn")
+    incoming = town.place()
+    assert (incoming.called_type, incoming.called_plan) == ("unknown", "isdn")
+    assert (incoming.calling_type, incoming.calling_plan) == ("subscriber", "isdn")
+
+
 def test_the_far_party_is_busy(town: Town) -> None:
     incoming = town.place()
 

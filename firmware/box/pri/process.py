@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
@@ -30,6 +31,7 @@ from firmware.core.hints import with_hint
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.process_table import absence_level
+from firmware.core.schemas import NumberAs
 from firmware.lines.isdn.channels import PriLines
 from firmware.lines.isdn.span import PriSpan
 
@@ -258,6 +260,14 @@ def called_numbers(paths: BoxPaths) -> frozenset[str]:
     return frozenset(number for service in configuration.services for number in service.called)
 
 
+def stack_settings(network: bool, called_as: NumberAs, calling_as: NumberAs) -> PriSettings:
+    """Of one end of a span, by what the configuration says."""
+    words = {}
+    for name, number_as in (("called", called_as), ("calling", calling_as)):
+        words[f"{name}_type"], words[f"{name}_plan"] = number_as.split("/")
+    return msgspec.convert({"network": network, **words}, PriSettings)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """`python -m firmware.box.pri.process --data DIR --span N`."""
     parser = argparse.ArgumentParser(prog="linebox-pri", description="ISDN signalling of one E1 span.")
@@ -266,6 +276,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--side", choices=("user", "network"), default="user", help="what this end of the line is")
     parser.add_argument("--d-channel", help="dahdi:NUMBER or unix:PATH; without it time slot 16 of the span")
     parser.add_argument("--overlap", action="store_true", help="called numbers come digit by digit")
+    for name in ("called", "calling"):
+        parser.add_argument(
+            f"--{name}-as", choices=get_args(NumberAs), default="unknown/unknown", help=f"type and plan, {name} numbers"
+        )
     options = parser.parse_args(arguments)
     if options.span < 1:
         parser.error("spans are counted from 1")
@@ -276,7 +290,7 @@ def main(arguments: list[str] | None = None) -> int:
     lines = PriLines(is_network, options.overlap, called_numbers(paths) if options.overlap else ())
     try:
         paths.make()
-        stack = LibpriSpan(PriSettings(network=is_network), _now_us())
+        stack = LibpriSpan(stack_settings(is_network, options.called_as, options.calling_as), _now_us())
         worker = PriWorker(paths, options.span, place, PriSpan(stack, lines))
     except (LibpriMissing, PriError, OSError) as error:
         _log.error("%s", with_hint(str(error)))

@@ -122,6 +122,8 @@ def plans(options: argparse.Namespace, paths: BoxPaths, configuration: Configura
         if board.enabled and board.e1 is not None and board.e1.signalling == "pri":
             arguments = ["--span", str(board.e1.span), "--side", board.e1.side]
             arguments += ["--overlap"] if board.e1.overlap else []
+            for option, number_as in (("--called-as", board.e1.called_as), ("--calling-as", board.e1.calling_as)):
+                arguments += [option, number_as] if number_as != "unknown/unknown" else []
             chosen.append(plan("pri", *arguments, name=f"pri-{board.e1.span}"))
     return chosen
 
