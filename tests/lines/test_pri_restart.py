@@ -14,6 +14,7 @@ from drivers.pri_stack import (
     Incoming,
     InService,
     LayerTwo,
+    PlaceCall,
     PriSettings,
     Proceed,
     Restart,
@@ -109,6 +110,20 @@ def test_an_exchange_that_does_not_acknowledge_a_restart_holds_up_nothing() -> N
 
     assert Restart(3) in effects  # the exchange uses 2, so that it is in order there
     assert lines.from_stack(RestartDone(1), 10_000_001) == []
+
+
+def test_no_call_is_placed_on_a_channel_that_is_being_restarted() -> None:
+    lines = PriLines()
+    lines.gateway_came(0)
+    lines.from_stack(LayerTwo(True), 0)
+
+    effects = lines.from_gateway(Setup(0, "110"), 1)
+    assert effects == [Release(0, Cause.CONGESTION)], "another channel is tried"
+    lines.from_gateway(Release(0), 2)
+
+    lines.from_stack(RestartDone(1), 3)
+    (placed,) = lines.from_gateway(Setup(0, "110"), 4)
+    assert isinstance(placed, PlaceCall)
 
 
 def test_a_restart_that_is_lost_with_layer_two_is_said_again_when_it_is_back() -> None:

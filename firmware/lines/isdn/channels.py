@@ -137,7 +137,7 @@ class PriLines:
     def _place(self, line: PriLine, setup: Setup, now_us: int) -> list[Effect]:
         if line.has_gateway or line.awaits_release:
             return []  # a call that came in crossed it: that one counts (the gateway gives up its own)
-        if not line.is_free or not self.layer_two or not setup.called:
+        if not line.is_free or not self.layer_two or not setup.called or self._restarts.is_under_way(line.slot):
             cause = Cause.CONGESTION if self.layer_two else Cause.FAILURE
             return [self._tell_release(line, cause if setup.called else Cause.UNALLOCATED, now_us)]
         self._placed -= 1

@@ -20,9 +20,13 @@ class ChannelRestarts:
         self._is_restartable = is_restartable
         self._waiting: deque[int] = deque()
         self._slot: int | None = None
+        """Restarted just now; the far end takes no call on it before it has acknowledged."""
         self._is_up = False
         self.deadline: int | None = None
         """When the next is begun although the far end has not acknowledged this one."""
+
+    def is_under_way(self, slot: int) -> bool:
+        return slot == self._slot
 
     def ask(self, slots: Iterable[int], now_us: int) -> list[Restart]:
         self._waiting.extend(slots)
