@@ -23,13 +23,15 @@ def test_a_board_that_is_still_absent_when_the_box_has_started_is_warned_of_once
     level = logging.INFO
     failed: list[str] = []
     with epoll() as watcher:
-        slots = BoardSlots([board], watcher, lambda slot: None, lambda slot: failed.append(slot.name), lambda: level)
+        slots = BoardSlots(
+            [board], watcher, lambda slot: None, lambda slot, fault: failed.append(slot.name), lambda: level
+        )
 
         for second in range(10):
             level = logging.INFO if second < 3 else logging.WARNING
             slots.open_due(second * REOPEN_US)
 
     told = [(record.levelno, record.message.partition(" (")[0]) for record in caplog.records]
-    absent = "board sim: no board answers at simulator.sock"
+    absent = "board sim: the simulator does not answer"
     assert told == [(logging.INFO, absent), (logging.WARNING, absent)]
     assert failed == ["sim"], "the pages are told once"
