@@ -161,7 +161,7 @@ def boards(data: Path | None, write: bool = False, target: Path = SYSTEM_CONF) -
     except ConfigurationError:
         print("there is no configuration yet; what the driver has is listed all the same")
     if entries:
-        print(boards_of_the_box(entries, _states(paths)))
+        print(boards_of_the_box(entries, running_boards(paths)))
     try:
         with Control() as control:
             spans = control.spans()
@@ -183,7 +183,7 @@ def boards(data: Path | None, write: bool = False, target: Path = SYSTEM_CONF) -
     return 0
 
 
-def _states(paths: BoxPaths) -> Sequence[BoardState] | None:
+def running_boards(paths: BoxPaths) -> Sequence[BoardState] | None:
     """The boards as the running box has them; None if it does not run."""
     try:
         state = ask(paths, GetBoxState(), "linebox boards").state

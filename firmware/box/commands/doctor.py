@@ -1,7 +1,7 @@
 """`linebox doctor`: looks for what can go wrong on this machine and says what to do. Changes nothing.
 
 Each check is a function that yields findings; one that fails itself is a finding too. This file runs them and reports;
-the checks are in `doctor_machine.py`, `doctor_data.py` and `doctor_sounds.py`.
+the checks are in the other `doctor_` files.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from firmware.box.commands.doctor_boards import board_checks
 from firmware.box.commands.doctor_data import data_checks
 from firmware.box.commands.doctor_displays import display_checks
 from firmware.box.commands.doctor_finding import BAD, WARN, Check, Finding
@@ -49,7 +50,8 @@ def report(findings: Iterable[Finding]) -> str:
 
 def doctor(data: Path | None, *, as_json: bool = False) -> int:
     """Print the report. Returns 1 if anything is bad, else 0."""
-    findings = examine(box_paths(data), (*machine_checks(), *data_checks(), *sound_checks(), *display_checks()))
+    checks = (*machine_checks(), *data_checks(), *board_checks(), *sound_checks(), *display_checks())
+    findings = examine(box_paths(data), checks)
     bad = any(finding.level == BAD for finding in findings)
     with contextlib.suppress(BrokenPipeError):
         if as_json:
