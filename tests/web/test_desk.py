@@ -188,8 +188,10 @@ def test_a_board_that_does_not_work_is_told_in_the_readers_language(open_page: O
 
 
 def test_while_the_pages_process_is_away_values_are_marked_as_old(open_page: OpenPage, box: PageBox) -> None:
+    streams = len(box.audited("read_events")) + 1
     page = open_page()
     expect(page, "talking")
+    until(lambda: len(box.audited("read_events")) == streams, "the page has its stream")
 
     box.kill("web")
 
@@ -251,6 +253,18 @@ def test_two_pages_of_one_browser_share_one_stream(open_page: OpenPage, box: Pag
 
     second.wait_for_selector(".seat-cell[data-state=held]")
     assert len(box.audited("read_events")) == streams
+
+
+def test_a_page_that_gets_no_shared_worker_holds_a_stream_of_its_own(open_page: OpenPage, box: PageBox) -> None:
+    """The pages process may be restarted at the very moment at which the browser wants the worker."""
+    streams, refused = len(box.audited("read_events")), []
+    page = open_page("", "/sign-in")
+    page.context.route("**/stream-worker.js", lambda route: refused.append(route.abort()))
+    sign_in(page, "yang")
+
+    until(lambda: page.is_visible("nav") and refused, "the browser asks for the worker")
+    until(lambda: len(box.audited("read_events")) == streams + 1, "the page has a stream")
+    page.wait_for_selector("#connection-bar[hidden]", state="attached")
 
 
 def test_an_offer_at_the_same_moment_is_seen_by_both_and_taken_once(open_page: OpenPage) -> None:

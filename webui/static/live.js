@@ -148,6 +148,8 @@ function connect() {
     const worker = new SharedWorker("/static/stream-worker.js", { type: "module", name });
     worker.port.onmessage = (event) => take(event.data);
     worker.port.start();
+    // The server went away before it gave out the worker: this page holds a stream of its own.
+    worker.addEventListener("error", () => hold(take, page.language), { once: true });
     addEventListener("pagehide", () => worker.port.postMessage("leave"));
     addEventListener("pageshow", (event) => event.persisted && location.reload());
   } else {

@@ -9,7 +9,7 @@ const RETRY_MS = 2000;
 export function hold(listener, language) {
   let source = null;
   let newest = null;
-  let linked = false;
+  let linked = null; // not known yet
 
   const link = (now) => {
     if (linked === now) return;
