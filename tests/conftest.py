@@ -2,6 +2,7 @@
 
 After each test there may be no new thread, child process, socket, or open file below a run folder or the temporary
 folder. After each file of tests there may be no process anywhere that was started by it, also none that was orphaned.
+A box keeps its run folder, in shared memory, when it stops; those of a file's boxes go after its last test.
 What module and session fixtures hold (a running box, a browser) is started before the first look and does not count.
 A test that must leave something says so: `@pytest.mark.leaves("threads")`.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -22,11 +24,14 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported: its idle t
 import psutil
 import pytest
 
+from firmware.core.paths import box_paths
+
 MARKER = "LINEBOX_TEST_PROCESS"
 GRACE_S = 2.0
 """How long what was told to end may take to end. Only waited for when something is there."""
 
-WATCHED_FOLDERS = (tempfile.gettempdir(), "/dev/shm/linebox-")
+RUN_FOLDERS = Path("/dev/shm")
+WATCHED_FOLDERS = (tempfile.gettempdir(), f"{RUN_FOLDERS}/linebox-")
 
 
 Found = dict[str, str]
@@ -117,6 +122,18 @@ def no_process_survives_its_file() -> Iterator[None]:
     while (left := _marked(mark)) and time.monotonic() < until:
         time.sleep(0.05)
     assert not left, "processes that this file of tests started are still running:\n  " + "\n  ".join(left)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_run_folder_survives_its_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A run folder is named after its data folder: only those go whose data folder lies where tests make theirs."""
+    yield
+    there = set(RUN_FOLDERS.glob("linebox-*"))
+    if there:
+        for folder, _, _ in os.walk(tmp_path_factory.getbasetemp()):
+            run = box_paths(Path(folder)).run
+            if run in there:
+                shutil.rmtree(run)
 
 
 def _marked(mark: str) -> list[str]:
