@@ -146,6 +146,7 @@ def test_a_filter_that_is_not_understood_is_told(site: Site, admin: str, query: 
     assert answer.status == 400
     assert [one for one in told if one not in answer.text] == []
     assert "data-call=" not in answer.text
+    assert '<a href="/calls">' in answer.text, "the way back to the list"
 
 
 def test_what_the_form_and_the_links_send_is_understood(site: Site, admin: str) -> None:

@@ -6,5 +6,8 @@
   % for line in problem.details:
   <p class="quiet">{{line}}</p>
   % end
+  % if problem.code.endswith("_filter"):
+  <p><a href="/calls">‹ {{_("Calls")}}</a></p>
+  % end
   <p><a href="/">{{_("To the first page")}}</a></p>
 </div>
