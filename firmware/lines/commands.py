@@ -16,6 +16,7 @@ from firmware.lines.hearing import SwitchCommand
 from firmware.lines.kinds import AnyLine
 from firmware.lines.line import Effect
 from firmware.lines.line_bank import LineBank
+from firmware.lines.load_sound import LoadSound
 from firmware.lines.messages import (
     AlertLeg,
     AnswerLeg,
@@ -38,7 +39,7 @@ from firmware.lines.messages import (
     TellPhone,
 )
 from firmware.lines.r2.line import R2Line
-from firmware.lines.sound_parts import LoadSound, SoundParts
+from firmware.lines.sound_parts import SoundParts
 from firmware.lines.trunk import TrunkLine
 
 REQUESTS_REMEMBERED = 4096

@@ -16,7 +16,7 @@ from boards.signals import Cause, ChannelKind
 from firmware.core.clock import Stamp
 from firmware.core.faults import Fault
 from firmware.core.schemas import ExchangeLineEntry, R2Settings
-from firmware.lines.sound_parts import LoadSound
+from firmware.lines.load_sound import LoadSound
 from firmware.tones.cadence import LearnedTone
 
 # ---- line events -----------------------------------------------------------------------------------------------------

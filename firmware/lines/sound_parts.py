@@ -5,24 +5,13 @@ Not for texts that were spoken for one play: those go with the play (`Play.spoke
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 
+from firmware.lines.load_sound import LoadSound
 from firmware.media.codec import SAMPLE_RATE, Alaw
 
 PART_SAMPLES = 10 * SAMPLE_RATE
 """So short that taking one does not delay the gateway's next tick."""
-
-
-class LoadSound(msgspec.Struct, tag="load_sound", frozen=True):
-    """Plays that begin from now on have this recording for the sound. It comes in parts; `at` is the sample (from 0) at
-    which this one begins. In force with the `last`, if there is room for it; if not, that is logged."""
-
-    sound: str
-    at: int
-    samples: bytes
-    """A-law."""
-    last: bool
 
 
 def parts_of(sound: str, samples: Alaw) -> list[LoadSound]:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from firmware.box.callserver.errands import Errands
 from firmware.calls.messages import Request
-from firmware.lines.sound_parts import LoadSound, parts_of
+from firmware.lines.load_sound import LoadSound
+from firmware.lines.sound_parts import parts_of
 from firmware.media.codec import SAMPLE_RATE, Alaw
 from firmware.media.prompts import PROMPTS
 from firmware.media.sounds import SoundError, read_sound, sound_files
