@@ -103,9 +103,10 @@ class CallProgressDetector:
         share = np.where(energy > _MINIMUM, strongest / np.maximum(energy, np.float32(1.0)), np.float32(0.0))
         was_on, last_share = self._on[active], self._share[active]
         on = share >= np.float32(SHARE)
-        # The moment at which the share went through its limit; the window's middle is 10 ms before its end.
+        # The moment at which the share went through its limit; the window's middle is 10 ms before its end. In double
+        # precision: after three weeks a single one counts samples in steps of 128 ms.
         step = np.where(on != was_on, share - last_share, np.float32(1.0))
-        crossing = sample - BLOCK + BLOCK * np.clip((SHARE - last_share) / step, 0.0, 1.0)
+        crossing = sample - BLOCK + BLOCK * np.clip((SHARE - last_share) / step, 0.0, 1.0).astype(np.float64)
         found = self._ended(active[was_on & ~on], crossing[was_on & ~on])
         begins = active[on & ~was_on]
         self._pause[begins] = crossing[on & ~was_on] - self._changed[begins]

@@ -196,3 +196,18 @@ def test_time_that_passes_without_audio_is_no_silence() -> None:
     detector.process(quiet, 8_000_000, only)
 
     assert detector.silent(only)[0] == 2 * BLOCK
+
+
+@pytest.mark.parametrize("days", [0, 1, 20, 1000])
+def test_times_are_as_exact_after_years_without_a_restart_as_on_the_first_day(days: int) -> None:
+    detector, only = CallProgressDetector(1), np.zeros(1, dtype=np.intp)
+    blocks = codec.decode(on_the_line(repeating(450, 350, 350, 5))).reshape(-1, 1, BLOCK)
+    began = days * 86_400 * 8000
+    found = [
+        burst for place, block in enumerate(blocks) for burst in detector.process(block, began + place * BLOCK, only)
+    ]
+
+    assert len(found) == 5
+    assert all(burst.duration / 8 == pytest.approx(350, abs=3) for burst in found)
+    assert all(burst.pause / 8 == pytest.approx(350, abs=3) for burst in found[1:])
+    assert [(burst.start - began) / 8 for burst in found] == pytest.approx([0, 700, 1400, 2100, 2800], abs=3)
