@@ -276,7 +276,7 @@ class ExchangeLineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     busy_tones: tuple[BusyTone, ...] = ()
     """Learnt for this line."""
     country_tones: bool = True
-    """Busy and congestion tone of the country's plan count as well."""
+    """Busy, congestion and vacant-number tone of the country's plan count as well."""
     any_regular_tone: bool = True
     """Eight like bursts of any tone are busy tone, too."""
     dial_by: Literal["tones", "pulses"] = "tones"

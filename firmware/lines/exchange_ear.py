@@ -1,4 +1,4 @@
-"""What is heard on analogue trunks: while they ring, who calls; while they are up, busy tone, dial tone, silence.
+"""What is heard on analogue trunks: while they ring, who calls; while they are up, the exchange's tones, and silence.
 
 Only the trunks that ring or are up cost anything. What follows from it is the line's business (exchange_line.py).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,12 @@ from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgre
 from firmware.lines.line import Listening
 from firmware.media.codec import SAMPLE_RATE, Alaw, Linear, decode
 from firmware.media.plane import NEVER
-from firmware.tones.cadence import Cadence
-from firmware.tones.call_progress import CadenceCount, CallProgressDetector, ToneLesson, cadence_of
+from firmware.tones.cadence import BurstSequence, Cadence, ToneBurst
+from firmware.tones.call_progress import CadenceCount, CallProgressDetector, ToneLesson, cadence_of, sequence_of
 from firmware.tones.caller_id import read_message
 from firmware.tones.fsk import FskDetector
 from firmware.tones.plan import load_plan
+from firmware.tones.signals import SignalDetector
 
 DIAL_TONE = SAMPLE_RATE * 4 // 5
 """Samples of a tone without a break that are dial tone where it is awaited: more than a burst of congestion tone."""
@@ -28,6 +30,8 @@ LONGEST_TONE = 3 * SAMPLE_RATE
 """And where it is not: the far end has hung up and the exchange awaits digits."""
 
 HeardOnLine = HeardCaller | HeardLesson | HeardProgress
+
+_Counts = dict[Literal["busy_tone", "vacant_tone", "dial_tone"], CadenceCount]
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +41,13 @@ def country_busy_tones() -> tuple[Cadence, ...]:
     tones = load_plan().tones
     cadences = (cadence_of(tones[name]) for name in ("busy", "congestion") if name in tones)
     return tuple(cadence for cadence in cadences if cadence is not None)
+
+
+def country_vacant_tones() -> tuple[BurstSequence, ...]:
+    """The tone of the country's plan that says that the number is not in use. Raises PlanError."""
+    tone = load_plan().tones.get("vacant")
+    sequence = sequence_of(tone) if tone is not None else None
+    return (sequence,) if sequence is not None else ()
 
 
 def country_dial_tones() -> tuple[Cadence, ...]:
@@ -49,17 +60,26 @@ def country_dial_tones() -> tuple[Cadence, ...]:
 class ExchangeEar:
     """The ears of a fixed number of channels. Their arrays are made when the first analogue trunk listens."""
 
-    def __init__(self, channels: int, busy_tones: Sequence[Cadence], dial_tones: Sequence[Cadence]) -> None:
-        """`busy_tones` and (broken) `dial_tones`: those of the country, for all lines."""
+    def __init__(
+        self,
+        channels: int,
+        busy_tones: Sequence[Cadence],
+        vacant_tones: Sequence[BurstSequence],
+        dial_tones: Sequence[Cadence],
+    ) -> None:
+        """`busy_tones`, `vacant_tones` and (broken) `dial_tones`: those of the country, for all lines."""
         self._channels = channels
         self._busy_tones = tuple(busy_tones)
+        self._vacant_tones = tuple(vacant_tones)
         self._dial_tones = tuple(dial_tones)
         self._fsk: FskDetector | None = None
         self._progress: CallProgressDetector | None = None
         self._ringing: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self._up: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
-        self._counts: dict[int, CadenceCount] = {}
-        self._dial_counts: dict[int, CadenceCount] = {}
+        self._signals: SignalDetector | None = None
+        self._calling: set[int] = set()
+        """Channels whose call out has not been answered: special information tone matters. It costs nothing else."""
+        self._counts: dict[int, _Counts] = {}
         self._lessons: dict[int, ToneLesson] = {}
         self._silence_limit: NDArray[np.int64] = np.full(channels, NEVER, dtype=np.int64)
         """Samples of silence after which a channel counts as left."""
@@ -71,11 +91,14 @@ class ExchangeEar:
         return bool(self._ringing.size or self._lessons)
 
     def listen(self, channel: int, listening: Listening, settings: ExchangeLineSettings) -> None:
-        """From now on listen on the channel for who calls, dial tone, the end of the call, or nothing."""
+        """From now on listen on the channel for who calls, dial tone, how the call fares, its end, or nothing."""
+        if listening == "end" and channel in self._calling:
+            self._calling.remove(channel)
+            return  # the call counts as answered; what has been heard of a tone still counts
+        self._calling.discard(channel)
         self._ringing = self._ringing[self._ringing != channel]
         self._up = self._up[self._up != channel]
         self._counts.pop(channel, None)
-        self._dial_counts.pop(channel, None)
         self._lessons.pop(channel, None)
         if listening == "caller":
             self._fsk = self._fsk or FskDetector(self._channels)
@@ -91,9 +114,17 @@ class ExchangeEar:
                 return
             learnt = [Cadence(tone.hz, tone.on_ms, tone.off_ms) for tone in settings.busy_tones]
             tones = [*learnt, *(self._busy_tones if settings.country_tones else ())]
-            self._counts[channel] = CadenceCount(tones, regular=settings.any_regular_tone)
+            vacant_tones = self._vacant_tones if settings.country_tones else ()
+            self._counts[channel] = {
+                "busy_tone": CadenceCount(tones, regular=settings.any_regular_tone),
+                "vacant_tone": CadenceCount(vacant_tones, regular=False),
+            }
             if listening == "dial_tone":
-                self._dial_counts[channel] = CadenceCount(self._dial_tones, regular=False)
+                self._counts[channel]["dial_tone"] = CadenceCount(self._dial_tones, regular=False)
+            elif listening == "answer":
+                self._signals = self._signals or SignalDetector(self._channels)
+                self._signals.reset(channel)
+                self._calling.add(channel)
             self._tone_limit[channel] = DIAL_TONE if listening == "dial_tone" else LONGEST_TONE
             limit = round(settings.silence_seconds * SAMPLE_RATE)
             self._silence_limit[channel] = limit or NEVER
@@ -112,17 +143,23 @@ class ExchangeEar:
                     _log.warning("channel %d: a caller ID could not be read: %s", message.channel, error)
         if self._progress is not None and self._up.size:
             for burst in self._progress.process(linear, sample, self._up):
-                lesson = self._lessons.get(burst.channel)
-                if lesson is not None:
-                    tone = lesson.heard(burst)
-                    heard += [(burst.channel, HeardLesson(tone))] if tone is not None else []
-                elif self._counts[burst.channel].heard(burst):
-                    heard.append((burst.channel, HeardProgress("busy_tone")))
-                elif burst.channel in self._dial_counts and self._dial_counts[burst.channel].heard(burst):
-                    heard.append((burst.channel, HeardProgress("dial_tone")))
+                heard += self._heard(burst)
             self._progress.spoken_to(self._up, decode(sent[self._up]))
             left = self._progress.silent(self._up) >= self._silence_limit[self._up]
             heard += [(channel, HeardProgress("silence")) for channel in self._up[left].tolist()]
             dialled = self._progress.sounding(self._up) >= self._tone_limit[self._up]
             heard += [(channel, HeardProgress("dial_tone")) for channel in self._up[dialled].tolist()]
+        if self._signals is not None and self._calling:
+            for signal in self._signals.process(linear, sample):
+                if signal.kind == "sit" and signal.channel in self._calling:
+                    heard.append((signal.channel, HeardProgress("vacant_tone")))
         return heard
+
+    def _heard(self, burst: ToneBurst) -> list[tuple[int, HeardOnLine]]:
+        """What has been heard with this burst, if it is the last one that it took."""
+        lesson = self._lessons.get(burst.channel)
+        if lesson is not None:
+            tone = lesson.heard(burst)
+            return [(burst.channel, HeardLesson(tone))] if tone is not None else []
+        said = [what for what, count in self._counts[burst.channel].items() if count.heard(burst)]
+        return [(burst.channel, HeardProgress(said[0]))] if said else []

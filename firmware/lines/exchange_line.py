@@ -119,7 +119,8 @@ class ExchangeLine(Line, kw_only=True):
     def configure(self, settings: ExchangeLineSettings) -> list[Effect]:
         """From now on these settings hold, also for what is listened for in a call that is up."""
         changed, self.settings = settings != self.settings, settings
-        return [ListenTo(LISTENS.get(self.state))] if changed and LISTENS.get(self.state) == "end" else []
+        listens = LISTENS.get(self.state)
+        return [ListenTo(listens)] if changed and listens in ("answer", "end") else []
 
     # ---- from the line -----------------------------------------------------------------------------------------------
 
@@ -199,10 +200,12 @@ class ExchangeLine(Line, kw_only=True):
         match self.state, heard.what:
             case ExchangeLineState.SEIZED, "dial_tone":
                 return self._dial(now)
-            case ExchangeLineState.SEIZED, "busy_tone":
+            case ExchangeLineState.SEIZED, ("busy_tone" | "vacant_tone"):  # nothing is dialled yet: it means the line
                 return self._give_up(Cause.CONGESTION, "line", now)
             case ExchangeLineState.CALLING, "busy_tone":
                 return self._give_up(Cause.BUSY, "line", now)
+            case state, "vacant_tone" if state is ExchangeLineState.CALLING or self.answer_assumed:
+                return self._give_up(Cause.UNALLOCATED, "line", now)
             case ((ExchangeLineState.CALLING | ExchangeLineState.UP | ExchangeLineState.CAUGHT), _):
                 return self._give_up(Cause.NORMAL, "line", now)
             case _:

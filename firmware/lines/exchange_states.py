@@ -31,9 +31,9 @@ class HeardLesson(msgspec.Struct, frozen=True):
 
 
 class HeardProgress(msgspec.Struct, frozen=True):
-    """Busy tone, dial tone, or a silence that has lasted too long."""
+    """Busy tone, a tone that says that the number cannot be reached, dial tone, or a silence that lasted too long."""
 
-    what: Literal["busy_tone", "dial_tone", "silence"]
+    what: Literal["busy_tone", "vacant_tone", "dial_tone", "silence"]
 
 
 class ExchangeLineState(StrEnum):
@@ -50,7 +50,7 @@ class ExchangeLineState(StrEnum):
     """We call: the loop is closed, dial tone is awaited."""
     DIALLING = "dialling"
     CALLING = "calling"
-    """Dialled; the exchange will tell the answer by polarity, or busy tone."""
+    """Dialled; the exchange will tell the answer by polarity, or by a tone that there is none."""
     UP = "up"
     LEARNING = "learning"
     """The loop is closed for a busy tone to be learnt."""
@@ -67,7 +67,7 @@ WHY_NOT_LEARNT = {Cause.CONGESTION: "no_dial_tone", Cause.NORMAL: "loop_drop", C
 LISTENS: dict[ExchangeLineState, Listening] = {
     ExchangeLineState.RINGING: "caller",
     ExchangeLineState.SEIZED: "dial_tone",
-    ExchangeLineState.CALLING: "end",
+    ExchangeLineState.CALLING: "answer",
     ExchangeLineState.UP: "end",
     ExchangeLineState.CAUGHT: "end",
     ExchangeLineState.LEARNING: "lesson",

@@ -17,9 +17,9 @@ from firmware.lines.messages import AnyLineEvent
 
 Side = Literal["line", "box"]
 """Which side ended a leg first."""
-Listening = Literal["caller", "dial_tone", "end", "lesson"] | None
-"""What the gateway listens for on an analogue trunk: who calls, dial tone, the end of the call, a tone to learn,
-nothing."""
+Listening = Literal["caller", "dial_tone", "answer", "end", "lesson"] | None
+"""What the gateway listens for on an analogue trunk: who calls, dial tone, what the exchange says of the number that we
+called, the end of the call, a tone to learn, nothing."""
 
 FAILURE_HOLD_US = 2 * MICROSECONDS
 """How long an alarm may last before the leg on an alarmed channel is given up: a short break must not end a call."""

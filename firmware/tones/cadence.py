@@ -5,7 +5,11 @@ What hears them is `call_progress.py`. Processes that only speak of tones read t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+CYCLES = 3
+"""Bursts in a row that make a known cadence heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,29 @@ class Cadence:
 
     def _near(self, measured: float, wanted: float) -> bool:
         return abs(measured - wanted) <= max(20.0, self.tolerance * wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class BurstSequence:
+    """A tone whose bursts differ, again and again (vacant-number tone): each with the pause *before* it as `off_ms`."""
+
+    bursts: tuple[Cadence, ...]
+
+    @property
+    def enough(self) -> int:
+        """Bursts in a row that make it heard, wherever in it they begin: one and a half turns."""
+        return max(CYCLES, len(self.bursts) * 3 // 2)
+
+    def fits(self, run: Sequence[ToneBurst]) -> bool:
+        """The last of these bursts, which followed each other, are enough of it."""
+        last = run[-self.enough :]
+        return len(last) == self.enough and any(
+            all(
+                self.bursts[(begin + place) % len(self.bursts)].fits(burst, first=place == 0)
+                for place, burst in enumerate(last)
+            )
+            for begin in range(len(self.bursts))
+        )
 
 
 @dataclass(frozen=True, slots=True)

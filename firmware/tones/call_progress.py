@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from firmware.media import codec
 from firmware.media.codec import BLOCK, SAMPLE_RATE, Alaw, Linear
-from firmware.tones.cadence import Cadence, LearnedTone, ToneBurst
+from firmware.tones.cadence import BurstSequence, Cadence, LearnedTone, ToneBurst
 from firmware.tones.plan import Tone
 
 LOWEST_HZ, HIGHEST_HZ, STEP_HZ = 350, 600, 25
@@ -159,8 +159,20 @@ def cadence_of(tone: Tone) -> Cadence | None:
     return Cadence(float(on.hz[0]), on.ms, off.ms)
 
 
-CYCLES = 3
-"""Bursts in a row that make a known cadence heard."""
+def sequence_of(tone: Tone) -> BurstSequence | None:
+    """A plan's tone as bursts of one frequency with silence after each; None for any other tone."""
+    bursts, pauses = tone.steps[::2], tone.steps[1::2]
+    if len(bursts) != len(pauses) or any(len(step.hz) != 1 for step in bursts) or any(step.hz for step in pauses):
+        return None
+    before = (pauses[-1], *pauses[:-1])
+    return BurstSequence(
+        tuple(
+            Cadence(float(burst.hz[0]), burst.ms or 0.0, pause.ms or 0.0)
+            for burst, pause in zip(bursts, before, strict=True)
+        )
+    )
+
+
 REGULAR_CYCLES = 8
 """Bursts in a row that make any regular cadence heard that nobody told us of."""
 REGULAR_ON_MS = (80.0, 900.0)
@@ -169,28 +181,21 @@ REGULAR_OFF_MS = (80.0, 900.0)
 
 
 class CadenceCount:
-    """Counts, on one channel, how often each known cadence came in a row; also any regular one, if `regular`."""
+    """Follows, on one channel, whether a known cadence came often enough; also any regular one, if `regular`."""
 
-    def __init__(self, cadences: Sequence[Cadence], *, regular: bool = True) -> None:
-        self._cadences = tuple(cadences)
-        self._counts = [0] * len(self._cadences)
+    def __init__(self, cadences: Sequence[Cadence | BurstSequence], *, regular: bool = True) -> None:
+        self._tones = tuple(BurstSequence((one,)) if isinstance(one, Cadence) else one for one in cadences)
+        self._longest = max((tone.enough for tone in self._tones), default=1)
+        self._last: list[ToneBurst] = []
         self._regular = regular
         self._run: list[ToneBurst] = []
 
-    def reset(self) -> None:
-        self._counts = [0] * len(self._cadences)
-        self._run.clear()
-
     def heard(self, burst: ToneBurst) -> bool:
         """True if with this burst a cadence has been heard often enough."""
-        for index, cadence in enumerate(self._cadences):
-            if cadence.fits(burst, first=self._counts[index] == 0):
-                self._counts[index] += 1
-            else:
-                self._counts[index] = int(cadence.fits(burst, first=True))
+        self._last = [*self._last, burst][-self._longest :]
         self._run = [*self._run, burst] if _goes_on(self._run, burst) else [burst]
         self._run = self._run[-REGULAR_CYCLES:]
-        return max(self._counts, default=0) >= CYCLES or (self._regular and _is_regular(self._run))
+        return any(tone.fits(self._last) for tone in self._tones) or (self._regular and _is_regular(self._run))
 
 
 def _goes_on(run: Sequence[ToneBurst], burst: ToneBurst) -> bool:

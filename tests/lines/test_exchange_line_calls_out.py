@@ -28,6 +28,7 @@ from firmware.tones.caller_id import multiple_data
 from firmware.tones.dtmf import DtmfDetector
 from firmware.tones.fsk import modulate
 from firmware.tones.generate import sine
+from firmware.tones.plan import load_plan
 from tests.lines.exchange_bench import BUSY, CALLER, FIRST, SECOND, ExchangeBench
 
 
@@ -111,6 +112,65 @@ def test_a_number_that_is_busy_was_never_answered_though_the_line_tells_no_answe
 
     assert bench.over() == ("line", Cause.BUSY)
     assert bench.all(LegAnswered) == []
+
+
+VACANT = load_plan().samples()["vacant"]
+INFORMATION = load_plan().samples()["special_information"]
+
+
+@pytest.mark.parametrize(("tone", "times", "within_seconds"), [(VACANT, 3, 2.5), (INFORMATION, 1, 1.1)])
+@pytest.mark.parametrize("answer_by", ["dialling", "polarity"])
+def test_a_number_that_is_not_in_use_was_never_answered(
+    answer_by: str, tone: Alaw, times: int, within_seconds: float
+) -> None:
+    """Vacant-number tone of GB/T 3380; special information tone of E.180, once, before an announcement."""
+    bench = ExchangeBench(answer_by=answer_by)
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    bench.hear(DIAL_TONE)
+    bench.silence(4)
+    bench.said()
+    heard = np.tile(tone, times)[: round(within_seconds * 8000)]
+    bench.hear(heard)
+
+    assert bench.over() == ("line", Cause.UNALLOCATED)
+    assert bench.all(LegAnswered) == []
+
+
+def test_an_exchange_that_says_so_after_the_call_counted_as_answered_ends_it(bench: ExchangeBench) -> None:
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    bench.hear(DIAL_TONE)
+    bench.silence(7.5)
+    bench.said()
+    bench.hear(VACANT)
+    assert len(bench.all(LegAnswered)) == 1
+    bench.hear(VACANT[:8000])
+
+    assert bench.over() == ("line", Cause.UNALLOCATED), "what was heard before the eight seconds were over counts"
+
+
+def test_vacant_number_tone_in_place_of_dial_tone_means_the_line(bench: ExchangeBench) -> None:
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    bench.said()
+    bench.hear(np.tile(VACANT, 2))
+
+    assert bench.over() == ("line", Cause.CONGESTION), "the next trunk is tried"
+
+
+def test_vacant_number_tone_ends_a_call_that_came_in(bench: ExchangeBench) -> None:
+    bench.answered()
+    bench.hear(np.tile(VACANT, 2))
+
+    assert bench.over() == ("line", Cause.NORMAL)
+
+
+def test_a_line_for_which_the_countrys_tones_do_not_count_hears_none_of_them() -> None:
+    bench = ExchangeBench(country_tones=False)
+    bench.command(PlaceCall("out-1", FIRST, "110"))
+    bench.hear(DIAL_TONE)
+    bench.said()
+    bench.hear(np.tile(VACANT, 4))
+
+    assert bench.said() == []
 
 
 def test_speech_passes_before_the_call_counts_as_answered(bench: ExchangeBench) -> None:

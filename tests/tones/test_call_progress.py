@@ -11,9 +11,8 @@ import pytest
 from firmware.media import codec
 from firmware.media.codec import BLOCK, ZERO_DBM0_PEAK, Alaw, Linear
 from firmware.media.sounds import SoundStore
-from firmware.tones.cadence import Cadence
+from firmware.tones.cadence import CYCLES, BurstSequence, Cadence
 from firmware.tones.call_progress import (
-    CYCLES,
     REGULAR_CYCLES,
     CadenceCount,
     CallProgressDetector,
@@ -21,12 +20,14 @@ from firmware.tones.call_progress import (
     bursts_of,
     cadence_of,
     learn,
+    sequence_of,
 )
 from firmware.tones.generate import dtmf, pause, sine
 from firmware.tones.plan import load_plan
 
 BUSY = Cadence(450, 350, 350)
 PLAN = [cadence for name in ("busy", "congestion") if (cadence := cadence_of(load_plan().tones[name])) is not None]
+VACANT = sequence_of(load_plan().tones["vacant"])
 
 
 @cache
@@ -56,7 +57,7 @@ def on_the_line(*parts: Linear, noise_dbm0: float = -55.0, seed: int = 1) -> Ala
     return codec.encode(audio + noise(noise_dbm0, audio.size, seed))
 
 
-def heard_at(audio: Alaw, cadences: Sequence[Cadence], *, regular: bool = True) -> float | None:
+def heard_at(audio: Alaw, cadences: Sequence[Cadence | BurstSequence], *, regular: bool = True) -> float | None:
     """Seconds after which a cadence is heard, or None."""
     count = CadenceCount(cadences, regular=regular)
     for burst in bursts_of(audio):
@@ -123,6 +124,44 @@ def test_a_line_that_nobody_taught_us_is_released_by_any_regular_tone_in_the_end
 def test_ringback_and_dial_tone_release_nobody() -> None:
     assert heard_at(on_the_line(repeating(450, 1000, 4000, 12)), PLAN) is None
     assert heard_at(on_the_line(sine(450, -10.0, 240_000), noise(-50, 800)), PLAN) is None
+
+
+def vacant(cycles: int, hz: float = 450.0, dbm0: float = -18.0, stretch: float = 1.0) -> Linear:
+    """Vacant-number tone of GB/T 3380: three bursts of 100 ms, 100 ms apart, then one of 400 ms and as long a pause."""
+    turn = [repeating(hz, 100 * stretch, 100 * stretch, 3, dbm0), repeating(hz, 400 * stretch, 400 * stretch, 1, dbm0)]
+    return np.concatenate(turn * cycles)
+
+
+@pytest.mark.parametrize("cut_ms", range(0, 1400, 100))
+@pytest.mark.parametrize(("hz", "stretch"), [(450, 1.0), (428, 0.91), (472, 1.09)])
+def test_vacant_number_tone_is_heard_within_three_seconds_wherever_it_begins(
+    hz: float, stretch: float, cut_ms: int
+) -> None:
+    assert VACANT is not None
+    tone = vacant(4, hz, stretch=stretch)[cut_ms * 8 + 200 :]
+
+    when = heard_at(on_the_line(np.zeros(8000, dtype=np.float32), tone, noise_dbm0=-33.0), [VACANT], regular=False)
+
+    assert when is not None and when < 1.0 + 3.4
+    assert heard_at(on_the_line(tone), PLAN) is None, "it is no busy tone"
+
+
+def test_no_other_tone_is_vacant_number_tone() -> None:
+    assert VACANT is not None
+    others = [repeating(450, on, off, 12) for on, off in ((100, 100), (350, 350), (400, 400), (700, 700), (400, 40))]
+    two = np.concatenate([repeating(450, 100, 100, 2), repeating(450, 400, 400, 1)] * 4)
+    voices = np.concatenate([speech(), codec.decode(SoundStore.load({}).samples("music:waiting"))])
+
+    for audio in [*others, two, voices]:
+        assert heard_at(on_the_line(audio), [VACANT], regular=False) is None
+
+
+def test_what_has_no_bursts_of_one_frequency_is_no_sequence() -> None:
+    tones = load_plan().tones
+
+    assert [sequence_of(tones[name]) for name in ("dial", "special_information", "howler", "connected")] == [None] * 4
+    busy = sequence_of(tones["busy"])
+    assert busy is not None and busy.bursts == (BUSY,) and busy.enough == CYCLES
 
 
 def test_speech_music_digits_and_noise_release_nobody() -> None:

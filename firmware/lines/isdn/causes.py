@@ -28,6 +28,7 @@ _CAUSE_OF_Q850: dict[int, Cause] = {
     1: Cause.UNALLOCATED,
     2: Cause.UNALLOCATED,  # no route to the transit network
     3: Cause.UNALLOCATED,  # no route to the destination
+    4: Cause.UNALLOCATED,  # send special information tone: not to be reached, and not for long
     CHANNEL_UNACCEPTABLE: Cause.CONGESTION,
     17: Cause.BUSY,
     18: Cause.NO_ANSWER,  # no user responding
