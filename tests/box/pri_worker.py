@@ -67,9 +67,9 @@ class SocketEnd:
 class FarExchange:
     """The network side of the line, in real time."""
 
-    def __init__(self, end: FarEnd) -> None:
+    def __init__(self, end: FarEnd, *, overlap: bool = False) -> None:
         self._end = end
-        self.stack = LibpriSpan(PriSettings(network=True), now_us())
+        self.stack = LibpriSpan(PriSettings(network=True, overlap=overlap), now_us())
         self.events: list[PriEvent] = []
 
     def turn(self) -> None:
@@ -91,13 +91,15 @@ class FarExchange:
 class Worker:
     """The worker's process, its exchange, and as many gateways as the test wants."""
 
-    def __init__(self, folder: Path, place: str = "", end: FarEnd | None = None) -> None:
-        """`place`: the worker's D channel, `end` the other end of it; without them a socket."""
+    def __init__(self, folder: Path, place: str = "", end: FarEnd | None = None, *, overlap: bool = False) -> None:
+        """`place`: the worker's D channel, `end` the other end of it; without them a socket. `overlap`: the exchange
+        sends called numbers digit by digit."""
         self.paths = BoxPaths(folder / "data", folder / "run")
         self.paths.make()
-        self.exchange = FarExchange(end or SocketEnd(folder / "dchannel"))
+        self.exchange = FarExchange(end or SocketEnd(folder / "dchannel"), overlap=overlap)
         self.log = folder / "pri.log"
         command = [sys.executable, "-m", "firmware.box.pri.process", "--data", str(self.paths.data), "--span", "1"]
+        command += ["--overlap"] if overlap else []
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, "--d-channel", place or f"unix:{folder}/dchannel"],
@@ -145,9 +147,9 @@ class Worker:
 
 
 @contextmanager
-def running(folder: Path, place: str = "", end: FarEnd | None = None) -> Iterator[Worker]:
+def running(folder: Path, place: str = "", end: FarEnd | None = None, *, overlap: bool = False) -> Iterator[Worker]:
     """A worker whose exchange has it in order, and which in the end stops as it should."""
-    worker = Worker(folder, place, end)
+    worker = Worker(folder, place, end, overlap=overlap)
     try:
         worker.until(
             lambda: Restarted(TIME_SLOTS[-1]) in worker.exchange.events, "layer 2 and the restart of all channels"

@@ -38,7 +38,12 @@ from drivers.pri_stack import (
     Progressed,
     Restarted,
 )
+from firmware.box.demonstration import demonstration_documents
 from firmware.box.pri import process as process_module
+from firmware.calls.messages import CallEvent, EventName, Reply, Subscribe, decode_request
+from firmware.core.clock import Stamp
+from firmware.core.configuration import save_subjects
+from firmware.core.messages import Peer, accept, listen
 from firmware.core.paths import BoxPaths
 from firmware.lines.isdn.channels import ALARM as NO_LAYER_TWO
 from tests.box.pri_worker import ROOT, Worker, running
@@ -167,6 +172,87 @@ def test_a_callserver_that_is_stopped_is_not_seen_by_the_exchange(worker: Worker
 
     worker.until(lambda: Progressed(-1, Progress.ALERTING, 17) in worker.exchange.events, "ALERTING")
     assert len(list(worker.paths.run.iterdir())) == 1
+
+
+class Callserver:
+    """Tells its clients that the configuration has changed, when the test wants it. Without a thread."""
+
+    def __init__(self, paths: BoxPaths) -> None:
+        self._listener = listen(paths.cti_socket)
+        self._peer: Peer | None = None
+        self.asked: list[object] = []
+
+    def turn(self) -> bool:
+        """True once the worker has subscribed."""
+        if self._peer is None:
+            self._peer = accept(self._listener, decode_request)
+        else:
+            requests = self._peer.receive()
+            self.asked += [request.body for request in requests]
+            for request in requests:
+                self._peer.send(Reply(request.id))
+        return self.asked == [Subscribe()]
+
+    def configuration_changed(self) -> None:
+        assert self._peer is not None
+        at = Stamp(1, 1, True)
+        self._peer.send(CallEvent(number=1, name=EventName.CONFIGURATION_CHANGED, at=at))
+
+    def end(self) -> None:
+        self._listener.close()
+        if self._peer is not None:
+            self._peer.close()
+            self._peer = None
+
+
+def configure(paths: BoxPaths, *numbers: str) -> None:
+    """The demonstration county, whose first service has these numbers."""
+    documents = demonstration_documents("not used here")
+    documents["services"][0]["called"] = list(numbers)
+    save_subjects(paths, documents)
+
+
+def test_a_new_number_is_whole_from_the_reload_on(tmp_path: Path) -> None:
+    """Overlap receiving. Of a number that is not known, the last digit is followed by T302 (15 s)."""
+    configure(BoxPaths(tmp_path / "data", tmp_path / "run"), "12345")
+    with running(tmp_path, overlap=True) as worker:
+        callserver = Callserver(worker.paths)
+        gateway = worker.gateway()
+        worker.until(callserver.turn, "the worker to ask for what changes")
+
+        def places(slot: int, called: str) -> None:
+            worker.exchange.do(PlaceCall(call=-slot, slot=slot, called=called, complete=False))
+
+        def arrived() -> dict[int, str]:
+            return {TIME_SLOTS[one.channel]: one.called for one in worker.heard(Setup) if isinstance(one, Setup)}
+
+        def arrives(slot: int, called: str) -> None:
+            places(slot, called)
+            worker.until(lambda: slot in arrived(), called)
+            gateway.send_signal(Proceeding(TIME_SLOTS.index(slot)))
+
+        places(1, "12320")
+        arrives(2, "12345")
+        assert arrived() == {2: "12345"}
+
+        configure(worker.paths, "12345", "12320")
+        known = worker.log.read_text().count("called numbers are known")
+        callserver.configuration_changed()
+        worker.until(lambda: worker.log.read_text().count("called numbers are known") > known, "the file to be read")
+        arrives(3, "12320")
+
+        (worker.paths.configuration / "services.json").write_text("nonsense")
+        callserver.configuration_changed()
+        worker.until(
+            lambda: "no more digits come" in worker.log.read_text(), "the worker to say that it cannot read it"
+        )
+        callserver.end()
+        arrives(4, "12320")
+        configure(worker.paths, "12333")
+        callserver = Callserver(worker.paths)
+        worker.until(callserver.turn, "the worker to ask the callserver that is back")
+        arrives(5, "12333")
+        callserver.end()
 
 
 def test_without_an_exchange_the_worker_says_so_and_waits(tmp_path: Path) -> None:

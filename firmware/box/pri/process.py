@@ -1,8 +1,9 @@
 """The PRI worker process: ISDN signalling of one E1 span, at the end of a signal link to the gateway. No audio.
 
 One thread. It opens its D channel itself, so that layer 2 outlives gateway and callserver: without a gateway the calls
-are cleared (temporary failure), new ones are refused at once, and the next gateway finds the span in order. It knows
-nothing of the callserver.
+are cleared (temporary failure), new ones are refused at once, and the next gateway finds the span in order. Of the
+callserver it hears, for overlap receiving, that the configuration has changed (known_numbers.py); else it knows nothing
+of it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
@@ -34,6 +35,9 @@ from firmware.core.process_table import absence_level
 from firmware.core.schemas import NumberAs
 from firmware.lines.isdn.channels import PriLines
 from firmware.lines.isdn.span import PriSpan
+
+if TYPE_CHECKING:
+    from firmware.box.pri.known_numbers import KnownNumbers
 
 REOPEN_US = MICROSECONDS
 """How often a D channel that is not there is opened again."""
@@ -54,8 +58,9 @@ def _now_us() -> int:
 class PriWorker:
     """The loop and what it holds."""
 
-    def __init__(self, paths: BoxPaths, number: int, place: str, span: PriSpan) -> None:
-        """`place`: the D channel, see drivers/d_channel.py. Raises OSError if the socket cannot be made."""
+    def __init__(self, paths: BoxPaths, number: int, place: str, span: PriSpan, overlap: bool = False) -> None:
+        """`place`: the D channel, see drivers/d_channel.py. `overlap`: called numbers come digit by digit. Raises
+        OSError if the socket cannot be made."""
         self._number = number
         self._place = place
         self._paths = paths
@@ -75,6 +80,13 @@ class PriWorker:
         self._stopping = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll.register(self._wake, select.POLLIN)
+        self._known_numbers: KnownNumbers | None = None
+        if overlap:
+            # Only this needs the configuration, and it is not small.
+            from firmware.box.pri.known_numbers import KnownNumbers
+
+            self._known_numbers = KnownNumbers(paths, self._poll)
+            span.lines.numbers = self._known_numbers.numbers
 
     def stop(self) -> None:
         """Leave the loop now: `poll` goes on waiting after a signal handler, so that it must be woken."""
@@ -94,10 +106,14 @@ class PriWorker:
             moments.append(deadline)
         if self._d_channel is None:
             moments.append(self._reopen_us)
+        if self._known_numbers is not None and (deadline := self._known_numbers.deadline_us()) is not None:
+            moments.append(deadline)
         return max(0, min(moments) - now_us + 999) / 1000
 
     def _turn(self, now_us: int) -> None:
         self._accept(now_us)
+        if self._known_numbers is not None and self._known_numbers.follow(now_us):
+            self._span.lines.numbers = self._known_numbers.numbers
         if self._d_channel is None and now_us >= self._reopen_us:
             self._open_d_channel(now_us)
         self._take_frames(now_us)
@@ -118,6 +134,8 @@ class PriWorker:
             self._flush(_now_us())
             time.sleep(0.005)
         self._close_d_channel()
+        if self._known_numbers is not None:
+            self._known_numbers.close()
         self._span.stack.close()
         os.close(self._wake)
 
@@ -247,19 +265,6 @@ class PriWorker:
             _log.warning(text, self._number, *seen)
 
 
-def called_numbers(paths: BoxPaths) -> frozenset[str]:
-    """Numbers of the configured services: a call whose digits make one of them need not wait for more."""
-    # Only this needs it, and it is not small.
-    from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
-
-    try:
-        configuration, _ = load_configuration_or_last_good(paths)
-    except (ConfigurationError, OSError) as error:
-        _log.warning("without configuration a number is whole when no more digits come (%s)", error)
-        return frozenset()
-    return frozenset(number for service in configuration.services for number in service.called)
-
-
 def stack_settings(network: bool, called_as: NumberAs, calling_as: NumberAs) -> PriSettings:
     """Of one end of a span, by what the configuration says."""
     words = {}
@@ -287,11 +292,11 @@ def main(arguments: list[str] | None = None) -> int:
     start_logging(f"pri-{options.span}")
     place = options.d_channel or f"span:{options.span}"
     is_network = options.side == "network"
-    lines = PriLines(is_network, options.overlap, called_numbers(paths) if options.overlap else ())
+    lines = PriLines(is_network, options.overlap)
     try:
         paths.make()
         stack = LibpriSpan(stack_settings(is_network, options.called_as, options.calling_as), _now_us())
-        worker = PriWorker(paths, options.span, place, PriSpan(stack, lines))
+        worker = PriWorker(paths, options.span, place, PriSpan(stack, lines), options.overlap)
     except (LibpriMissing, PriError, OSError) as error:
         _log.error("%s", with_hint(str(error)))
         return 1

@@ -72,7 +72,8 @@ class PriLines:
         """Calls that had to be dropped because the far end did not finish clearing them."""
         self._network = network
         self._overlap = overlap_receiving
-        self._numbers = frozenset(numbers)
+        self.numbers = frozenset(numbers)
+        """May change at any time; for digits that come from then on."""
         self._restart_at_start = restart_at_start
         self._by_slot = {line.slot: line for line in self.lines}
         self._by_call: dict[int, PriLine] = {}
@@ -265,8 +266,8 @@ class PriLines:
         return [stack.Forget(call)]
 
     def _is_whole(self, digits: str) -> bool:
-        return digits in self._numbers and not any(
-            number.startswith(digits) and number != digits for number in self._numbers
+        return digits in self.numbers and not any(
+            number.startswith(digits) and number != digits for number in self.numbers
         )
 
     def _more_digits(self, event: stack.MoreDigits, now_us: int) -> list[Effect]:
