@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from firmware.calls.messages import AgentState
 from firmware.calls.model import Contact, Phone
-from firmware.calls.seat_display import SeatShown, caller_shown, phone_text, seat_shown
+from firmware.calls.seat_display import Presentation, SeatShown, caller_shown, phone_text, seat_shown
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.office import Office
 from firmware.contacts.views import box_state, contact_view
@@ -36,10 +36,12 @@ class Telling:
         self._rests_until_us: dict[int, int] = {}
         self._look_us: int | None = None
 
-    def caller_text(self, contact: Contact) -> tuple[str, str]:
-        """(number, text) that the ringing phone is sent: number; name, region, how often the citizen has called."""
-        shown = SeatShown(AgentState.OFFERED, caller=caller_shown(contact_view(self._office, contact)))
-        return phone_text(shown, self._office.configuration.box.language)
+    def caller_text(self, contact: Contact) -> tuple[str, str, Presentation]:
+        """(number, text, presentation) that the ringing phone is sent: number; name, region, how often the citizen has
+        called; whether the number is withheld or not known."""
+        caller = caller_shown(contact_view(self._office, contact))
+        shown = SeatShown(AgentState.OFFERED, caller=caller)
+        return *phone_text(shown, self._office.configuration.box.language), caller.presentation
 
     def changed(self, now: Stamp) -> None:
         """Something happened that a phone may have to show."""

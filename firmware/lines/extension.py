@@ -69,7 +69,7 @@ class ExtensionLine(Line, kw_only=True):
     request: str = ""
     calling: str = ""
     caller_id: bytes = b""
-    """Message that the phone is sent after the first ring; empty once it was sent, or if nobody knows who calls."""
+    """Message that the phone is sent after the first ring; empty once it was sent."""
     telling: bool = False
     """A message is or was on its way to the phone and may still sound."""
     to_tell: dict[str, bytes] = msgspec.field(default_factory=dict)
@@ -162,9 +162,9 @@ class ExtensionLine(Line, kw_only=True):
         leg = self.new_leg()
         effects = self._set_state(ExtensionState.RINGING)
         self.request, self.calling = command.request, command.calling
-        if command.calling or command.calling_name:
-            said = date_time(now.utc_us) if now.trusted else ""
-            self.caller_id = multiple_data(CallerId(command.calling, command.calling_name, said))
+        said = date_time(now.utc_us) if now.trusted else ""
+        caller = CallerId(command.calling, command.calling_name, said, command.presentation)
+        self.caller_id = multiple_data(caller, in_place_of_name=command.calling_name)
         self.start_timer("cadence", RING_ON_US, now)
         return [
             *effects,

@@ -208,13 +208,15 @@ class ClearLeg(msgspec.Struct, tag="clear_leg", frozen=True):
 class RingExtension(msgspec.Struct, tag="ring_extension", frozen=True):
     """Ring an idle extension port. `request` names the wish: given twice it rings once.
 
-    Answer: LegAlerting or RingFailed.
+    Answer: LegAlerting or RingFailed. The phone's display is told number and name; or, by `presentation`, that the
+    number is withheld or not known, and `calling_name` is what it says in the place of the name.
     """
 
     request: str
     channel: int
     calling: str = ""
     calling_name: str = ""
+    presentation: Literal["allowed", "restricted", "unavailable"] = "allowed"
 
 
 class GiveDialTone(msgspec.Struct, tag="give_dial_tone", frozen=True):

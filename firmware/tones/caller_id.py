@@ -2,7 +2,8 @@
 
 Multiple data message (0x80) with parameters 01 date and time MMDDhhmm, 02 number, 04 why there is no number, 07 name in
 GB 2312, 08 why there is no name; single data message (0x04) of date, time and number; message waiting (0x82 with 0B).
-DTMF: start A or D, number, stop C or #. Sources: Telcordia GR-30-CORE and GR-31-CORE, ETSI EN 300 659-1 annex B.
+DTMF: start A or D, number, stop C or #. Sources: Telcordia GR-30-CORE and GR-31-CORE, ETSI EN 300 659-1 annex B and
+EN 300 659-3 (parameter 04: P withheld, O not available).
 """
 
 from __future__ import annotations
@@ -49,16 +50,20 @@ def date_time(utc_us: int) -> str:
     return (datetime.fromtimestamp(0, UTC) + timedelta(microseconds=utc_us)).astimezone(_CHINA).strftime("%m%d%H%M")
 
 
-def multiple_data(caller: CallerId) -> bytes:
-    """A whole FSK message with all that is known of the caller. What is too long is cut, between characters."""
+def multiple_data(caller: CallerId, in_place_of_name: str = "") -> bytes:
+    """A whole FSK message with all that is known of the caller. What is too long is cut, between characters.
+
+    `in_place_of_name`: what the display says where number and name are withheld or not known.
+    """
     parts = [(_DATE_TIME, caller.date_time.encode("ascii"))] if caller.date_time else []
     number = re.sub(r"[^0-9*#+]", "", caller.number).encode("ascii")
     if number and caller.presentation == "allowed":
         parts.append((_NUMBER, number[:NUMBER_BYTES]))
     else:
         parts.append((_NO_NUMBER, _REASONS.get(caller.presentation, b"O")))
-    if caller.name and caller.presentation == "allowed":
-        parts.append((_NAME, gb2312.cut(caller.name, NAME_BYTES)))
+    name = caller.name if caller.presentation == "allowed" else in_place_of_name
+    if name:
+        parts.append((_NAME, gb2312.cut(name, NAME_BYTES)))
     return with_check_byte(MULTIPLE_DATA, b"".join(bytes((kind, len(data))) + data for kind, data in parts))
 
 

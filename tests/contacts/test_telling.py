@@ -78,7 +78,7 @@ def test_who_withholds_the_number_is_not_looked_up_and_not_shown(office: Scripte
     office.play_ends(leg)
 
     (ring,) = office.ordered(RingExtension)
-    assert (ring.calling, ring.calling_name) == ("", "号码保密")
+    assert (ring.calling, ring.calling_name, ring.presentation) == ("", "号码保密", "restricted")
     assert office.server.lookups() == []
 
 

@@ -18,7 +18,7 @@ from firmware.lines.messages import (
 )
 from firmware.media import codec
 from firmware.media.codec import Alaw
-from firmware.tones.caller_id import CallerId, read_message
+from firmware.tones.caller_id import CallerId, Presentation, read_message
 from firmware.tones.fsk import DetectedMessage, FskDetector
 from tests.lines.bench import FIRST_PHONE, Bench
 from tests.tones import spandsp_adsi
@@ -87,10 +87,27 @@ def test_the_board_is_asked_to_carry_each_message_for_as_long_as_it_lasts(bench:
     assert lasts + 200 <= asked.milliseconds <= lasts + 700
 
 
-def test_a_phone_that_is_rung_for_nobody_known_is_told_nothing(bench: Bench) -> None:
-    ring(bench, "", "")
+@pytest.mark.parametrize(
+    ("presentation", "number", "reason"),
+    [("restricted", "", b"P"), ("restricted", "13800138000", b"P"), ("unavailable", "", b"O"), ("allowed", "", b"O")],
+)
+@pytest.mark.parametrize("text", ["", "号码保密"])
+def test_a_phone_is_told_why_there_is_no_number_and_when(
+    bench: Bench, presentation: Presentation, number: str, reason: bytes, text: str
+) -> None:
+    """ETSI EN 300 659-3: parameter 04 is P for private, O for not available; 02 and 04 are never both there."""
+    bench.command(RingExtension("offer-1", PHONE, number, text, presentation))
+    audio = listen(bench, 5)
 
-    assert set(listen(bench, 5).tolist()) == SILENT
+    said = text.encode("gb2312")
+    name = bytes((0x07, len(said))) + said if text else b""
+    (message,) = messages(audio)
+    assert (message.kind, message.intact) == (0x80, True)
+    assert message.content == b"\x01\x0811150613\x04\x01" + reason + name
+    caller = read_message(message.kind, message.content)
+    assert caller.presentation == ("restricted" if reason == b"P" else "unavailable")
+    (heard,) = spandsp_adsi.heard(codec.decode(audio).astype(np.int16))
+    assert b"\x04\x01" + reason in heard, "another receiver reads it too"
 
 
 def test_who_lifts_while_the_phone_is_told_hears_no_data(bench: Bench) -> None:
