@@ -12,10 +12,13 @@ from typing import Protocol
 
 from drivers.dahdi import DahdiError, DataChannel, EventWaits
 from drivers.dahdi_control import Control
+from drivers.dahdi_numbers import Event
 
 LONGEST_FRAME = 1024
 TIME_SLOT = 16
 """Where an E1 with ISDN has its D channel (ITU-T I.431)."""
+BROKEN_FRAME = (Event.ABORT, Event.OVERRUN, Event.BADFCS)
+"""Each stands for one frame that came and cannot be had; any other event (alarms) for none."""
 EVENTS_AT_ONCE = 100
 """More than a card keeps: one that has more is looked at again later."""
 
@@ -128,9 +131,7 @@ class DahdiDChannel:
                 try:
                     return self._channel.receive()
                 except EventWaits:
-                    # An aborted or broken frame, or an alarm: layer 2 finds out what it has lost.
-                    self._channel.event()
-                    self.lost += 1
+                    self._take_event()
             return None
         except DahdiError as error:
             raise DChannelError(str(error)) from error
@@ -143,9 +144,14 @@ class DahdiDChannel:
                         self.lost += 1
                     return
                 except EventWaits:
-                    self._channel.event()
+                    self._take_event()
+            self.lost += 1
         except DahdiError as error:
             raise DChannelError(str(error)) from error
+
+    def _take_event(self) -> None:
+        """Fetch the event that stands before frames. Layer 2 finds out what it has lost. Raises DahdiError."""
+        self.lost += self._channel.event() in BROKEN_FRAME
 
     def close(self) -> None:
         self._channel.close()

@@ -11,7 +11,7 @@ import pytest
 from drivers import d_channel
 from drivers.d_channel import DahdiDChannel, DChannelError, SocketDChannel, open_d_channel
 from drivers.dahdi import ChannelState, DahdiError, EventWaits
-from drivers.dahdi_numbers import LAW_ALAW, Signalling
+from drivers.dahdi_numbers import LAW_ALAW, Event, Signalling
 from firmware.core.faults import fault
 
 
@@ -68,6 +68,8 @@ class Card:
         self.frames = [b"one", b"two"]
         self.sent: list[bytes] = []
         self.is_event_next = True
+        self.events = [Event.ABORT]
+        """One after the other; the last one again and again."""
         self.is_full = False
         self.is_closed = False
 
@@ -75,8 +77,8 @@ class Card:
         return 7
 
     def event(self) -> int:
-        self.is_event_next = False
-        return 6
+        self.is_event_next = len(self.events) > 1
+        return self.events.pop(0) if len(self.events) > 1 else self.events[0]
 
     def _wait(self) -> None:
         if self.is_event_next:
@@ -104,7 +106,7 @@ def test_events_of_the_card_stand_in_no_frames_way(monkeypatch: pytest.MonkeyPat
 
     assert [channel.receive(), channel.receive(), channel.receive()] == [b"one", b"two", None]
     channel.send(b"three")
-    card.is_full = True
+    card.is_full, card.events = True, [Event.ALARM]
     before = channel.lost
     channel.send(b"four")
 
@@ -113,6 +115,47 @@ def test_events_of_the_card_stand_in_no_frames_way(monkeypatch: pytest.MonkeyPat
     assert channel.fileno() == 7
     channel.close()
     assert card.is_closed
+
+
+@pytest.mark.parametrize("does", ["receives", "sends"])
+@pytest.mark.parametrize(
+    ("events", "lost"),
+    [
+        ([Event.ABORT], 1),
+        ([Event.OVERRUN], 1),
+        ([Event.BADFCS], 1),
+        ([Event.ALARM, Event.NOALARM], 0),
+        ([Event.ALARM, Event.BADFCS, Event.ABORT, Event.NOALARM], 2),
+    ],
+)
+def test_only_broken_frames_are_lost_frames(
+    monkeypatch: pytest.MonkeyPatch, does: str, events: list[Event], lost: int
+) -> None:
+    monkeypatch.setattr(d_channel, "DataChannel", Card)
+    channel = DahdiDChannel(16)
+    card = channel._channel
+    assert isinstance(card, Card)
+    card.events = list(events)
+
+    if does == "receives":
+        assert channel.receive() == b"one"
+    else:
+        channel.send(b"one")
+        assert card.sent == [b"one"]
+    assert channel.lost == lost
+
+
+def test_a_frame_that_events_keep_from_the_card_is_lost_and_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(d_channel, "DataChannel", Card)
+    channel = DahdiDChannel(16)
+    card = channel._channel
+    assert isinstance(card, Card)
+    card.events = [Event.ALARM] * 200
+
+    channel.send(b"one")
+
+    assert card.sent == []
+    assert channel.lost == 1
 
 
 def test_a_card_that_is_not_there_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
