@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from typing import cast
@@ -248,6 +249,25 @@ def test_a_dead_port_is_out_of_service_with_its_reason_and_comes_back(
     bench.run(2500)
     assert bench.raised() == {}
     assert HookChange(0, True) in bench.told  # still lifted, told anew
+
+
+@pytest.mark.parametrize("fault", [Fault.STUCK_HIGH, Fault.GONE])
+def test_a_dead_port_is_tried_once_a_second(bench: ChipBench, fault: Fault) -> None:
+    """More often would hold up the ports that share its bus, and fill the log."""
+    bench.started()
+    phone(bench).fault = fault
+    bench.run(300)
+    only_alarm(bench)
+    bench.place.opened.clear()
+    tries = []
+    for ms in range(0, 5000, 10):
+        bench.run(10)
+        tries += [ms] * len(bench.place.opened)
+        bench.place.opened.clear()
+
+    apart = [later - before for before, later in itertools.pairwise(tries)]
+    assert len(tries) in (4, 5)
+    assert all(1000 <= one <= 1050 for one in apart), apart
 
 
 def test_a_brown_out_while_talking_is_found_and_healed(bench: ChipBench) -> None:

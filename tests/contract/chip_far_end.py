@@ -26,8 +26,11 @@ class CardSlot:
     def __init__(self) -> None:
         self.card: SimulatedCard | None = None
         self.devices: Sequence[str] = ()
+        self.opened: list[str] = []
+        """Each device, as often as the board opened it."""
 
     def spi(self, path: str, where: str) -> SpiBus:
+        self.opened.append(path)
         if self.card is None:
             raise ChipError(fault("spi_absent", device=path, error="pulled"), where)
         return self.card.chips[self.devices.index(path)]
