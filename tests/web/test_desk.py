@@ -300,6 +300,23 @@ def test_english_is_a_click_away_and_stays(open_page: OpenPage) -> None:
     assert "Choose your seat" in shown(page, "#seat-picker h2")
 
 
+def test_the_list_speaks_of_new_calls_only_when_there_are_some(open_page: OpenPage) -> None:
+    page = open_page("yang", "/calls")
+    page.evaluate(
+        "import('/static/live.js').then((live) => live.onEvent((event) => { (window.heard ??= []).push(event.name); }))"
+    )
+
+    for path, body in (("sign-in", '{"seat": "6"}'), ("sign-out", "{}")):
+        page.evaluate(
+            """([path, body]) => fetch("/api/v1/agents/806/" + path, {method: "POST", body, headers:
+            {"Content-Type": "application/json", "X-Requested-With": "linebox"}})""",
+            [path, body],
+        )
+    until(lambda: "AgentStateChanged" in page.evaluate("window.heard ?? []"), "an event of no call is heard")
+
+    assert page.locator("#new-calls").is_hidden()
+
+
 @pytest.mark.parametrize("path", ["/sign-in", "/desk", "/wall", "/calls"])
 @pytest.mark.parametrize("viewport", [{"width": 1366, "height": 768}, PHONE], ids=["desk", "phone"])
 def test_texts_can_be_read_and_nothing_sticks_out(open_page: OpenPage, path: str, viewport: dict[str, int]) -> None:

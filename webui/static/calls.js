@@ -35,7 +35,7 @@ byId("player-close")?.addEventListener("click", () => {
 const hint = byId("new-calls");
 const newest = Math.max(0, ...[...document.querySelectorAll("[data-call]")].map((row) => Number(row.dataset.call)));
 onEvent((event) => {
-  if (!hint || event.call <= newest) return;
+  if (!hint || !(event.call > newest)) return; // what is of no call has none
   write(hint.firstElementChild, text("new_calls"));
   hint.firstElementChild.href = location.search && !location.search.includes("before=") ? location.href : "/calls";
   show(hint, true);
