@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from boards.pri_link import pri_channels
-from boards.signals import Cause, FromBoard, ToBoard
-from drivers.pri_stack import TIME_SLOTS, Clear, Cleared, Gone, LayerTwo, Progress, Progressed, Restart
+from boards.signals import Alarm, Cause, FromBoard, ToBoard
+from drivers.pri_stack import TIME_SLOTS, Clear, Cleared, Gone, LayerTwo, Progress, Progressed, Restart, Restarted
 from firmware.core.clock import Stamp
 from firmware.lines.gateway import Gateway
+from firmware.lines.line import FAILURE_HOLD_US
 from firmware.lines.messages import (
     AlertLeg,
     AnswerLeg,
@@ -171,3 +172,31 @@ def test_a_long_loss_of_layer_two_puts_the_channels_out_of_service_and_back(cent
     centre.line.is_cut = False
     centre.wait(20)
     centre.assert_gateway_idle()
+
+
+@pytest.mark.parametrize("seconds", [1.5, 10, 60, 120])
+def test_what_both_ends_see_of_a_cut_line(centre: Centre, seconds: float) -> None:
+    """Audio and D channel are gone together; T309 would keep the call for 90 s."""
+    goes_on = seconds < FAILURE_HOLD_US / 1e6
+    centre.answered()
+    centre.exchange.said()
+    centre.line.is_cut = True
+    centre.gateway.handle_signal("e1", Alarm("LOS", True), centre.now())
+    centre.wait(seconds)
+
+    cleared = [(event.by, event.cause) for event in centre.events if isinstance(event, LegCleared)]
+    assert cleared == ([] if goes_on else [("line", Cause.FAILURE)]), "given up after two seconds"
+    ends = [event for event in centre.exchange.said() if isinstance(event, Cleared)]
+    assert bool(ends) == (seconds > 90), "the exchange is told nothing while the line is cut, and has its own T309"
+    centre.line.is_cut = False
+    centre.gateway.handle_signal("e1", Alarm("LOS", False), centre.now())
+    centre.wait(60)
+
+    said = centre.exchange.said()
+    if goes_on:
+        assert not [event for event in said if isinstance(event, Cleared | Restarted)]
+        assert centre.gateway.lines[SLOT_17].display_state() == "up"
+    else:
+        assert Restarted(17) in said, "whatever the exchange still has there ends"
+        assert [event.slot for event in said if isinstance(event, Restarted)] == [17], "and nothing else"
+        centre.assert_gateway_idle()

@@ -432,7 +432,8 @@ class PriLines:
             return []
         effects = self._lost(line, Cause.FAILURE, now_us)
         line.rest()
-        return effects
+        # Without layer 2 the far end was not told and may hold the call: a restart of the channel ends it there.
+        return effects if self.layer_two else [*effects, *self._restarts.ask([line.slot], now_us)]
 
     def _tell_release(self, line: PriLine, cause: Cause, now_us: int) -> Release:
         line.has_gateway = line.awaits_release = True
