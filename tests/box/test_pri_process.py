@@ -104,9 +104,10 @@ def test_a_gateway_that_is_replaced_while_it_lives(worker: Worker) -> None:
     worker.call(first, 1, 17)
 
     second = worker.gateway()
+    worker.links.remove(first)  # else it would take its place again
     worker.until(lambda: Cleared(-1, 41) in worker.exchange.events, "the end of the first one's call")
-    worker.links.remove(first)
     assert Release(SLOT_17, Cause.FAILURE) in [*worker.signals, *first.receive()]
+    first.close()
 
     worker.signals.clear()
     worker.call(second, 2, 17)
