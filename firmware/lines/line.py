@@ -22,7 +22,13 @@ Listening = Literal["caller", "dial_tone", "answer", "end", "lesson"] | None
 called, the end of the call, a tone to learn, nothing."""
 
 FAILURE_HOLD_US = 2 * MICROSECONDS
-"""How long an alarm may last before the leg on an alarmed channel is given up: a short break must not end a call."""
+"""How long an alarm of the line itself (loss of signal or frame, AIS, RAI) may last before the leg on an alarmed
+channel is given up: a short break must not end a call. Ours, editable.
+
+Longer makes no sense: such an alarm takes the audio with it, so that nobody can talk, and an agent in front of a dead
+line is one who serves nobody. Where only the D channel fails the audio goes on, and so does the call: for 90 s (Q.931
+5.8.9, T309; isdn/channels.py raises no alarm before). What both ends see stands in firmware/README.md.
+"""
 
 
 @dataclass(frozen=True, slots=True)
