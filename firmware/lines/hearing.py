@@ -142,11 +142,14 @@ class Hearing:
             channel = self._channels.get(leg)
             if channel is None:
                 continue
-            heard = self._at_levels(leg, self._voices_to(leg, members, barging))
+            whisperers = whispering.get(leg, [])
+            # Of two who supervise each other, one hears the other once: as the whisper that no recording gets.
+            aloud = [voice for voice in self._voices_to(leg, members, barging) if voice not in whisperers]
+            heard = self._at_levels(leg, aloud)
             if leg in stopped or heard != self._heard.get(leg, {}):
                 self._heard[leg] = heard
                 now[leg not in stopped][channel] = self._in_channels(heard)
-            whispered = self._at_levels(leg, whispering.get(leg, ()))
+            whispered = self._at_levels(leg, whisperers)
             if whispered != self._whispered.get(leg, {}):
                 self._whispered[leg] = whispered
                 self._plane.whisper(channel, self._in_channels(whispered))

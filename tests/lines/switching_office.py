@@ -98,7 +98,7 @@ class Office:
     def expected(self, line: int, whispers: bool) -> Expected:
         if line not in self.legs:
             return {}
-        heard = set() if line in self.music else self.voices(line)
+        heard = set() if line in self.music else self.voices(line) - self.whisperers(line)
         if whispers:
             heard |= self.whisperers(line)
         levels = {one: self.hears.get(line, 0.0) + self.speaks.get(one, 0.0) for one in heard}

@@ -265,6 +265,14 @@ def test_a_whisper_is_for_the_agent_alone_and_for_no_recording() -> None:
     assert heard(exchange, CITIZEN, "recorded") == {MUSIC}
 
 
+def test_two_who_supervise_each_other_are_heard_once_and_a_whisper_stays_out_of_the_recording() -> None:
+    exchange = conversation()
+    exchange.supervise(AGENT, SUPERVISOR, "monitor")
+    exchange.supervise(SUPERVISOR, AGENT, "whisper")
+    assert heard(exchange, AGENT) == {SUPERVISOR}
+    assert heard(exchange, AGENT, "recorded") == set()
+
+
 def test_who_barges_in_is_heard_wherever_the_agent_is_and_not_behind_the_music() -> None:
     exchange = conversation()
     exchange.supervise(SUPERVISOR, AGENT, "barge")
