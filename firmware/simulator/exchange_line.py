@@ -160,7 +160,8 @@ class SubscriberLine:
     # ---- a call of the box -------------------------------------------------------------------------------------------
 
     def dialled(self, digits: str) -> None:
-        """Digits of the number that the box calls. A number that ends in 0 is busy; every other one answers."""
+        """Digits of the number that the box calls. One that ends in 00 is not in use, any other that ends in 0 is busy,
+        and all the others answer."""
         if self.state is not LineState.DIALLED:
             return
         for timer in self._timers:
@@ -170,6 +171,9 @@ class SubscriberLine:
         self._after(NUMBER_OVER_SECONDS, self._called)
 
     def _called(self) -> None:
+        if self.number.endswith("00"):
+            self._world.voices.vacant(self.channel, self._world.sample)
+            return
         if self.number.endswith("0"):
             self._world.voices.cadence(self.channel, self.busy_tone, self._world.sample)
             return

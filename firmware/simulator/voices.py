@@ -15,6 +15,7 @@ from firmware.media.codec import BLOCK, SAMPLE_RATE, SILENCE, Alaw, encode
 from firmware.simulator.pattern import pattern_blocks
 from firmware.tones.fsk import modulate
 from firmware.tones.generate import dtmf, pause, sine
+from firmware.tones.plan import load_plan
 
 VOICE_DBM0 = -13.0
 """Level of a tone that stands for speech."""
@@ -79,6 +80,10 @@ class Voices:
         """A tone of the exchange, again and again."""
         self._play(channel, ("cadence", cadence), first_sample)
 
+    def vacant(self, channel: int, first_sample: int) -> None:
+        """Vacant-number tone as the country's plan has it, again and again."""
+        self._play(channel, ("vacant", ""), first_sample)
+
     def caller_id(self, channel: int, message: bytes, first_sample: int) -> None:
         """A caller ID message by FSK, once."""
         self.silence(channel)
@@ -98,6 +103,8 @@ class Voices:
         if isinstance(value, Cadence):
             on = encode(sine(value.hz, EXCHANGE_DBM0, round(value.on_ms * 8)))
             return np.concatenate((on, pause(value.off_ms)))
+        if kind == "vacant":
+            return load_plan().samples()["vacant"]
         if kind == "digit":
             return np.concatenate((dtmf(str(value), DIGIT_MILLISECONDS), pause(DIGIT_MILLISECONDS)))
         # One second of a whole number of Hz joins its own beginning without a step.

@@ -158,6 +158,30 @@ def test_an_agent_calls_out_by_the_next_line_when_the_first_is_dead(paths: BoxPa
     assert [row["state"] for row in rows(paths, recordings)][-1] == "closed"
 
 
+def test_a_number_that_is_not_in_use_is_told_so_and_tried_on_no_other_line(paths: BoxPaths) -> None:
+    """By vacant-number tone (空号音), on lines that tell no answer."""
+
+    def call_out(box: VirtualBox) -> None:
+        for seconds, body in ((2.0, SignIn("805", "5")), (3.0, MakeCall("805", "0296100"))):
+            box.world.after(seconds, lambda body=body: box.world.request(body))
+
+    stays = Citizen(at_seconds=1.0, calling="13912345678", steps=(Wait(until="answered"), Wait(seconds=30.0)))
+    headset = Phone(extension="FXS-5", behaviour="headset", seat="5")
+    play(paths, stays, prepare=call_out, phones=(headset,))
+    out = rows(paths, contacts)[-1]
+    tried = [leg for leg in rows(paths, legs) if leg["contact"] == out["number"] and leg["party"] == "citizen"]
+
+    assert (out["direction"], out["called"], out["result"], out["cause"]) == (
+        "out",
+        "0296100",
+        "unanswered",
+        "unallocated",
+    )
+    (leg,) = tried
+    assert (leg["channel_label"], leg["cause"], leg["answered_sample"]) == ("FXO-1", "unallocated", None)
+    assert not [row for row in rows(paths, recordings) if row["leg"] == leg["number"]]
+
+
 def test_a_tone_that_is_learnt_by_calling_the_line_and_hanging_up_ends_the_next_call(paths: BoxPaths) -> None:
     def odd(box: VirtualBox) -> None:
         box.world.exchange_lines[FXO_1].busy_tone = ODD_BUSY
