@@ -5,6 +5,7 @@ Media time is the count of blocks that came, lost ones too. What the chips do in
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ class Buses:
     pcms: Callable[[], PcmPair]
     """Capture and playback of the TDM bus. Raises ChipError."""
     gpio: OpenLine = periphery_line
+    clock: Callable[[], int] = time.monotonic_ns
+    """ns; what passes while the bus is not read."""
 
 
 class TdmBoard(ABC):
@@ -95,7 +98,7 @@ class TdmBoard(ABC):
                 self._reset.set(True)
                 self._reset.set(False)
             bus = self._bus_settings
-            self._tdm = TdmStream(bus.slots, bus.samples, "TDM", self._buses.pcms)
+            self._tdm = TdmStream(bus.slots, bus.samples, "TDM", self._buses.pcms, self._buses.clock)
             self._start_chips()
         except ChipError as error:
             self.close()

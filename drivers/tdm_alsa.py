@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ STATE_XRUN = 4
 """ALSA's SND_PCM_STATE_XRUN."""
 BLOCK = 80
 """Frames in a period: 10 ms."""
+BLOCK_NS = 10_000_000
 DEPTH = 4
 """Periods that the card buffers each way."""
 PREFILL = 2
@@ -57,7 +59,7 @@ class TdmCounters:
     """What was lost since the stream was opened; only grow."""
 
     overruns: int = 0
-    """Times that the card's capture buffer ran over; each loses at least `DEPTH` blocks."""
+    """Times that the card's capture buffer ran over; each loses `DEPTH` blocks and what came until it was seen."""
     underruns: int = 0
     """Times that the card had nothing to play."""
     lost_inward: int = 0
@@ -89,14 +91,30 @@ def open_pcms(card: str, slots: int, sample_format: SampleFormat, where: str) ->
 class TdmStream:
     """One TDM bus. `read_blocks` and `write_block` return at once and raise ChipError when the card fails."""
 
-    def __init__(self, slots: int, sample_format: SampleFormat, where: str, make: Callable[[], PcmPair]) -> None:
-        """`make` opens capture and playback (`open_pcms`, or simulated ones)."""
+    def __init__(
+        self,
+        slots: int,
+        sample_format: SampleFormat,
+        where: str,
+        make: Callable[[], PcmPair],
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """`make` opens capture and playback (`open_pcms`, or simulated ones); `clock`: ns."""
         self.counters = TdmCounters()
         self._slots = slots
         self._where = where
         self._type = np.dtype(np.uint8 if sample_format == "a_law" else "<u2")
+        self._frame_bytes = slots * self._type.itemsize
         self._capture, self._playback = make()
         self._read: deque[Block] = deque()
+        self._begun = b""
+        """The beginning of a block of which the card has not the rest yet."""
+        self._unwritten = b""
+        """The end of a block for which the card had no room."""
+        self._clock = clock
+        self._nothing_waited_ns = clock()
+        self._read_since = 0
+        """Blocks read since nothing waited. A card that runs over stops: only the clock knows how much it lost."""
         silence = np.full((slots, BLOCK), ALAW_SILENCE, np.uint8)
         try:
             for _ in range(PREFILL):
@@ -140,39 +158,63 @@ class TdmStream:
                 written = self._write(block)
         except Exception as error:
             raise self._failed(error) from error
-        if written < BLOCK:
+        if written <= 0:
             self.counters.lost_outward += 1
             return False
         return True
 
     def _write(self, block: Block) -> int:
-        """Frames that the card took, or -EPIPE after an underrun; the next write starts it again. pyalsaaudio 0.11
-        gives that number, 0.10 raises it as text."""
+        """Frames of the block that the card took, or -EPIPE after an underrun; the next write starts it again. A block
+        is taken whole or not at all: what the card has no room for yet goes out before the next."""
+        if self._unwritten:
+            written = self._give(self._unwritten)
+            if written < 0:
+                self._unwritten = b""
+                return written
+            self._unwritten = self._unwritten[written * self._frame_bytes :]
+            if self._unwritten:
+                return 0
+        frames = np.ascontiguousarray(block.T).astype(self._type).tobytes()
+        written = self._give(frames)
+        if 0 < written < BLOCK:
+            self._unwritten = frames[written * self._frame_bytes :]
+        return written
+
+    def _give(self, frames: bytes) -> int:
+        """Frames that the card took, or -EPIPE: pyalsaaudio 0.11 gives that number, 0.10 raises it as text."""
         try:
-            return self._playback.write(self._frames(block))
+            return self._playback.write(frames)
         except Exception as error:
             if os.strerror(errno.EPIPE) in str(error):
                 return -errno.EPIPE
             raise
 
     def _read_period(self) -> bool:
-        """Take one period. False: nothing waits."""
+        """Take what waits, one period at most. False: nothing more does. Cards give parts of a period, too."""
         # Version 0.10 starts a stream that ran over again without a word; 0.11 tells.
         ran_over = self._capture.state() == STATE_XRUN
         length, data = self._capture.read()
         if ran_over or length == -errno.EPIPE:
+            now = self._clock()
+            passed = round((now - self._nothing_waited_ns) / BLOCK_NS)
             self.counters.overruns += 1
-            self.counters.lost_inward += DEPTH
+            self.counters.lost_inward += max(DEPTH, passed - self._read_since)
+            self._nothing_waited_ns, self._read_since = now, 0
+            self._begun = b""
             if length < BLOCK:
                 return True
+        if length > 0:
+            self._begun += data[: length * self._frame_bytes]
+        size = BLOCK * self._frame_bytes
+        if len(self._begun) >= size:
+            samples = np.frombuffer(self._begun, self._type, BLOCK * self._slots).reshape(BLOCK, self._slots)
+            self._begun = self._begun[size:]
+            self._read.append(np.ascontiguousarray(samples.T.astype(np.uint8)))
+            self._read_since += 1
         if length < BLOCK:
+            self._nothing_waited_ns, self._read_since = self._clock(), 0
             return False
-        samples = np.frombuffer(data, self._type, BLOCK * self._slots).reshape(BLOCK, self._slots)
-        self._read.append(np.ascontiguousarray(samples.T.astype(np.uint8)))
         return True
-
-    def _frames(self, block: Block) -> bytes:
-        return np.ascontiguousarray(block.T).astype(self._type).tobytes()
 
     def _failed(self, error: Exception) -> ChipError:
         return ChipError(fault("tdm_failed", error=error), self._where)

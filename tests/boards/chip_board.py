@@ -8,7 +8,6 @@ from boards.base import Board
 from boards.framer_e1 import FramerE1Board
 from boards.signals import Alarm, FromBoard
 from boards.spi_analogue import SpiAnalogueBoard
-from boards.tdm_board import Buses
 from drivers.simulated.register_chip import RegisterChip
 from firmware.core.faults import Fault
 from firmware.core.schemas import AnalogueLines, FramerSpan, LinePort
@@ -25,17 +24,13 @@ class ChipBench:
         self.told: list[FromBoard] = []
         self.board: Board
         if kinds == ("ds26521",):
-            self.board = FramerE1Board(
-                "span", FramerSpan(spi=self.devices[0]), Buses(self.place.spi, lambda: self.place.pcms("board span"))
-            )
+            self.board = FramerE1Board("span", FramerSpan(spi=self.devices[0]), self.place.buses("board span"))
         else:
             ports = tuple(
                 LinePort(chip=kind, spi=device, slot=slot)  # type: ignore[arg-type]
                 for slot, (kind, device) in enumerate(zip(kinds, self.devices, strict=True))
             )
-            self.board = SpiAnalogueBoard(
-                "card", AnalogueLines(ports=ports), Buses(self.place.spi, lambda: self.place.pcms("board card"))
-            )
+            self.board = SpiAnalogueBoard("card", AnalogueLines(ports=ports), self.place.buses("board card"))
         self.plug()
 
     def plug(self) -> None:

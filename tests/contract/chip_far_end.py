@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from boards.base import ALAW_SILENCE, Block
+from boards.tdm_board import Buses
 from drivers.simulated.line_card import SimulatedCard, simulated_card
 from drivers.spi_line_chip import ChipError, SpiBus
 from drivers.tdm_alsa import DEPTH, PREFILL, PcmPair
@@ -28,6 +29,10 @@ class CardSlot:
         self.devices: Sequence[str] = ()
         self.opened: list[str] = []
         """Each device, as often as the board opened it."""
+
+    def buses(self, where: str) -> Buses:
+        """For a board in media time: no other passes."""
+        return Buses(self.spi, lambda: self.pcms(where), clock=lambda: 0)
 
     def spi(self, path: str, where: str) -> SpiBus:
         self.opened.append(path)

@@ -1,31 +1,28 @@
-"""The Board contract for boards on the real DAHDI driver: its far end is a line, which goes on whatever a board does.
+"""The Board contract for boards on the real DAHDI driver: a dynamic span, whose peer is the line's far end.
 
-What the general suite says block by block is said here of a stream in the guest's time; far ends are those of
-tests/vm/inside. Runs in the test guest only (`scripts/test vm`).
+Runs in the test guest only (`scripts/test vm`).
 """
 
 from __future__ import annotations
 
-import os
-import select
-import time
 from collections.abc import Iterator
+from pathlib import Path
 
-import numpy as np
 import pytest
 
-from boards.base import BLOCK, Board, BoardError, NotSupported
-from boards.signals import TO_KIND, Connect, FromBoard, Loop, Release, Ring, ToBoard
+from boards.base import Board
 from firmware.core.paths import BoxPaths
-from tests.contract.suite import BoardContract, cannot_apply, receive_all
-from tests.vm.inside.far_line import BoardEnd, FarLine, channels_that_heard, random_blocks, run
+from tests.contract.stream_contract import StreamBoardContract
+from tests.vm.inside.far_line import FarLine, StreamEnd
 from tests.vm.inside.spans import DynamicSpan, create
 
 
-class DriverBoardContract(BoardContract):
+class DriverBoardContract(StreamBoardContract):
     """Subclasses give `driver_board`, `far_line` and what happens on their kind of line."""
 
-    has_clock = True
+    held_seconds = 0.32
+    near: DynamicSpan
+    pulled: Path
 
     def driver_board(self, span: int, paths: BoxPaths) -> Board:
         raise NotImplementedError
@@ -33,199 +30,27 @@ class DriverBoardContract(BoardContract):
     def far_line(self, span: DynamicSpan) -> FarLine:
         raise NotImplementedError
 
-    def come_to_rest(self, board: Board, far: FarLine) -> None:
-        """Wait until the line tells all that happens, if it does not at once."""
-
-    def happen(self, far: FarLine) -> None:
-        """The far end does something on channel 0."""
-        raise NotImplementedError
-
-    def happened(self) -> FromBoard:
-        """What the board tells then."""
-        raise NotImplementedError
-
     def make_board(self, paths: BoxPaths) -> Board:
         return self.driver_board(1, paths)
 
     @pytest.fixture
-    def pair(self, board: Board) -> Iterator[tuple[DynamicSpan, DynamicSpan]]:
-        near, other = create(1, 0), create(1, 1)
-        assert near.number == 1
-        yield near, other
+    def line(self, board: Board) -> Iterator[DynamicSpan]:
+        """The span at the far end."""
+        self.near, other = create(1, 0), create(1, 1)
+        assert self.near.number == 1
+        yield other
         board.close()
-        near.destroy()
+        self.near.destroy()
         other.destroy()
 
     @pytest.fixture
-    def far(self, pair: tuple[DynamicSpan, DynamicSpan]) -> Iterator[FarLine]:  # type: ignore[override]
-        far = self.far_line(pair[1])
+    def far(self, line: DynamicSpan) -> Iterator[FarLine]:  # type: ignore[override]
+        far = self.far_line(line)
         yield far
         far.close()
 
-    @pytest.fixture
-    def opened(self, board: Board, far: FarLine) -> Board:  # type: ignore[override]
-        board.open()
-        run([BoardEnd(board), far], 0.3)
-        return board
+    def pull(self, far: StreamEnd) -> None:
+        self.pulled = self.near.pull()
 
-    # ---- blocks ------------------------------------------------------------------------------------------------------
-
-    def test_a_far_end_that_hangs_delays_the_gateway_once_and_for_a_moment_only(  # type: ignore[override]
-        self, board: Board, pair: tuple[DynamicSpan, DynamicSpan]
-    ) -> None:
-        start = time.monotonic()
-        board.open()  # nobody has configured or opened the far end
-        assert time.monotonic() - start < 0.2
-        end = BoardEnd(board)
-        run([end], 0.3)
-        assert len(end.heard) >= 29
-
-    def test_blocks_come_in_whole_and_in_order(self, opened: Board, far: FarLine) -> None:  # type: ignore[override]
-        sent = random_blocks(1, 30, self.channels)
-        run([BoardEnd(opened), far], 0.2)  # making them took longer than the line waits
-        end = BoardEnd(opened)
-        before = opened.counters.blocks_received
-        far.to_play = list(sent)
-        run([end, far], 0.6)
-
-        assert {block.shape for block in end.heard} == {(self.channels, BLOCK)}
-        assert channels_that_heard(sent, end.heard) == self.channels
-        assert opened.counters.blocks_received - before == len(end.heard)
-        assert opened.counters.lost_inward == 0
-
-    def test_it_is_readable_when_there_is_something_and_quiet_when_not(  # type: ignore[override]
-        self, opened: Board, far: FarLine
-    ) -> None:
-        for _ in range(20):
-            receive_all(opened)
-            assert select.select([opened.fileno()], [], [], 0)[0] == []
-            assert opened.receive() == ([], [])
-            assert select.select([opened.fileno()], [], [], 1)[0] == [opened.fileno()]
-            assert len(opened.receive()[0]) == 1
-
-    def test_blocks_go_out_whole_and_numbered(self, opened: Board, far: FarLine) -> None:  # type: ignore[override]
-        """Whole; a line has no numbers."""
-        sent = random_blocks(2, 30, self.channels)
-        run([BoardEnd(opened), far], 0.2)
-        end = BoardEnd(opened)
-        before = opened.counters.blocks_sent
-        end.to_play = list(sent)
-        run([end, far], 0.6)
-
-        assert channels_that_heard(sent, far.heard) == self.channels
-        assert opened.counters.blocks_sent - before == len(end.heard)
-        assert opened.counters.lost_outward == 0
-
-    def test_a_gap_in_what_comes_is_counted(self, opened: Board, far: FarLine) -> None:  # type: ignore[override]
-        end = BoardEnd(opened)
-        started = time.monotonic()
-        run([far], 0.6)  # the driver holds 0.32 s
-        run([end, far], 1.2)  # counters are read each second
-        passed = round((time.monotonic() - started) * 100)
-
-        print(f"{len(end.heard)} blocks came, {passed} passed, {opened.counters.lost_inward} counted as lost")
-        assert opened.counters.lost_inward > 20
-        assert abs(len(end.heard) + opened.counters.lost_inward - passed) <= 3
-
-    def test_after_a_stall_everything_that_waits_comes_in_the_order_of_time(  # type: ignore[override]
-        self, opened: Board, far: FarLine
-    ) -> None:
-        """All blocks, then what happened: the driver keeps no order between samples and events."""
-        self.come_to_rest(opened, far)
-        far.to_play = [np.full((self.channels, BLOCK), number, np.uint8) for number in range(1, 21)]
-        run([far], 0.15)
-        self.happen(far)
-        run([far], 0.15)
-
-        blocks, signals = opened.receive()
-        numbers = np.concatenate([block[0] for block in blocks])
-        numbers = numbers[(numbers > 0) & (numbers < 21)]
-        assert len(np.unique(numbers)) > 15
-        assert np.all(np.diff(numbers.astype(int)) >= 0)
-        signals += receive_all(opened)[1]
-        assert self.happened() in signals
-
-    def test_a_far_end_that_does_not_read_costs_blocks_and_not_the_gateway(  # type: ignore[override]
-        self, opened: Board, far: FarLine
-    ) -> None:
-        block = np.zeros((self.channels, BLOCK), np.uint8)
-        before = opened.counters.blocks_sent
-        for _ in range(20):
-            opened.send_block(block)
-        sent = opened.counters.blocks_sent - before
-        assert opened.counters.lost_outward == 20 - sent > 0
-
-        end = BoardEnd(opened)
-        run([end, far], 0.3)
-        assert opened.counters.blocks_sent - before > sent + 20
-        assert opened.counters.lost_outward == 20 - sent
-
-    test_blocks_that_the_gateway_drops_leave_a_gap_for_the_far_end_to_see = cannot_apply(
-        "samples on a line carry no number: a block that was dropped is not seen at the far end"
-    )
-
-    # ---- signals -----------------------------------------------------------------------------------------------------
-
-    def test_a_signal_that_the_channel_cannot_do_is_refused_and_the_board_goes_on(  # type: ignore[override]
-        self, opened: Board, far: FarLine
-    ) -> None:
-        for channel in (0, self.channels - 1):
-            place = opened.channels[channel]
-            said: list[ToBoard] = [Ring(channel, True), Connect(channel), Loop(channel, True)]
-            for signal in said:
-                if isinstance(signal, TO_KIND[place.kind]):
-                    continue
-                with pytest.raises(NotSupported) as error:
-                    opened.send_signal(signal)
-                assert place.label in error.value.where
-        with pytest.raises(BoardError):
-            opened.send_signal(Release(self.channels))
-
-        end = BoardEnd(opened)
-        run([end, far], 0.1)
-        assert end.heard
-
-    # ---- trouble -----------------------------------------------------------------------------------------------------
-
-    def test_a_far_end_that_dies_is_an_error_after_what_it_still_said(  # type: ignore[override]
-        self, opened: Board, far: FarLine, pair: tuple[DynamicSpan, DynamicSpan]
-    ) -> None:
-        """The card is pulled. A far end that is gone is no error of the board but an alarm of its line."""
-        device = pair[0].pull()
-        with pytest.raises(BoardError) as error:
-            run([BoardEnd(opened), far], 1.0)
-        assert f"board {opened.name}" in error.value.where
-        assert error.value.remedy
-        pair[0].put_back(device)
-        opened.open()  # a span may only be destroyed after what was open when it was pulled was opened again
-
-    def test_after_trouble_it_can_be_opened_again_as_new(  # type: ignore[override]
-        self, opened: Board, far: FarLine, pair: tuple[DynamicSpan, DynamicSpan]
-    ) -> None:
-        opened.counters.lost_outward += 5
-        device = pair[0].pull()
-        with pytest.raises(BoardError):
-            run([BoardEnd(opened), far], 1.0)
-        with pytest.raises(BoardError):
-            opened.open()
-        opened.close()
-        pair[0].put_back(device)
-        opened.open()
-
-        sent = random_blocks(5, 30, self.channels)
-        end = BoardEnd(opened)
-        run([end, far], 0.3)
-        far.to_play = list(sent)
-        run([end, far], 0.6)
-        assert channels_that_heard(sent, end.heard) == self.channels
-        assert (opened.counters.lost_inward, opened.counters.lost_outward) == (0, 0)
-
-    def test_closing_frees_its_descriptors(self, board: Board, far: FarLine) -> None:  # type: ignore[override]
-        board.open()
-        board.close()
-        before = len(os.listdir("/proc/self/fd"))
-        for _ in range(3):
-            board.open()
-            board.close()
-
-        assert len(os.listdir("/proc/self/fd")) == before
+    def put_back(self, far: StreamEnd) -> None:
+        self.near.put_back(self.pulled)

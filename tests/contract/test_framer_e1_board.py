@@ -7,7 +7,6 @@ import numpy as np
 from boards.base import Board
 from boards.framer_e1 import SLOTS, FramerE1Board
 from boards.signals import Bits
-from boards.tdm_board import Buses
 from drivers.cas_slot import BLOCKED, CasSlot
 from firmware.core.schemas import FramerSpan
 from tests.contract.chip_contract import ChipBoardContract
@@ -22,9 +21,7 @@ class TestFramerE1Board(ChipBoardContract):
     slots = SLOTS
 
     def make_chip_board(self, place: CardSlot) -> Board:
-        return FramerE1Board(
-            "span", FramerSpan(spi=self.devices[0]), Buses(place.spi, lambda: place.pcms("board span"))
-        )
+        return FramerE1Board("span", FramerSpan(spi=self.devices[0]), place.buses("board span"))
 
     def test_its_channels_are_the_time_slots_that_carry_speech(self, board: Board) -> None:
         labels = [place.label for place in board.channels]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from boards.base import Board
 from boards.signals import FromBoard, HookChange, Ring, RingDetected
 from boards.spi_analogue import SpiAnalogueBoard
-from boards.tdm_board import Buses
 from drivers.si3210 import LineFeed
 from drivers.simulated.si3050 import SimulatedSi3050
 from drivers.simulated.si3210 import SimulatedSi3210
@@ -24,7 +23,7 @@ class TestSpiAnalogueBoard(ChipBoardContract):
     def make_chip_board(self, place: CardSlot) -> Board:
         chips = zip(self.kinds, self.devices, self.slots, strict=True)
         ports = tuple(LinePort(chip=kind, spi=device, slot=slot) for kind, device, slot in chips)  # type: ignore[arg-type]
-        return SpiAnalogueBoard("card", AnalogueLines(ports=ports), Buses(place.spi, lambda: place.pcms("board card")))
+        return SpiAnalogueBoard("card", AnalogueLines(ports=ports), place.buses("board card"))
 
     def test_its_channels_are_its_ports(self, board: Board) -> None:
         labels = [(place.kind.value, place.label) for place in board.channels]

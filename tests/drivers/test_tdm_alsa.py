@@ -10,7 +10,7 @@ import pytest
 
 from drivers.simulated.tdm import SimulatedTdm
 from drivers.spi_line_chip import ChipError
-from drivers.tdm_alsa import BLOCKS_AT_ONCE, DEPTH, PREFILL, TdmStream, open_pcms
+from drivers.tdm_alsa import BLOCK, BLOCKS_AT_ONCE, DEPTH, PREFILL, TdmStream, open_pcms
 
 
 @pytest.fixture
@@ -82,34 +82,83 @@ def test_a_device_without_a_clock_does_not_hold_up_the_gateway(tdm: SimulatedTdm
     assert [len(stream.read_blocks()) for _ in range(3)] == [BLOCKS_AT_ONCE, 5, 0]
 
 
+class ScriptedPcm:
+    """A PCM of two 16-bit slots that gives and takes frames in portions, as sound cards do whose position is finer than
+    a period."""
+
+    def __init__(self, gives: list[tuple[int, bytes]], takes: list[int]) -> None:
+        self.gives, self.takes = gives, takes
+        self.wrote = b""
+
+    def read(self) -> tuple[int, bytes]:
+        return self.gives.pop(0) if self.gives else (0, b"")
+
+    def write(self, data: bytes) -> int:
+        taken = min(self.takes.pop(0) if self.takes else BLOCK, len(data) // 4)
+        self.wrote += data[: 4 * taken]
+        return taken
+
+    def polldescriptors(self) -> list[tuple[int, int]]:
+        return [(7, 1)]
+
+    def state(self) -> int:
+        return 3
+
+    def close(self) -> None: ...
+
+
+def words(left: np.ndarray, right: np.ndarray) -> bytes:
+    return np.stack([left, right], axis=1).astype("<u2").tobytes()
+
+
 def test_sixteen_bit_slots_carry_the_code_in_the_lower_byte() -> None:
-    class Pcm:
-        def __init__(self) -> None:
-            self.wrote: list[bytes] = []
-            self.gives = [(0, b""), (80, np.tile(np.array([0xD5, 0x55], "<u2"), 80).tobytes()), (0, b"")]
-
-        def read(self) -> tuple[int, bytes]:
-            return self.gives.pop(0)
-
-        def write(self, data: bytes) -> int:
-            self.wrote.append(data)
-            return 80
-
-        def polldescriptors(self) -> list[tuple[int, int]]:
-            return [(7, 1)]
-
-        def state(self) -> int:
-            return 3
-
-        def close(self) -> None: ...
-
-    pcm = Pcm()
+    pcm = ScriptedPcm([(0, b""), (80, words(np.full(80, 0xD5), np.full(80, 0x55)))], [])
     stream = TdmStream(2, "word", "board x", lambda: (pcm, pcm))
 
     (block,) = stream.read_blocks()
     assert (set(block[0]), set(block[1])) == ({0xD5}, {0x55})
-    assert len(pcm.wrote[0]) == 80 * 2 * 2
+    assert len(pcm.wrote) == PREFILL * 80 * 2 * 2
     assert stream.descriptor == 7
+
+
+def test_parts_of_a_period_are_put_together() -> None:
+    line = np.arange(240)
+    parts = [line[begin:end] for begin, end in ((0, 80), (80, 83), (83, 163), (163, 170), (170, 240))]
+    pcm = ScriptedPcm([(len(part), words(part, part // 2)) for part in parts], [])
+    stream = TdmStream(2, "word", "board x", lambda: (pcm, pcm))
+
+    blocks = [block for _ in range(4) for block in stream.read_blocks()]
+
+    assert [block.shape for block in blocks] == [(2, 80)] * 3
+    assert np.array_equal(np.concatenate(blocks, axis=1), np.stack([line, line // 2]))
+
+
+def test_a_block_of_which_the_card_takes_a_part_goes_out_whole_before_the_next() -> None:
+    pcm = ScriptedPcm([], [])
+    stream = TdmStream(2, "word", "board x", lambda: (pcm, pcm))
+    blocks = [np.full((2, 80), number, np.uint8) for number in range(1, 5)]
+    pcm.wrote = b""
+    pcm.takes = [30, 50, 79, 0, 1, 80]  # the third block finds no room at all, and is lost as a whole
+
+    assert [stream.write_block(block) for block in blocks] == [True, True, False, True]
+    assert stream.counters.lost_outward == 1
+    samples = np.frombuffer(pcm.wrote, "<u2").reshape(-1, 2)[:, 0]
+    assert np.array_equal(samples, np.repeat([1, 2, 4], 80))
+
+
+def test_what_a_card_that_ran_over_has_lost_is_told_by_the_clock(tdm: SimulatedTdm) -> None:
+    now_ns = 0
+    stream = TdmStream(4, "a_law", "board x", lambda: tdm.open(timed=False), lambda: now_ns)
+    block = np.zeros((4, 80), np.uint8)
+    tdm.give(block)
+    stream.read_blocks()
+    now_ns = 600_000_000
+    tdm.give(-errno.EPIPE)
+    tdm.give(block)
+
+    assert len(stream.read_blocks()) == 1
+    assert stream.counters.lost_inward == 60
+    stream.close()
 
 
 def test_without_the_library_or_card_it_says_what_to_do() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,16 @@ from drivers.dahdi_stream import ChannelStream
 from tests.vm.inside.spans import BEARERS, DynamicSpan
 
 Samples = NDArray[np.uint8]
+
+
+class StreamEnd(Protocol):
+    """One end of a line, served as its blocks come."""
+
+    heard: list[Block]
+    to_play: list[Block]
+
+    def fileno(self) -> int: ...
+    def look(self) -> int: ...
 
 
 class FarLine:
@@ -36,6 +47,9 @@ class FarLine:
         self.heard: list[Block] = []
         self.to_play: list[Block] = []
         self.events: list[tuple[int, int]] = []
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
 
     def look(self) -> int:
         """Take what has come and play a block for each, of `to_play` or silence. How many blocks came."""
@@ -58,6 +72,9 @@ class BoardEnd:
         self.heard: list[Block] = []
         self.signals: list[FromBoard] = []
         self.to_play: list[Block] = []
+
+    def fileno(self) -> int:
+        return self.board.fileno()
 
     def look(self) -> int:
         came = 0
@@ -82,12 +99,12 @@ def random_blocks(seed: int, count: int, channels: int = 30) -> list[Block]:
     return list(generator.integers(0, 256, (count, channels, 80), dtype=np.uint8))
 
 
-def run(ends: Sequence[FarLine | BoardEnd], seconds: float, until: Callable[[], object] = lambda: False) -> bool:
+def run(ends: Sequence[StreamEnd], seconds: float, until: Callable[[], object] = lambda: False) -> bool:
     """Serve the ends until something holds or so many seconds of the guest's clock are over; what held."""
-    descriptors = [end.stream.fileno() if isinstance(end, FarLine) else end.board.fileno() for end in ends]
+    descriptors = [end.fileno() for end in ends]
     end_of_time = time.monotonic() + seconds
-    while time.monotonic() < end_of_time:
-        select.select(descriptors, [], [], 0.05)
+    while (left := end_of_time - time.monotonic()) > 0:
+        select.select(descriptors, [], [], min(left, 0.05))
         for end in ends:
             end.look()
         if until():
