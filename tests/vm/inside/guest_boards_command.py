@@ -59,7 +59,7 @@ def test_an_alarm_is_listed_with_its_remedy(data: Path, pair: Pair, capsys: pyte
     boards(data)
 
     told = capsys.readouterr().out
-    assert "  problem: RED: nothing usable comes in\n  remedy:  check cable, framing and CRC4\n" in told
+    assert "  problem: RED: nothing usable comes in\n  remedy:  Check cable, framing and CRC4\n" in told
 
 
 def test_the_drivers_own_tool_takes_what_is_written(data: Path, pair: Pair, tmp_path: Path) -> None:
