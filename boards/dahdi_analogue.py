@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from boards.base import Board, BoardError, ChannelPlace
+from boards.base import ALAW_SILENCE, Block, Board, BoardError, ChannelPlace
 from boards.dahdi_card import DahdiCard
 from boards.loop_decoder import FLASH_MOST_MS
+from boards.mu_law import ALAW_OF_MU, MU_LAW_SILENCE, MU_OF_ALAW
 from boards.signals import (
     Alarm,
     ChannelKind,
     DialPulses,
     Digit,
     Flash,
+    FromBoard,
     HookChange,
     Loop,
     LoopCurrent,
@@ -28,7 +30,16 @@ from boards.signals import (
 )
 from drivers.dahdi import ChannelState
 from drivers.dahdi_control import ChannelSetting, Control
-from drivers.dahdi_numbers import FLUSH_WRITE, PULSEDIGIT, Event, Hook, Signalling
+from drivers.dahdi_numbers import (
+    FLUSH_WRITE,
+    LAW_ALAW,
+    LAW_DEFAULT,
+    LAW_MULAW,
+    PULSEDIGIT,
+    Event,
+    Hook,
+    Signalling,
+)
 from firmware.core.faults import fault
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import BoardEntry, DahdiPorts
@@ -58,6 +69,9 @@ class DahdiAnalogueBoard(DahdiCard):
 
     def __init__(self, name: str, settings: DahdiPorts) -> None:
         self._ports = settings.ports
+        self._law_setting = settings.law
+        self._law = LAW_DEFAULT
+        self._is_mu_law = False
         super().__init__(name, settings.span, channels(settings.ports), settings.echo_canceller)
         self._lifted: list[bool] = []
         self._to_ring: set[int] = set()
@@ -72,14 +86,30 @@ class DahdiAnalogueBoard(DahdiCard):
     def _settings(self, states: Sequence[ChannelState]) -> tuple[list[ChannelSetting], list[ChannelState]]:
         is_e1 = len(states) == E1_SLOTS
         ours = [state for state in states if not (is_e1 and state.position == SIGNALLING_SLOT)][: len(self._ports)]
+        # An E1 carries A-law, whatever the driver says: of dynamic spans it says mu-law always. A card is asked.
+        of_card = LAW_ALAW if is_e1 else LAW_DEFAULT
+        self._law = {"card": of_card, "a": LAW_ALAW, "mu": LAW_MULAW}[self._law_setting]
         settings = [
-            ChannelSetting(state.number, SIGNALLING_OF[port], self._echo_canceller)
+            ChannelSetting(state.number, SIGNALLING_OF[port], self._echo_canceller, self._law)
             for state, port in zip(ours, self._ports, strict=True)
         ]
         return settings, ours
 
     def _before_opening(self, control: Control) -> None:
         control.load_ringing_zone()  # a channel that was opened before there was a zone never rings
+
+    def _choose_law(self) -> None:
+        for line in self._lines:
+            line.set_law(self._law)
+        self._is_mu_law = self._lines[0].state().law == LAW_MULAW
+        self._silence = MU_LAW_SILENCE if self._is_mu_law else ALAW_SILENCE
+
+    def receive(self) -> tuple[list[Block], list[FromBoard]]:
+        blocks, signals = super().receive()
+        return [ALAW_OF_MU[block] for block in blocks] if self._is_mu_law else blocks, signals
+
+    def send_block(self, block: Block) -> None:
+        super().send_block(MU_OF_ALAW[block] if self._is_mu_law else block)
 
     def _opened(self) -> None:
         self._to_ring.clear()

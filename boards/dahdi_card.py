@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from boards.base import Block, BoardCounters, BoardError, ChannelPlace, NotSupported, cannot_do
+from boards.base import ALAW_SILENCE, Block, BoardCounters, BoardError, ChannelPlace, NotSupported, cannot_do
 from boards.signals import TO_KIND, Alarm, FromBoard, ToBoard
 from drivers.dahdi import Channel, ChannelState, DahdiError
 from drivers.dahdi_control import ChannelSetting, Control
@@ -70,6 +70,8 @@ class DahdiCard:
 
     line_config = LineConfig(0)
     clock_from = 0
+    _silence = ALAW_SILENCE
+    """Its code on the lines."""
     _cancels_at_rest = True
     """The echo canceller runs before the first call too."""
 
@@ -79,6 +81,9 @@ class DahdiCard:
 
     def _before_opening(self, control: Control) -> None:
         """Something that the driver's channels take up when they are opened."""
+
+    def _choose_law(self) -> None:
+        """The channels are open, nothing has been read or written yet: say what their samples are."""
 
     def _opened(self) -> None:
         """The channels are open: prepare them, say how they are."""
@@ -110,7 +115,8 @@ class DahdiCard:
             self._before_opening(control)
             for place, state in zip(self.channels, states, strict=True):
                 self._lines.append(Channel(state.number, f"span {self._span} {place.label}"))
-            self._stream = ChannelStream(self._lines, CUSHION)
+            self._choose_law()
+            self._stream = ChannelStream(self._lines, CUSHION, silence=self._silence)
             self.counters = BoardCounters()
             self._echo_failures = 0
             self._waiting = []

@@ -47,6 +47,7 @@ from drivers.dahdi_numbers import (
     SET_BUFINFO,
     SET_PARAMS,
     SETCADENCE,
+    SETLAW,
     SETTXBITS,
     SPECIFY,
     Event,
@@ -160,6 +161,11 @@ class Channel:
         """Audio mode of a clear channel: it idles with silence and not with 0xFF, tones and echo canceller can be used.
         Samples stay as they are as long as no canceller runs."""
         self._ask(AUDIOMODE, INT.pack(on), "setting audio mode")
+
+    def set_law(self, law: int) -> None:
+        """Say what the samples are, for the driver's own tones and canceller; it hands them on as they are.
+        LAW_DEFAULT: as the card has it, which `state` then tells, if the channel was configured so."""
+        self._ask(SETLAW, INT.pack(law), "setting its law")
 
     def set_echo_cancel(self, taps: int) -> None:
         """Start the channel's canceller with so many taps (128 is 16 ms), 0 ends it. It alters the samples."""

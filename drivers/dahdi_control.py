@@ -75,6 +75,8 @@ class ChannelSetting:
     signalling: Signalling
     echo_canceller: str = ""
     """Name of a loaded canceller module (`mg2`), or of the card's own; empty: none."""
+    law: int = LAW_ALAW
+    """What the driver takes the channel's samples for (it converts none of them)."""
 
 
 def _span(fields: tuple[Any, ...]) -> Span:
@@ -191,7 +193,7 @@ class Control:
                 raise DahdiError(fault("dahdi_no_channel"), where)
             if state.signalling != setting.signalling:
                 idle = UNSERVED_BITS if setting.signalling is Signalling.CAS else 0
-                packed = CHANNEL.pack(setting.number, b"", setting.signalling, LAW_ALAW, 0, idle, b"")
+                packed = CHANNEL.pack(setting.number, b"", setting.signalling, setting.law, 0, idle, b"")
                 self.ask(CHANCONFIG, packed, f"making it {setting.signalling.name}", where)
             if setting.echo_canceller:
                 packed = ECHO_CANCELLER.pack(setting.number, setting.echo_canceller.encode())

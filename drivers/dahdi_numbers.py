@@ -66,7 +66,8 @@ ELAST = 500
 """Errno of the driver: an event waits and must be fetched before anything can be read or written."""
 FLUSH_READ, FLUSH_WRITE, FLUSH_EVENT = 1, 2, 4
 POLICY_IMMEDIATE = 0
-LAW_ALAW = 2
+LAW_DEFAULT, LAW_MULAW, LAW_ALAW = 0, 1, 2
+"""Default: the one that the card's own driver has set its chips to."""
 LARGEST_BUFFERS = 32
 LARGEST_BUFFER_SPACE = 32768
 LARGEST_CHANNEL = 1023

@@ -44,8 +44,15 @@ def rows_of(block: bytes | bytearray) -> list[memoryview]:
 class ChannelStream:
     """Channels that are read and written together. Owns and closes them. Raises DahdiError if the span has gone."""
 
-    def __init__(self, channels: Sequence[Channel], cushion: int = CUSHION, depth: int = LARGEST_BUFFERS) -> None:
-        """`depth`: buffers of one block that the driver holds each way; inward it bridges a stall of that length."""
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        cushion: int = CUSHION,
+        depth: int = LARGEST_BUFFERS,
+        silence: int = ALAW_SILENCE,
+    ) -> None:
+        """`depth`: buffers of one block that the driver holds each way; inward it bridges a stall of that length.
+        `silence`: its code on these lines."""
         self._channels = list(channels)
         self._cushion = cushion
         self._events: list[tuple[int, int]] = []
@@ -68,7 +75,7 @@ class ChannelStream:
         self._waited_for = {len(self._channels) - 1}
         self._overrun = False
         self._paused: set[int] = set()
-        self._silence = bytes([ALAW_SILENCE]) * BLOCK
+        self._silence = bytes([silence]) * BLOCK
         self._restart()
         self._ahead = 0
         self._least_ahead = OUTWARD_MOST

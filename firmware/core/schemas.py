@@ -221,6 +221,8 @@ class DahdiPorts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         tuple[Literal["fxs", "fxo"], ...], Meta(min_length=1, description="a list of ports that is not empty")
     ]
     """What each channel of the span is, in order: an attached phone (fxs) or an exchange line (fxo)."""
+    law: Literal["card", "a", "mu"] = "card"
+    """What the card's samples are, A-law or mu-law (which the board translates). `card`: what its driver says."""
     echo_canceller: EchoCanceller = ""
 
 

@@ -12,13 +12,13 @@ from drivers.dahdi_control import Span
 from drivers.dahdi_numbers import SpanAlarm
 from firmware.box import cli
 from firmware.box.commands import boards as boards_command
-from firmware.box.commands.boards import boards_of_the_box, listing
+from firmware.box.commands.boards import boards_of_the_box, listing, system_conf
 from firmware.box.commands.terminal_lines import columns_of
 from firmware.box.demonstration import demonstration_documents
 from firmware.core.configuration import save_subjects
 from firmware.core.faults import fault, said
 from firmware.core.paths import box_paths
-from firmware.core.schemas import BoardEntry, DahdiE1
+from firmware.core.schemas import BoardEntry, DahdiE1, DahdiPorts
 from firmware.lines.messages import BoardState
 
 TOWN = BoardEntry(board="town", kind="dahdi_e1", e1=DahdiE1(span=1))
@@ -79,6 +79,45 @@ def test_spans_of_one_card_that_want_the_same_place_in_its_list_of_clocks_are_to
     assert ("card at slot 4, spans 1, 2" in lines) is told
     assert any("clock_from 1: only one of them gives the clock" in line for line in lines) is told
     assert all(columns_of(line) <= 80 for line in lines)
+
+
+CARD_LAWS = [
+    ("card", 2, "mu", 'give "law": "mu"'),  # somebody configured the channels A-law
+    ("card", 2, "a", ""),
+    ("card", 1, "mu", ""),
+    ("card", 1, "a", ""),  # a channel that has never been open says mu-law
+    ("card", 2, "", ""),
+    ("a", 2, "mu", 'give "law": "mu"'),
+    ("mu", 1, "a", 'give "law": "a"'),
+    ("mu", 1, "mu", ""),
+]
+
+
+@pytest.mark.parametrize(("setting", "of_channel", "of_module", "remedy"), CARD_LAWS)
+def test_samples_that_are_taken_for_the_wrong_law_are_told(
+    setting: str, of_channel: int, of_module: str, remedy: str
+) -> None:
+    ports = DahdiPorts(span=1, ports=("fxs", "fxs"), law=setting)  # type: ignore[arg-type]
+    states = [ChannelState(number, 1, number, 0, 0, False, of_channel, f"WCTDM/0/{number}") for number in (1, 2)]
+    entry = BoardEntry(board="phones", kind="dahdi_analogue", ports=ports)
+
+    told = listing([span(SpanAlarm(0))], [states], [entry], {1: of_module})
+
+    assert ("is taken for" in told) is bool(remedy)
+    assert remedy in told
+    assert all(columns_of(line) <= 80 for line in told.splitlines())
+
+
+@pytest.mark.parametrize(("setting", "line"), [("card", ""), ("a", "alaw=1,2"), ("mu", "mulaw=1,2")])
+def test_the_written_file_says_no_law_of_a_card_that_is_to_be_asked(setting: str, line: str) -> None:
+    ports = DahdiPorts(span=1, ports=("fxs", "fxo"), law=setting)  # type: ignore[arg-type]
+    states = [ChannelState(number, 1, number, 0, 0, False, 2, f"WCTDM/0/{number}") for number in (1, 2)]
+    entry = BoardEntry(board="phones", kind="dahdi_analogue", ports=ports)
+
+    written = system_conf([span(SpanAlarm(0))], [states], [entry]).splitlines()
+
+    assert [one for one in written if "law=" in one] == ([line] if line else [])
+    assert "alaw=" in system_conf([span(SpanAlarm(0))], [channels()], [TOWN])
 
 
 def test_a_driver_without_spans_says_why_that_may_be() -> None:

@@ -6,13 +6,15 @@ The boards configure their spans by themselves when they are opened. The file is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from boards.dahdi_card import alarm_words
 from drivers.dahdi import ChannelState, DahdiError
+from drivers.dahdi_card_law import module_law
 from drivers.dahdi_control import Control, Span
-from drivers.dahdi_numbers import LineConfig, Signalling
+from drivers.dahdi_numbers import LAW_MULAW, LineConfig, Signalling
 from firmware.box.commands.cti_request import ask
 from firmware.box.commands.terminal_lines import problem_and_remedy
 from firmware.calls.messages import GetBoxState
@@ -35,8 +37,14 @@ def span_of(entry: BoardEntry) -> DahdiE1 | DahdiPorts | None:
     return entry.ports if entry.kind == "dahdi_analogue" else None
 
 
-def listing(spans: Sequence[Span], channels: Sequence[Sequence[ChannelState]], boards: Sequence[BoardEntry]) -> str:
-    """What a person reads: each span, its board, its channels, its alarms with remedies."""
+def listing(
+    spans: Sequence[Span],
+    channels: Sequence[Sequence[ChannelState]],
+    boards: Sequence[BoardEntry],
+    laws: Mapping[int, str] = MappingProxyType({}),
+) -> str:
+    """What a person reads: each span, its board, its channels, its alarms with remedies. `laws`: by span what its
+    card's module was told, as `module_law` gives it."""
     lines = []
     for span, states in zip(spans, channels, strict=True):
         mine = [entry for entry in boards if (section := span_of(entry)) and section.span == span.number]
@@ -60,6 +68,8 @@ def listing(spans: Sequence[Span], channels: Sequence[Sequence[ChannelState]], b
             lines.append(f'    {{"board": "any name", {kind}: …}}')
         for entry in mine:
             lines.append(f"  board {entry.board} ({entry.kind}){'' if entry.enabled else ', switched off'}")
+            if entry.ports is not None and len(states) != E1_SLOTS:
+                lines += _law_problem(entry.ports, states, laws.get(span.number, ""))
         used = sorted({Signalling(state.signalling).name for state in states if state.signalling in set(Signalling)})
         lines.append(f"  channels are {', '.join(used)}")
     for entry in boards:
@@ -76,6 +86,24 @@ def listing(spans: Sequence[Span], channels: Sequence[Sequence[ChannelState]], b
             "see boards/README.md, and load dahdi and the card's module again",
         )
     return "\n".join(lines)
+
+
+def _law_problem(ports: DahdiPorts, states: Sequence[ChannelState], of_module: str) -> list[str]:
+    """Samples that are taken for the wrong law. What a channel tells is the card's own only if nobody configured it to
+    be something else, and only after it has been open once: until then it says mu-law."""
+    taken = ports.law
+    if taken == "card":
+        taken = "mu" if any(state.law == LAW_MULAW for state in states) else "a"
+        if taken == "mu":
+            return []
+    if of_module in ("", taken):
+        return []
+    names = {"a": "A-law", "mu": "mu-law"}
+    return problem_and_remedy(
+        f"its card speaks {names[of_module]}, as its module was loaded, and is taken for {names[taken]}",
+        f'give "law": "{of_module}" in "ports" in boards.json, or load the module with companding=alaw (alawoverride=1 '
+        "for wctdm), and start the box again",
+    )
 
 
 def _clock_problems(spans: Sequence[Span], boards: Sequence[BoardEntry]) -> list[str]:
@@ -147,7 +175,9 @@ def system_conf(spans: Sequence[Span], channels: Sequence[Sequence[ChannelState]
                 wired = [state.number for state in states if not (is_e1 and state.position == SIGNALLING_SLOT)]
                 for port, number in zip(section.ports, wired, strict=False):
                     lines.append(f"{'fxoks' if port == 'fxs' else 'fxsks'}={number}")
-            lines.append(f"alaw={','.join(map(str, numbers))}")
+            law = "a" if len(states) == E1_SLOTS or isinstance(section, DahdiE1) else section.law
+            if law != "card":  # a channel that is told no law tells its card's
+                lines.append(f"{law}law={','.join(map(str, numbers))}")
     return "\n".join([*lines, "defaultzone=cn", ""])
 
 
@@ -172,7 +202,7 @@ def boards(data: Path | None, write: bool = False, target: Path = SYSTEM_CONF) -
             return 0
         print("\n".join([error.where, *problem_and_remedy(error.what, error.remedy)]))
         return 1
-    print(listing(spans, channels, entries))
+    print(listing(spans, channels, entries, {span.number: module_law(span.number) for span in spans}))
     if write:
         try:
             target.write_text(system_conf(spans, channels, entries))

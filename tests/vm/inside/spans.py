@@ -23,6 +23,7 @@ class DynamicSpan:
     key: int
     end: int
     number: int
+    slots: int = SLOTS
 
     def channel(self, slot: int) -> int:
         """DAHDI's number of the channel in a slot."""
@@ -58,18 +59,18 @@ class DynamicSpan:
         (device / "auto_assign").write_text("1")
 
     def create_again(self) -> DynamicSpan:
-        return create(self.key, self.end)
+        return create(self.key, self.end, self.slots)
 
     def _packed(self) -> bytes:
-        return DYNAMIC.pack(b"loc", f"{self.key:x}:{self.end:x}".encode(), SLOTS, 0, 0)
+        return DYNAMIC.pack(b"loc", f"{self.key:x}:{self.end:x}".encode(), self.slots, 0, 0)
 
 
-def create(key: int, end: int) -> DynamicSpan:
+def create(key: int, end: int, slots: int = SLOTS) -> DynamicSpan:
     """One end of a pair; the driver gives it the lowest free span number."""
-    packed = DYNAMIC.pack(b"loc", f"{key:x}:{end:x}".encode(), SLOTS, 0, 0)
+    packed = DYNAMIC.pack(b"loc", f"{key:x}:{end:x}".encode(), slots, 0, 0)
     with Control() as control:
         answer = control.ask(DYNAMIC_CREATE, packed, "creating", f"dynamic span {key}:{end}")
-    return DynamicSpan(key, end, DYNAMIC.unpack(answer)[4])
+    return DynamicSpan(key, end, DYNAMIC.unpack(answer)[4], slots)
 
 
 def wait_for(condition: Callable[[], object], seconds: float, what: str) -> float:
