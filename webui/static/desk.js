@@ -80,7 +80,7 @@ function renderCall(me, call, seat, known) {
   mark(box, "state", call ? call.state : me.state);
   write(byId("call-state"), call ? code("contact_state", call.state) : stateWords(me));
   count(byId("call-timer"), call ? call.since : me.state === "LoggedOut" ? null : me.since);
-  write(byId("caller-number"), known ? known.caller || text("withheld") : "");
+  write(byId("caller-number"), known ? known.caller || text("not_shown") : "");
   let hint = "";
   if (call?.state === "offered" && !seat?.headset) hint = text("lift_handset");
   if (breakAsked && call) hint = text("after_call", { reason: code("not_ready", breakAsked) });
@@ -119,7 +119,7 @@ function renderFacts(call, live) {
   show(byId("no-call"), !call);
   if (!call) return;
   const facts = {
-    caller: call.caller || text("withheld"),
+    caller: call.caller || text("not_shown"),
     service: page.services[call.service] ?? call.service,
     called: call.called,
     queue: page.queues[call.queue] ?? call.queue,
@@ -164,7 +164,7 @@ async function renderHistory(call) {
   const calls = answer?.calls ?? [];
   byId("history").replaceChildren(...calls.map(historyEntry));
   show(empty, !calls.length);
-  write(empty, !answer ? text("history_failed") : call.caller ? text("no_history") : text("no_history_withheld"));
+  write(empty, !answer ? text("history_failed") : call.caller ? text("no_history") : text("no_history_not_shown"));
 }
 
 function historyEntry(call) {

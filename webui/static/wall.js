@@ -37,7 +37,7 @@ function renderWaiting(calls) {
   waiting.sort((one, other) => one.since.localeCompare(other.since));
   const row = () => make("li", {}, make("span"), make("span", { className: "waiting-queue" }), make("time", { className: "timer" }));
   each(byId("wall-waiting"), waiting.slice(0, 8), (call) => call.id, row, (line, call) => {
-    write(line.children[0], masked(call.caller) || text("withheld"));
+    write(line.children[0], masked(call.caller) || text("not_shown"));
     write(line.children[1], page.queues[call.queue] ?? call.queue);
     count(line.children[2], call.since);
   });
@@ -68,7 +68,7 @@ function renderSeats(state) {
     write(cell.querySelector(".seat-state span"), words);
     count(cell.querySelector("time"), agent ? (call?.state === "held" ? call.since : agent.since) : null);
     const reason = agent?.state === "NotReady" && agent.reason ? code("not_ready", agent.reason) : "";
-    write(cell.querySelector(".seat-caller"), call ? masked(call.caller) || text("withheld") : reason);
+    write(cell.querySelector(".seat-caller"), call ? masked(call.caller) || text("not_shown") : reason);
   });
 }
 

@@ -3,7 +3,7 @@
 % call_start = call.queued_utc_us or call.arrived_utc_us
 <div class="detail-page">
   <p class="back"><a href="/calls">‹ {{_("Calls")}}</a></p>
-  <h1 class="detail-title"><span class="phone-number">{{(detail.called if call.direction == "out" else detail.caller) or _("Number withheld")}}</span> <span class="result" data-result="{{call.result}}">{{words.code("result", call.result)}}</span></h1>
+  <h1 class="detail-title"><span class="phone-number">{{(detail.called if call.direction == "out" else detail.caller) or _("Number not shown")}}</span> <span class="result" data-result="{{call.result}}">{{words.code("result", call.result)}}</span></h1>
   <dl class="facts wide-facts">
     <div><dt>{{_("Call number")}}</dt><dd>{{call.number}}</dd></div>
     <div><dt>{{_("Arrived")}}</dt><dd>{{formats.date_and_time(call.arrived_utc_us, seconds=True)}}

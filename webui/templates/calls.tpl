@@ -46,7 +46,7 @@
       <tr data-call="{{call.number}}">
         <td class="number"><a href="/calls/{{call.number}}">{{call.number}}</a></td>
         <td class="time">{{formats.date_and_time(call.arrived_utc_us)}}</td>
-        <td class="phone-number">{{number_of(call) or _("Number withheld")}}
+        <td class="phone-number">{{number_of(call) or _("Number not shown")}}
           % if call.direction == "out":
           <small class="quiet">{{words.code("direction", "out")}}</small>
           % end
