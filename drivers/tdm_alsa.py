@@ -2,7 +2,7 @@
 
 The processor's I2S/PCM port in TDM mode is a sound card with as many channels as the bus has slots, 8000 frames a
 second. A period is one block of 10 ms. Slots are A-law bytes (`a_law`), or 16 bit samples with the A-law code in the
-lower byte (`word`), as ports do that cannot make 8-bit slots. pyalsaaudio (0.9 or later) is imported when a stream is
+lower byte (`word`), as ports do that cannot make 8-bit slots. pyalsaaudio (0.9.1 or later) is imported when a stream is
 opened.
 """
 
@@ -29,7 +29,9 @@ BLOCK = 80
 """Frames in a period: 10 ms."""
 BLOCK_NS = 10_000_000
 DEPTH = 4
-"""Periods that the card buffers each way."""
+"""Periods that the card buffers outward: more would only be delay."""
+INWARD_DEPTH = 32
+"""Periods that it buffers inward, if it can hold so many: a stall of 0.3 s loses nothing of what came."""
 PREFILL = 2
 """Periods of silence written at the start, so that a block that comes a little late still finds one playing."""
 BLOCKS_AT_ONCE = 64
@@ -59,7 +61,7 @@ class TdmCounters:
     """What was lost since the stream was opened; only grow."""
 
     overruns: int = 0
-    """Times that the card's capture buffer ran over; each loses `DEPTH` blocks and what came until it was seen."""
+    """Times that the card's capture buffer ran over; each loses what it held and what came until it was seen."""
     underruns: int = 0
     """Times that the card had nothing to play."""
     lost_inward: int = 0
@@ -75,12 +77,9 @@ def open_pcms(card: str, slots: int, sample_format: SampleFormat, where: str) ->
     code = alsaaudio.PCM_FORMAT_A_LAW if sample_format == "a_law" else alsaaudio.PCM_FORMAT_S16_LE
     opened: list[Any] = []
     try:
-        for way in (alsaaudio.PCM_CAPTURE, alsaaudio.PCM_PLAYBACK):
-            opened.append(
-                alsaaudio.PCM(
-                    way, alsaaudio.PCM_NONBLOCK, rate=RATE, channels=slots, format=code, periodsize=BLOCK, device=card
-                )
-            )
+        for way, depth in ((alsaaudio.PCM_CAPTURE, INWARD_DEPTH), (alsaaudio.PCM_PLAYBACK, DEPTH)):
+            shape = {"rate": RATE, "channels": slots, "format": code, "periodsize": BLOCK, "periods": depth}
+            opened.append(alsaaudio.PCM(way, alsaaudio.PCM_NONBLOCK, device=card, **shape))
     except alsaaudio.ALSAAudioError as error:
         for pcm in opened:
             pcm.close()
@@ -198,7 +197,7 @@ class TdmStream:
             now = self._clock()
             passed = round((now - self._nothing_waited_ns) / BLOCK_NS)
             self.counters.overruns += 1
-            self.counters.lost_inward += max(DEPTH, passed - self._read_since)
+            self.counters.lost_inward += max(1, passed - self._read_since)
             self._nothing_waited_ns, self._read_since = now, 0
             self._begun = b""
             if length < BLOCK:

@@ -12,7 +12,7 @@ import pytest
 from boards.base import Board
 from boards.signals import Alarm
 from boards.tdm_board import Buses
-from drivers.tdm_alsa import DEPTH
+from drivers.tdm_alsa import INWARD_DEPTH
 from firmware.core.paths import BoxPaths
 from tests.contract.stream_contract import StreamBoardContract
 from tests.contract.suite import cannot_apply
@@ -23,7 +23,7 @@ from tests.vm.inside.loop_card import FarSlots, LoopCard
 class AlsaBoardContract(StreamBoardContract):
     """Subclasses give `bus_board`, `far_slots` and what happens on their kind of line."""
 
-    held_seconds = (DEPTH - 1) * 0.01  # a card that is full has run over
+    held_seconds = (INWARD_DEPTH - 1) * 0.01  # a card that is full has run over
     blocks_at_a_time = 2  # the loop-back card's timer counts ticks of 4 ms, and wakes its readers every 20 ms
     kinds: tuple[str, ...]
     card: LoopCard

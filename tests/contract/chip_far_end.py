@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from boards.base import ALAW_SILENCE, Block
 from boards.tdm_board import Buses
 from drivers.simulated.line_card import SimulatedCard, simulated_card
 from drivers.spi_line_chip import ChipError, SpiBus
-from drivers.tdm_alsa import DEPTH, PREFILL, PcmPair
+from drivers.tdm_alsa import BLOCK_NS, PREFILL, PcmPair
 from firmware.core.faults import fault
 
 
@@ -27,12 +28,14 @@ class CardSlot:
     def __init__(self) -> None:
         self.card: SimulatedCard | None = None
         self.devices: Sequence[str] = ()
+        self.now_ns = 0
+        """Media time."""
         self.opened: list[str] = []
         """Each device, as often as the board opened it."""
 
     def buses(self, where: str) -> Buses:
-        """For a board in media time: no other passes."""
-        return Buses(self.spi, lambda: self.pcms(where), clock=lambda: 0)
+        """For a board in media time."""
+        return Buses(self.spi, lambda: self.pcms(where), clock=lambda: self.now_ns)
 
     def spi(self, path: str, where: str) -> SpiBus:
         self.opened.append(path)
@@ -58,9 +61,12 @@ class ChipFarEnd:
         place.card, place.devices = self.card, devices
 
     def block(self, samples: Block | int = ALAW_SILENCE, number: int | None = None) -> None:
-        """Give one block for all channels; `number` is where a gap of the buffer's depth comes before it."""
+        """Give one block for all channels; `number` is where the card has run over before it and lost four."""
         if number is not None:
-            self.card.tdm.give(-32)
+            self._place.now_ns += 4 * BLOCK_NS
+            self.card.tdm.give(-errno.EPIPE)
+        else:
+            self._place.now_ns += BLOCK_NS
         frame = np.full((32, 80), ALAW_SILENCE, np.uint8)
         frame[self.slots] = samples
         self.card.tdm.give(frame)
@@ -80,6 +86,3 @@ class ChipFarEnd:
 
     def close(self) -> None:
         self._place.card = None
-
-
-assert DEPTH == 4, "a gap in test_a_gap_in_what_comes_is_counted is four blocks"

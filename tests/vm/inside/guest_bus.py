@@ -63,6 +63,7 @@ def test_samples_go_through_the_card_bit_by_bit_in_their_slots_and_in_time(
     watcher.register(near.descriptor, select.POLLIN)
     near.write_block(counted(0))  # opening the second stream took longer than the first's cushion lasts
     near.read_blocks(), far.read_blocks()
+    near.write_block(counted(0))  # the card moves two blocks at a time
     before = near.counters.underruns, near.counters.overruns
     came: list[np.ndarray] = []
     sent = 0
@@ -90,7 +91,7 @@ def test_a_stall_is_counted_on_both_sides_and_the_stream_goes_on(ends: tuple[Tdm
         for _ in near.read_blocks():
             near.write_block(counted(0))
         far.read_blocks()
-    time.sleep(0.3)
+    time.sleep(0.5)  # the card holds 0.32 s
 
     deadline = time.monotonic() + 2
     blocks = 0
