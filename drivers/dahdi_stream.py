@@ -97,10 +97,10 @@ class ChannelStream:
             began_ns = time.monotonic_ns()
             for channel in self._channels:
                 channel.flush(FLUSH_READ)
-            self._started_ns = time.monotonic_ns()
-            if self._started_ns - began_ns < CHUNK_NS:
+            self._empty_ns = time.monotonic_ns()
+            if self._empty_ns - began_ns < CHUNK_NS:
                 break  # otherwise something held us up, and those flushed later begin later
-        self._since_start = 0
+        self._since_empty = 0
         self._new_block()
 
     def _new_block(self) -> None:
@@ -116,14 +116,15 @@ class ChannelStream:
         blocks: list[Samples] = []
         while len(blocks) < BLOCKS_AT_ONCE and self._fill():
             blocks.append(np.frombuffer(self._block, np.uint8).reshape(-1, BLOCK))
-            self._since_start += 1
+            self._since_empty += 1
             self._line_took(1)
             self._new_block()
         if self._overrun and not blocks:
             self._overrun = False
-            lost = max(1, (time.monotonic_ns() - self._started_ns) // BLOCK_NS - self._since_start)
-            self.lost_inward += lost
+            self.lost_inward += max(1, (time.monotonic_ns() - self._empty_ns) // BLOCK_NS - self._since_empty)
             self._restart()  # channels may have lost unequal amounts: begin together again
+        elif not blocks:
+            self._empty_ns, self._since_empty = time.monotonic_ns(), 0
         return blocks
 
     def events(self) -> list[tuple[int, int]]:
