@@ -2,7 +2,7 @@
 
 The processor's I2S/PCM port in TDM mode is a sound card with as many channels as the bus has slots, 8000 frames a
 second. A period is one block of 10 ms. Slots are A-law bytes (`a_law`), or 16 bit samples with the A-law code in the
-lower byte (`word`), as ports do that cannot make 8-bit slots. pyalsaaudio (0.9.1 or later) is imported when a stream is
+lower byte (`word`), as ports do that cannot make 8-bit slots. pyalsaaudio (0.10 or later) is imported when a stream is
 opened.
 """
 
