@@ -29,7 +29,7 @@ exit $code
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    told = "the county's hour in its own time instead of in half a minute (with -k guest_county): hours"
+    told = "the county's hour in its own time instead of in half a minute (with -k guest_county): some two hours"
     parser.addoption("--county-hour", action="store_true", help=told)
 
 
