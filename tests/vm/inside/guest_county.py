@@ -35,6 +35,8 @@ SHORTEST_TALK_SECONDS = 0.6
 FACTOR = 1.0 if IS_HOUR else HOUR / SHORT_SECONDS
 SEATS = 4 if IS_HOUR else 14
 RESULTS = Path("/results/county.json")
+CONSOLE = Path("/dev/console")
+"""The serial line: whoever waits for the hour sees there how far it is."""
 
 
 def shortened(citizen: Citizen) -> Citizen:
@@ -100,11 +102,15 @@ def test_an_hour_of_the_county_loses_no_call_and_leaves_no_channel_busy(box: Who
     town.stack.events.clear()  # layer 2 is up by now; both ends may have begun it
     began = town.world.block
     town.let_citizens_call()
-    most_at_once = 0
+    most_at_once, told = 0, 0
 
     def all_have_called() -> bool:
-        nonlocal most_at_once
+        nonlocal most_at_once, told
         most_at_once = max(most_at_once, len(town.world.callers))
+        minutes = (town.world.block - began) // 6000
+        if minutes > told:
+            told = minutes
+            CONSOLE.write_text(f"minute {minutes} of the county: {len(town.finished)} of {CALLS} calls have ended\n")
         return len(town.finished) == CALLS
 
     assert town.serve(HOUR / FACTOR + 60, all_have_called), f"{len(town.finished)} of {CALLS} calls have ended"
