@@ -89,9 +89,9 @@ class ElasticBuffer:
         self.overruns = 0
         """Blocks thrown away because too many waited."""
         self.dropped = 0
-        """Samples left out by slips."""
+        """Samples left out."""
         self.repeated = 0
-        """Samples added by slips."""
+        """Samples added."""
 
     def __len__(self) -> int:
         """Samples that wait."""
@@ -179,7 +179,10 @@ class ElasticBuffer:
         self._settling -= 1
         least = self._earliness.least
         if least is not None and (least < self._low or (least >= self._high and not self._settling)):
-            self._move_on(max(_KEPT - self._at, min(least - _WANTED, len(self) - BLOCK)))
+            samples = max(_KEPT - self._at, min(least - _WANTED, len(self) - BLOCK))
+            self._move_on(samples)
+            self.dropped += max(0, samples)
+            self.repeated += max(0, -samples)
 
     def _choose_slip(self) -> None:
         least = self._earliness.least
