@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from drivers.dahdi_stream import CUSHION
 from firmware.lines.messages import AnswerLeg, Hear, IncomingCall, Join, LegAnswered
 from tests.vm.inside.far_line import FarLine, quiet, random_blocks
 from tests.vm.inside.gateway_process import ROOT, GatewayOnSpans
@@ -67,7 +68,7 @@ def pairs(count: int) -> list[tuple[DynamicSpan, DynamicSpan]]:
 
 
 def far_ends(spans: Sequence[tuple[DynamicSpan, DynamicSpan]]) -> list[FarLine]:
-    return [FarLine(far, slots=SLOTS) for _, far in spans]
+    return [FarLine(far, slots=SLOTS, cushion=CUSHION) for _, far in spans]
 
 
 def with_gateway(count: int) -> tuple[float, float | None]:

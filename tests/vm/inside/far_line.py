@@ -14,7 +14,7 @@ from boards.base import Block, Board
 from boards.signals import FromBoard
 from drivers.dahdi import Channel
 from drivers.dahdi_numbers import Signalling
-from drivers.dahdi_stream import ChannelStream
+from drivers.dahdi_stream import OUTWARD_MOST, ChannelStream
 from tests.vm.inside.spans import BEARERS, DynamicSpan
 
 Samples = NDArray[np.uint8]
@@ -34,16 +34,21 @@ class FarLine:
     """Plays blocks to the bearers of a span (or some) and keeps what comes, in step with the span's clock."""
 
     def __init__(
-        self, span: DynamicSpan, signalling: Signalling | None = Signalling.CLEAR, slots: tuple[int, ...] = BEARERS
+        self,
+        span: DynamicSpan,
+        signalling: Signalling | None = Signalling.CLEAR,
+        slots: tuple[int, ...] = BEARERS,
+        cushion: int = OUTWARD_MOST - 1,
     ) -> None:
-        """`signalling` None: the slots have been configured."""
+        """`signalling` None: the slots have been configured. `cushion`: as of the stream; by default so many blocks
+        that none is left over to be given back after a stall, which would tear a hole into what is said."""
         if signalling is not None:
             span.configure(signalling, slots)
         self.channels: list[Channel] = [span.open(slot) for slot in slots]
         if signalling is Signalling.CLEAR:
             for channel in self.channels:
                 channel.set_audio(True)
-        self.stream = ChannelStream(self.channels)
+        self.stream = ChannelStream(self.channels, cushion)
         self.heard: list[Block] = []
         self.to_play: list[Block] = []
         self.events: list[tuple[int, int]] = []
