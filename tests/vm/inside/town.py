@@ -32,7 +32,7 @@ from boards.signals import (
 )
 from drivers.d_channel import open_d_channel
 from drivers.libpri import LibpriSpan
-from drivers.pri_stack import LayerTwo, PriCommand, PriEvent, PriSettings
+from drivers.pri_stack import LayerTwo, PriCommand, PriEvent, PriSettings, Restarted
 from firmware.box.simulator.agents import AgentsLink
 from firmware.box.simulator.process import PRIORITY
 from firmware.core.clock import Stamp, SystemClock
@@ -151,6 +151,10 @@ class Town:
     @property
     def layer_two_changes(self) -> int:
         return sum(isinstance(event, LayerTwo) for event in self.stack.events)
+
+    def restarted(self) -> set[int]:
+        """Time slots that the box has restarted since the events were cleared."""
+        return {event.slot for event in self.stack.events if isinstance(event, Restarted) and event.slot is not None}
 
     @property
     def slips(self) -> int:
