@@ -80,7 +80,8 @@ def check_every_bit(gateway: GatewayOnSpans, callserver: Callserver, names: Sequ
         came = [channels_that_heard(said, got) for said, got in zip(sent, heard, strict=True)]
         if came == [count, count]:
             return
-        gateway.serve(4.0)  # a slip may go on for 2.6 s and is counted at its end; counters are told each second
+        # A slip may go on for 2.6 s and is counted at its end; the gateway tells counters every ten seconds at most.
+        gateway.serve(14.0, lambda known=before: faults(gateway, callserver, names) != known)
         counted = faults(gateway, callserver, names)
         assert counted != before, f"{came} channels came whole, and nothing was counted: {counted}"
     pytest.fail(f"{came} channels came whole; {before} and then {counted}")
