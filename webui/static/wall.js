@@ -96,7 +96,7 @@ function useOf(channel, seats, calls) {
 
 function renderChannels(state) {
   const seats = new Map(state.seats.map((seat) => [seat.extension, seat]));
-  const calls = new Set(state.calls.filter((call) => call.state !== "wrap_up").map((call) => call.agent));
+  const calls = new Set(state.calls.map((call) => call.agent));
   const channels = state.channels.map((channel) => ({ ...channel, state: useOf(channel, seats, calls) }));
   const boards = [...new Set(channels.map((channel) => channel.board + "/" + channel.kind))];
   each(byId("wall-channels"), boards, (board) => board, () => make("div", { className: "board-row" },
