@@ -44,15 +44,8 @@ def rows_of(block: bytes | bytearray) -> list[memoryview]:
 class ChannelStream:
     """Channels that are read and written together. Owns and closes them. Raises DahdiError if the span has gone."""
 
-    def __init__(
-        self,
-        channels: Sequence[Channel],
-        cushion: int = CUSHION,
-        depth: int = LARGEST_BUFFERS,
-        silence: int = ALAW_SILENCE,
-    ) -> None:
-        """`depth`: buffers of one block that the driver holds each way; inward it bridges a stall of that length.
-        `silence`: its code on these lines."""
+    def __init__(self, channels: Sequence[Channel], cushion: int = CUSHION, silence: int = ALAW_SILENCE) -> None:
+        """`silence`: its code on these lines. The driver holds 32 blocks inward, a stall of 0.32 s."""
         self._channels = list(channels)
         self._cushion = cushion
         self._events: list[tuple[int, int]] = []
@@ -66,7 +59,7 @@ class ChannelStream:
         self.underruns = 0
         """Times that the line had nothing of ours to send."""
         for index, channel in enumerate(self._channels):
-            channel.set_buffers(depth, BLOCK)
+            channel.set_buffers(LARGEST_BUFFERS, BLOCK)
             # The last one starts last, so its buffer is full when all the others' are.
             is_last = index == len(self._channels) - 1
             self._watcher.register(channel.fileno(), _EVENTS | (select.EPOLLIN if is_last else 0))
