@@ -4,7 +4,8 @@ A clock of its own may run 50 millionths faster or slower than the tick's (ITU-T
 0, 1 or 2 blocks a tick. How early each block comes says, finer than a sample, how far the clocks have drifted apart.
 When the earliness has changed by some samples, one is dropped or repeated, not at once but by interpolation
 (media/interpolation.py), as quickly as the clocks drift apart: at 50 millionths a sample is slipped over 2.3 s, nearly
-without a pause, and the line runs as if both clocks were one. Where nothing drifts every code passes as it is.
+without a pause, and the line runs as if both clocks were one. Where nothing drifts every code passes as it is. Only in
+the first 2.5 s of a board, when nobody talks on it yet, samples are left out or repeated at once.
 
 Measured by tests/lines/test_elastic.py and test_elastic_modems.py. A tone of 1020 Hz, -10 dBm0, in the worst 20 ms: all
 that is not the tone is 33 dB below it (32 dB at 200 millionths), in A-law alone 38 dB, with a sample left out at once
@@ -46,8 +47,8 @@ FAST, FAST_FROM = PARTS // 4, BLOCK // 2
 """Parts that a tick slips when a trouble has left so many samples too many, or none to spare."""
 TICKS_A_SECOND = 100
 SETTLING_TICKS = 5 * TICKS_A_SECOND // 2
-"""Since the first block, two watches of earliness at least. Nobody talks yet on a board that was opened just now: what
-is wrong is put right at once."""
+"""Since the first block, two watches of earliness at least. Nobody talks yet on a board that was opened just now; one
+that was the clock until now has had its jump just then."""
 STALL_US = 25_000
 """A tick that is this late says nothing about the board's clock."""
 SAMPLES_PER_US = 0.008
