@@ -182,28 +182,19 @@ def test_the_agent_gives_up_and_the_trunk_cannot_be_seized(office: CallingOffice
     assert len(office.exchange.ordered(PlaceCall)) == 1 and office.is_at_rest()
 
 
-def test_the_headset_is_put_down_while_it_rings(office: CallingOffice) -> None:
+@pytest.mark.parametrize(("cause", "reason"), [(Cause.NORMAL, "headset_on_hook"), (Cause.FAILURE, "phone_failed")])
+def test_the_headset_is_put_down_or_breaks_down_while_it_rings(
+    office: CallingOffice, cause: Cause, reason: str
+) -> None:
     office.calls()
     leg = office.placed()
-    office.clears(office.headset, Cause.NORMAL)
+    office.clears(office.headset, cause)
     assert office.exchange.last(ClearLeg, leg)
     office.clears(leg, Cause.NORMAL, by="box")
 
     assert office.exchange.server.office.contacts == {}
-    office.exchange.wait(1)
-    assert (office.agent.state, office.agent.reason) == (AgentState.NOT_READY, "headset_on_hook")
-
-
-def test_a_phone_that_breaks_down_in_a_call_out_ends_it_and_is_not_offered_another(office: CallingOffice) -> None:
-    office.calls()
-    leg = office.placed()
-    office.clears(office.headset, Cause.FAILURE)
-    assert office.exchange.last(ClearLeg, leg)
-    office.clears(leg, Cause.NORMAL, by="box")
-
-    assert office.exchange.server.office.contacts == {}
-    office.exchange.wait(1)
-    assert (office.agent.state, office.agent.reason) == (AgentState.NOT_READY, "phone_failed")
+    office.exchange.wait(1)  # and the next caller is offered to somebody else
+    assert (office.agent.state, office.agent.reason) == (AgentState.NOT_READY, reason)
 
 
 def test_nobody_answers_for_three_minutes(office: CallingOffice) -> None:
