@@ -41,8 +41,8 @@ from drivers.dahdi_numbers import (
     Signalling,
 )
 from firmware.core.faults import fault
+from firmware.core.line_schemas import BoardEntry, DahdiPorts
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry, DahdiPorts
 
 E1_SLOTS, SIGNALLING_SLOT = 31, 16
 """A channel bank's E1 carries the line bits of its ports in slot 16, which is no port."""

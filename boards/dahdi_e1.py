@@ -16,8 +16,8 @@ from drivers.dahdi import ChannelState
 from drivers.dahdi_control import ChannelSetting
 from drivers.dahdi_numbers import Event, LineConfig, Signalling
 from firmware.core.faults import fault
+from firmware.core.line_schemas import BoardEntry, DahdiE1
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry, DahdiE1
 
 SIGNALLING_SLOT = 16
 """Time slot of an E1 that carries signalling and no call (ITU-T G.704)."""

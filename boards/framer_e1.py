@@ -16,8 +16,8 @@ from drivers.simulated.line_card import simulated_card
 from drivers.spi_line_chip import PowerUp, SpiBus, open_spi
 from drivers.tdm_alsa import TdmStream, open_pcms
 from firmware.core.faults import fault
+from firmware.core.line_schemas import BoardEntry, FramerSpan
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry, FramerSpan
 
 SIGNALLING_SLOT = 16
 SLOTS = tuple(slot for slot in range(1, 32) if slot != SIGNALLING_SLOT)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from boards.base import Board, ChannelPlace
 from boards.linked import LinkedBoard
 from boards.signals import ChannelKind
+from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry
 
 SIGNALLING_SLOT = 16
 """Time slot of an E1 that carries signalling and no call (ITU-T G.704)."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from boards.base import Board, ChannelPlace
 from boards.linked import LinkedBoard
 from boards.signals import ChannelKind
+from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry
 
 CHANNELS = tuple(ChannelPlace(ChannelKind.TRUNK, f"SIP-{line}") for line in range(1, 31))
 

@@ -18,8 +18,8 @@ from drivers.simulated.line_card import simulated_card
 from drivers.spi_line_chip import ChipError, open_spi
 from drivers.tdm_alsa import TdmStream, open_pcms
 from firmware.core.faults import fault
+from firmware.core.line_schemas import AnalogueLines, BoardEntry
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import AnalogueLines, BoardEntry
 
 RESET_MS = 50
 """How long the chips are left alone after the reset line."""

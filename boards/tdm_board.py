@@ -18,7 +18,7 @@ from drivers.gpio_lines import GpioLine, OpenLine, periphery_line
 from drivers.spi_line_chip import ChipError, SpiBus
 from drivers.tdm_alsa import PcmPair, TdmStream
 from firmware.core.faults import fault
-from firmware.core.schemas import TdmBus
+from firmware.core.line_schemas import TdmBus
 
 BLOCK_MS = 10
 

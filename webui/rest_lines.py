@@ -8,7 +8,7 @@ import msgspec
 
 from boards.signals import ChannelKind
 from firmware.calls.messages import LearnLine
-from firmware.core.schemas import BusyTone, ExchangeLineEntry
+from firmware.core.line_schemas import BusyTone, ExchangeLineEntry
 from firmware.lines.line_settings import line_settings
 from webui.endpoints import Ask, Endpoint
 from webui.problems import Refusal

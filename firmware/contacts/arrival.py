@@ -19,7 +19,8 @@ from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.core.schemas import Menu
 from firmware.ivr import flow
 from firmware.ivr.announcements import expand
-from firmware.lines.messages import AnswerLeg, DigitReceived, IncomingCall, LegAnswered, Play, PlayEnded
+from firmware.lines.line_commands import AnswerLeg, Play
+from firmware.lines.messages import DigitReceived, IncomingCall, LegAnswered, PlayEnded
 
 MOST_TYPED_AHEAD = 16
 ANNOUNCING = (ContactState.ANNOUNCED, ContactState.MENU)

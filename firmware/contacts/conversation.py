@@ -13,7 +13,8 @@ from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
 from firmware.core.clock import Stamp
 from firmware.ivr.announcements import Values, expand
-from firmware.lines.messages import ClearLeg, Hear, Join, LegAnswered, LegCleared, Play, PlayEnded
+from firmware.lines.line_commands import ClearLeg, Hear, Join, Play
+from firmware.lines.messages import LegAnswered, LegCleared, PlayEnded
 
 SPEECH_OPENS = ("tone:connected",)
 CONNECTED = (ContactState.TALKING, ContactState.HELD)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from firmware.calls.messages import CallEvent, Reply
-from firmware.lines.messages import AnyLineCommand
+from firmware.lines.line_commands import AnyLineCommand
 from firmware.records.messages import ToRecorder
 from firmware.tones.cadence import LearnedTone
 

@@ -10,7 +10,8 @@ from firmware.calls.model import Agent, Contact, ContactState, Leg, Party, Recor
 from firmware.contacts.ledger import Ledger, moment
 from firmware.contacts.office import Office
 from firmware.core.clock import MICROSECONDS, Stamp
-from firmware.lines.messages import AnyLineCommand, ClearLeg, Hear, Join, LegAnswered, Play
+from firmware.lines.line_commands import AnyLineCommand, ClearLeg, Hear, Join, Play
+from firmware.lines.messages import LegAnswered
 from firmware.records.messages import UNKNOWN_END, CloseRecording, OpenRecording
 from firmware.records.windows import OUTSIDE, is_recorded
 

@@ -15,9 +15,11 @@ from firmware.contacts.effects import ToneToStore
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.office import Office
 from firmware.core.clock import Stamp
-from firmware.core.schemas import Configuration, ExchangeLineEntry
+from firmware.core.line_schemas import ExchangeLineEntry
+from firmware.core.schemas import Configuration
+from firmware.lines.line_commands import LearnTone
 from firmware.lines.line_settings import line_settings, with_tone
-from firmware.lines.messages import LearnFailed, LearnTone, ToneLearnt
+from firmware.lines.messages import LearnFailed, ToneLearnt
 from firmware.tones.cadence import LearnedTone
 
 

@@ -13,7 +13,7 @@ from firmware.contacts.office import Office
 from firmware.contacts.queue_announcements import QueueAnnouncements
 from firmware.contacts.telling import Telling
 from firmware.core.clock import MICROSECONDS, Stamp
-from firmware.lines.messages import Play, RingExtension
+from firmware.lines.line_commands import Play, RingExtension
 
 HEADSET_ALERT = ("tone:zip",)
 

@@ -16,7 +16,8 @@ from firmware.contacts.ledger import Ledger, moment
 from firmware.contacts.office import Office
 from firmware.contacts.trunk_hunt import TrunkHunt
 from firmware.core.clock import MICROSECONDS, Stamp
-from firmware.lines.messages import CallPlaced, ClearLeg, LegAlerting, LegAnswered, LegCleared, PlaceCall, RingFailed
+from firmware.lines.line_commands import ClearLeg, PlaceCall
+from firmware.lines.messages import CallPlaced, LegAlerting, LegAnswered, LegCleared, RingFailed
 
 LONGEST_CALLING_US = 180 * MICROSECONDS
 """After this long without an answer the call is given up (Q.931 T301 is as long)."""

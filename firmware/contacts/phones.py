@@ -8,16 +8,8 @@ from firmware.contacts.agents import Agents
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
-from firmware.lines.messages import (
-    ClearLeg,
-    GiveDialTone,
-    LegAlerting,
-    LegAnswered,
-    LegCleared,
-    LegReleasing,
-    PhoneLifted,
-    RingFailed,
-)
+from firmware.lines.line_commands import ClearLeg, GiveDialTone
+from firmware.lines.messages import LegAlerting, LegAnswered, LegCleared, LegReleasing, PhoneLifted, RingFailed
 
 
 class Phones:

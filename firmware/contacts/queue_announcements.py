@@ -13,7 +13,8 @@ from firmware.contacts.keeper import Keeper
 from firmware.contacts.office import Office
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.ivr.announcements import Values, expand
-from firmware.lines.messages import Play, PlayEnded
+from firmware.lines.line_commands import Play
+from firmware.lines.messages import PlayEnded
 
 WAITING = (ContactState.QUEUED, ContactState.OFFERED)
 SERVING = (AgentState.READY, AgentState.OFFERED, AgentState.TALKING, AgentState.WRAP_UP)

@@ -13,7 +13,8 @@ from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
 from firmware.contacts.outgoing import Outgoing
 from firmware.core.clock import Stamp
-from firmware.lines.messages import AnswerLeg, ClearLeg, GiveDialTone, Hear, IncomingCall, Join, Snapshot
+from firmware.lines.line_commands import AnswerLeg, ClearLeg, GiveDialTone, Hear, Join
+from firmware.lines.messages import IncomingCall, Snapshot
 
 
 class Recovery:

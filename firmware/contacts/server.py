@@ -33,10 +33,10 @@ from firmware.contacts.trunk_hunt import TrunkHunt
 from firmware.contacts.views import box_state
 from firmware.core.clock import Stamp
 from firmware.core.schemas import Configuration
+from firmware.lines.line_commands import Attach
 from firmware.lines.line_settings import line_settings
 from firmware.lines.messages import (
     AnyLineEvent,
-    Attach,
     BoardChanged,
     CallPlaced,
     ChannelChanged,

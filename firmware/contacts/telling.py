@@ -15,7 +15,7 @@ from firmware.contacts.ledger import Ledger
 from firmware.contacts.office import Office
 from firmware.contacts.views import box_state, contact_view
 from firmware.core.clock import MICROSECONDS, Stamp
-from firmware.lines.messages import TellPhone
+from firmware.lines.line_commands import TellPhone
 
 SETTLE_US = 1 * MICROSECONDS
 """From a change to the look at what phones should show: one that comes with others is one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from boards.signals import ChannelKind
 from firmware.contacts.agents import Refused
 from firmware.contacts.office import Office
-from firmware.core.schemas import TrunkGroup
+from firmware.core.line_schemas import TrunkGroup
 from firmware.lines.messages import ChannelState
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from firmware.core import schemas
+from firmware.core import line_schemas, schemas
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Subject:
 
 SUBJECTS = (
     Subject("box", schemas.Box, "box_id"),
-    Subject("boards", schemas.BoardEntry, "board"),
+    Subject("boards", line_schemas.BoardEntry, "board"),
     Subject("services", schemas.Service, "service"),
     Subject("menus", schemas.Menu, "menu"),
     Subject("queues", schemas.Queue, "queue"),
     Subject("agents", schemas.Agent, "agent"),
     Subject("seats", schemas.Seat, "seat"),
     Subject("logins", schemas.Login, "login"),
-    Subject("exchange_lines", schemas.ExchangeLineEntry, "line", optional=True),
-    Subject("trunk_groups", schemas.TrunkGroup, "group", optional=True),
+    Subject("exchange_lines", line_schemas.ExchangeLineEntry, "line", optional=True),
+    Subject("trunk_groups", line_schemas.TrunkGroup, "group", optional=True),
 )
 SUBJECT = {subject.name: subject for subject in SUBJECTS}
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from firmware.core.schemas import Configuration
-from firmware.lines.messages import AnyLineCommand, ClearLeg, Conference, Join, Play, StopPlay, Supervise
+from firmware.lines.line_commands import AnyLineCommand, ClearLeg, Conference, Join, Play, StopPlay, Supervise
 
 TEXT = "text:"
 REPLACEMENT = "prompt:wait"

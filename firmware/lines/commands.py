@@ -16,8 +16,7 @@ from firmware.lines.hearing import SwitchCommand
 from firmware.lines.kinds import AnyLine
 from firmware.lines.line import Effect
 from firmware.lines.line_bank import LineBank
-from firmware.lines.load_sound import LoadSound
-from firmware.lines.messages import (
+from firmware.lines.line_commands import (
     AlertLeg,
     AnswerLeg,
     AnyLineCommand,
@@ -38,6 +37,7 @@ from firmware.lines.messages import (
     Supervise,
     TellPhone,
 )
+from firmware.lines.load_sound import LoadSound
 from firmware.lines.r2.line import R2Line
 from firmware.lines.sound_parts import SoundParts
 from firmware.lines.trunk import TrunkLine

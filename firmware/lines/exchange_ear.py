@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.core.schemas import ExchangeLineSettings
+from firmware.core.line_schemas import ExchangeLineSettings
 from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.line import Listening
 from firmware.media.codec import SAMPLE_RATE, Alaw, Linear, decode

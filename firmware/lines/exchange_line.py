@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from boards.signals import Cause, DialPulses, Loop, LoopCurrent, Polarity, RingDetected
 from firmware.core.clock import MICROSECONDS, Stamp
-from firmware.core.schemas import ExchangeLineSettings
+from firmware.core.line_schemas import ExchangeLineSettings
 from firmware.lines.exchange_states import (
     IN_CALL,
     LISTENS,
@@ -25,14 +25,13 @@ from firmware.lines.exchange_states import (
     learn_failed,
 )
 from firmware.lines.line import DialTones, Effect, Line, ListenTo, Report, Send, Side
+from firmware.lines.line_commands import LearnTone, PlaceCall
 from firmware.lines.messages import (
     CallPlaced,
     IncomingCall,
     LearnFailed,
-    LearnTone,
     LegAnswered,
     LegCleared,
-    PlaceCall,
     RingFailed,
     ToneLearnt,
 )

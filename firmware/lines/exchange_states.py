@@ -13,7 +13,8 @@ import msgspec
 from boards.signals import Cause
 from firmware.core.clock import Stamp
 from firmware.lines.line import Listening
-from firmware.lines.messages import LearnFailed, LearnTone
+from firmware.lines.line_commands import LearnTone
+from firmware.lines.messages import LearnFailed
 from firmware.tones.cadence import LearnedTone
 from firmware.tones.caller_id import CallerId
 

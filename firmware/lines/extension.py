@@ -17,17 +17,15 @@ import msgspec
 from boards.signals import Cause, OnHookData, Ring
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.lines.line import BusyTone, DialTone, Effect, Howler, Line, PhoneData, Report, Send, Side, StopSound
+from firmware.lines.line_commands import GiveDialTone, RingExtension, TellPhone
 from firmware.lines.messages import (
-    GiveDialTone,
     HookFlashed,
     LegAlerting,
     LegAnswered,
     LegCleared,
     LegReleasing,
     PhoneLifted,
-    RingExtension,
     RingFailed,
-    TellPhone,
 )
 from firmware.lines.phone_limits import PhoneLimits
 from firmware.tones import fsk

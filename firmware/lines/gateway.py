@@ -21,15 +21,8 @@ from firmware.lines.commands import LineCommands
 from firmware.lines.digits import signalled_digit
 from firmware.lines.kinds import AnyLine, take_signal
 from firmware.lines.line_bank import LineBank
-from firmware.lines.messages import (
-    AnyLineCommand,
-    AnyLineEvent,
-    Attach,
-    BoardChanged,
-    BoardState,
-    PlayEnded,
-    Snapshot,
-)
+from firmware.lines.line_commands import AnyLineCommand, Attach
+from firmware.lines.messages import AnyLineEvent, BoardChanged, BoardState, PlayEnded, Snapshot
 from firmware.lines.r2.line import R2Line
 from firmware.lines.r2.plan import R2Plan, load_r2_plan
 from firmware.lines.trunk import TrunkLine

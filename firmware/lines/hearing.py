@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from firmware.lines.messages import Conference, Hear, Join, Leave, Play, SetLevel, Supervise
+from firmware.lines.line_commands import Conference, Hear, Join, Leave, Play, SetLevel, Supervise
 from firmware.media.mixing import HIGHEST_DB, LOWEST_DB
 from firmware.media.plane import MediaPlane
 

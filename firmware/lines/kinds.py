@@ -20,7 +20,7 @@ from boards.signals import (
     Setup,
 )
 from firmware.core.clock import Stamp
-from firmware.core.schemas import ExchangeLineSettings
+from firmware.core.line_schemas import ExchangeLineSettings
 from firmware.lines.exchange_line import ExchangeLine
 from firmware.lines.extension import ExtensionLine
 from firmware.lines.line import Effect

@@ -14,7 +14,7 @@ import msgspec
 from boards.base import Block
 from boards.signals import ToBoard
 from firmware.core.clock import Stamp
-from firmware.core.schemas import ExchangeLineSettings, R2Settings
+from firmware.core.line_schemas import ExchangeLineSettings, R2Settings
 from firmware.lines.board_row import BoardRow
 from firmware.lines.digits import inband_digit
 from firmware.lines.ears import Ears, Heard
@@ -40,6 +40,7 @@ from firmware.lines.line import (
     StopSound,
     Unattended,
 )
+from firmware.lines.line_commands import ConfigureLines
 from firmware.lines.line_sounds import LineSounds
 from firmware.lines.line_states import channel_state, leg_state
 from firmware.lines.messages import (
@@ -47,7 +48,6 @@ from firmware.lines.messages import (
     CallPlaced,
     ChannelChanged,
     ChannelState,
-    ConfigureLines,
     DigitReceived,
     IncomingCall,
     LegAlerting,

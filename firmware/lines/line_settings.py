@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from firmware.core.schemas import BusyTone, Configuration, ExchangeLineEntry, R2Settings
-from firmware.lines.messages import ConfigureLines
+from firmware.core.line_schemas import BusyTone, ExchangeLineEntry, R2Settings
+from firmware.core.schemas import Configuration
+from firmware.lines.line_commands import ConfigureLines
 from firmware.tones.cadence import Cadence, LearnedTone
 
 

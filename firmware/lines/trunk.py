@@ -12,15 +12,8 @@ from enum import StrEnum
 from boards.signals import Alerting, Blocked, Cause, Connect, Proceeding, Release, Setup
 from firmware.core.clock import MICROSECONDS, Stamp
 from firmware.lines.line import UNATTENDED_US, Effect, Line, Report, Send, Side, Unattended
-from firmware.lines.messages import (
-    CallPlaced,
-    IncomingCall,
-    LegAlerting,
-    LegAnswered,
-    LegCleared,
-    PlaceCall,
-    RingFailed,
-)
+from firmware.lines.line_commands import PlaceCall
+from firmware.lines.messages import CallPlaced, IncomingCall, LegAlerting, LegAnswered, LegCleared, RingFailed
 
 RELEASE_US = 4 * MICROSECONDS
 """How long the far end may take to confirm a Release (Q.931 T308: 4 s)."""

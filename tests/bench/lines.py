@@ -22,7 +22,8 @@ from drivers.pri_stack import TIME_SLOTS, Alert, Answer, Clear, Incoming, PlaceC
 from firmware.core.clock import Stamp
 from firmware.lines.gateway import Gateway
 from firmware.lines.isdn.channels import PriLines
-from firmware.lines.messages import AlertLeg, AnswerLeg, Attach, IncomingCall, Resume
+from firmware.lines.line_commands import AlertLeg, AnswerLeg, Attach, Resume
+from firmware.lines.messages import IncomingCall
 from firmware.media.sounds import SoundStore
 from tests.lines.isdn import Box, Exchange, IsdnLine
 from tests.vm.guest import GuestError, make_guest

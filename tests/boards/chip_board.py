@@ -10,7 +10,7 @@ from boards.signals import Alarm, FromBoard
 from boards.spi_analogue import SpiAnalogueBoard
 from drivers.simulated.register_chip import RegisterChip
 from firmware.core.faults import Fault
-from firmware.core.schemas import AnalogueLines, FramerSpan, LinePort
+from firmware.core.line_schemas import AnalogueLines, FramerSpan, LinePort
 from tests.contract.chip_far_end import CardSlot, ChipFarEnd
 
 

@@ -23,7 +23,7 @@ from drivers.dahdi_numbers import (
     Event,
     SpanAlarm,
 )
-from firmware.core.schemas import DahdiPorts
+from firmware.core.line_schemas import DahdiPorts
 
 
 class MadeUpChannel(Channel):

@@ -20,8 +20,8 @@ from drivers.dahdi import Channel, DahdiError
 from drivers.dahdi_numbers import Event, Hook
 from drivers.dahdi_stream import ChannelStream
 from firmware.core.faults import fault
+from firmware.core.line_schemas import DahdiE1, DahdiPorts
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import DahdiE1, DahdiPorts
 
 
 class NotedChannel:

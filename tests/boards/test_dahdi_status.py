@@ -18,8 +18,8 @@ from drivers.dahdi_control import Control
 from drivers.dahdi_numbers import SPAN, SPANSTAT, SpanAlarm
 from drivers.dahdi_stream import ChannelStream
 from firmware.box.gateway.boards import BoardSlot
+from firmware.core.line_schemas import DahdiE1
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import DahdiE1
 from firmware.lines.board_row import board_rows
 
 

@@ -24,16 +24,8 @@ from firmware.box.demonstration import demonstration_documents
 from firmware.core.configuration import save_subjects
 from firmware.core.messages import Peer, PeerGone, connect
 from firmware.core.paths import BoxPaths
-from firmware.lines.messages import (
-    AnyLineCommand,
-    AnyLineEvent,
-    Attach,
-    BoardChanged,
-    BoardState,
-    Resume,
-    Snapshot,
-    decode_from_gateway,
-)
+from firmware.lines.line_commands import AnyLineCommand, Attach, Resume
+from firmware.lines.messages import AnyLineEvent, BoardChanged, BoardState, Snapshot, decode_from_gateway
 from tests.contract.far_end import FarEnd, hello_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ import pytest
 
 from boards.sim import open_board
 from firmware.box.gateway.boards import REOPEN_US, BoardSlots
+from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry
 
 
 def test_a_board_that_is_still_absent_when_the_box_has_started_is_warned_of_once(

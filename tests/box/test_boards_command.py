@@ -17,8 +17,8 @@ from firmware.box.commands.terminal_lines import columns_of
 from firmware.box.demonstration import demonstration_documents
 from firmware.core.configuration import save_subjects
 from firmware.core.faults import fault, said
+from firmware.core.line_schemas import BoardEntry, DahdiE1, DahdiPorts
 from firmware.core.paths import box_paths
-from firmware.core.schemas import BoardEntry, DahdiE1, DahdiPorts
 from firmware.lines.messages import BoardState
 
 TOWN = BoardEntry(board="town", kind="dahdi_e1", e1=DahdiE1(span=1))

@@ -17,8 +17,8 @@ from drivers.simulated.register_chip import Fault
 from drivers.simulated.si3210 import SimulatedSi3210
 from firmware.box.gateway.boards import BoardSlot, BoardSlots, make_board
 from firmware.core.faults import Fault as BoardFault
+from firmware.core.line_schemas import AnalogueLines, BoardEntry, FramerSpan, LinePort
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import AnalogueLines, BoardEntry, FramerSpan, LinePort
 from tests.boards.chip_board import ChipBench
 
 

@@ -12,16 +12,8 @@ from drivers.simulated.si3050 import SimulatedSi3050
 from drivers.simulated.si3210 import SimulatedSi3210
 from firmware.core.clock import Stamp
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import (
-    AnswerLeg,
-    Attach,
-    ChannelChanged,
-    ClearLeg,
-    IncomingCall,
-    LegAnswered,
-    LegCleared,
-    RingExtension,
-)
+from firmware.lines.line_commands import AnswerLeg, Attach, ClearLeg, RingExtension
+from firmware.lines.messages import ChannelChanged, IncomingCall, LegAnswered, LegCleared
 from firmware.media.sounds import SoundStore
 from firmware.tones.plan import load_plan
 from tests.boards.chip_board import ChipBench

@@ -11,7 +11,8 @@ import pytest
 from firmware.box.gateway.door import SILENT_US, CallserverDoor
 from firmware.core.messages import Peer, PeerGone, connect
 from firmware.core.paths import BoxPaths
-from firmware.lines.messages import Attach, Resume, Snapshot, decode_from_gateway
+from firmware.lines.line_commands import Attach, Resume
+from firmware.lines.messages import Snapshot, decode_from_gateway
 from tests.lines.bench import Bench
 
 

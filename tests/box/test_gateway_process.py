@@ -16,21 +16,8 @@ from boards import sip
 from boards.base import Block
 from boards.signals import Alerting, Connect, HookChange, Proceeding, Release, Ring, Setup
 from firmware.core.messages import PeerGone, connect, frame
-from firmware.lines.messages import (
-    AnswerLeg,
-    Hear,
-    IncomingCall,
-    Join,
-    LegAlerting,
-    LegAnswered,
-    LegCleared,
-    Play,
-    PlayEnded,
-    Resume,
-    RingExtension,
-    Supervise,
-    decode_from_gateway,
-)
+from firmware.lines.line_commands import AnswerLeg, Hear, Join, Play, Resume, RingExtension, Supervise
+from firmware.lines.messages import IncomingCall, LegAlerting, LegAnswered, LegCleared, PlayEnded, decode_from_gateway
 from firmware.media.ring import RingReader
 from firmware.media.sounds import SoundStore
 from firmware.tones.plan import load_plan

@@ -41,9 +41,9 @@ from firmware.calls.messages import (
 )
 from firmware.core.clock import SystemClock
 from firmware.core.configuration import save_subjects
+from firmware.core.line_schemas import BoardEntry
 from firmware.core.messages import Peer, PeerGone, accept, listen
 from firmware.core.paths import BoxPaths, box_paths
-from firmware.core.schemas import BoardEntry
 from firmware.simulator.report import PartyReport, read_report
 
 FXS_1 = 30

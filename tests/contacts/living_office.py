@@ -36,7 +36,8 @@ from firmware.ivr.announcements import PHRASES
 from firmware.ivr.spoken_mandarin import WORDS
 from firmware.lines.extension import ExtensionState
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import AnyLineCommand, AnyLineEvent, BlockChannel, Resume, Snapshot, TellPhone
+from firmware.lines.line_commands import AnyLineCommand, BlockChannel, Resume, TellPhone
+from firmware.lines.messages import AnyLineEvent, Snapshot
 from firmware.media.sounds import SoundStore
 from firmware.records.chain import MADE_AT_COMMIT
 from firmware.records.messages import CloseRecording, RecorderSettings, RecordingClosed, RecordingFailed, ToRecorder

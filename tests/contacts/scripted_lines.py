@@ -14,8 +14,9 @@ from firmware.calls import messages as cti
 from firmware.calls.messages import AnyRequestBody, BoxState, CallEvent, EventName, Request
 from firmware.contacts.effects import Effects
 from firmware.contacts.server import CallServer
-from firmware.core import schemas
+from firmware.core import line_schemas, schemas
 from firmware.core.clock import MICROSECONDS, Stamp, VirtualClock
+from firmware.lines import line_commands
 from firmware.lines import messages as lines
 from firmware.lines.messages import ChannelState
 from firmware.records.database import open_for_reading
@@ -34,7 +35,7 @@ def office_configuration() -> schemas.Configuration:
     """Two desk phones (seats 1, 2), one headset seat (3); agents 801 to 803; a straight service and one with a menu."""
     return schemas.Configuration(
         box=schemas.Box(box_id="xian-01", name="示范县", region="610122"),
-        boards=(schemas.BoardEntry(board="sim", kind="sim"),),
+        boards=(line_schemas.BoardEntry(board="sim", kind="sim"),),
         services=(
             schemas.Service(service="12345", title="热线", called=("12345",), default=True, queue="general"),
             schemas.Service(service="12346", title="分类", called=("12346",), menu="subject"),
@@ -77,9 +78,9 @@ class ScriptedLines:
         self.machine_boot = "machine1"
         self.sent: list[lines.AnyLineEvent] = []
         """All line events of this start of the gateway."""
-        self.orders: list[lines.AnyLineCommand] = []
+        self.orders: list[line_commands.AnyLineCommand] = []
         """All but how the lines are set."""
-        self.line_settings: lines.ConfigureLines | None = None
+        self.line_settings: line_commands.ConfigureLines | None = None
         self.events: list[CallEvent] = []
         self.to_recorder: list[ToRecorder] = []
         self._legs = 0
@@ -138,7 +139,7 @@ class ScriptedLines:
     def carry(self, effects: Effects) -> Effects:
         self.journal.commit(effects.rows, effects.live)
         for order in effects.orders:
-            if isinstance(order, lines.ConfigureLines):
+            if isinstance(order, line_commands.ConfigureLines):
                 self.line_settings = order
             else:
                 self.orders.append(order)
@@ -213,7 +214,7 @@ class ScriptedLines:
 
     def play_ends(self, leg: str) -> None:
         """The play ordered last for the leg reaches its end."""
-        play = self.last(lines.Play, leg)
+        play = self.last(line_commands.Play, leg)
         self.event(lines.PlayEnded, leg, play=play.play)
 
     def presses(self, leg: str, digit: str) -> None:
@@ -231,7 +232,9 @@ class ScriptedLines:
 
     def rings(self, channel: int, *, heard: bool = True) -> str:
         """The phone that was ordered to ring begins to; gives its leg."""
-        order = next(o for o in reversed(self.orders) if isinstance(o, lines.RingExtension) and o.channel == channel)
+        order = next(
+            o for o in reversed(self.orders) if isinstance(o, line_commands.RingExtension) and o.channel == channel
+        )
         self._legs += 1
         leg = f"{self.boot}.{channel}.{self._legs}"
         self.event(lines.LegAlerting, leg, heard=heard, channel=channel, request=order.request)

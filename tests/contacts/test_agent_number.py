@@ -7,7 +7,7 @@ import pytest
 
 from firmware.calls import messages as cti
 from firmware.core import schemas
-from firmware.lines.messages import Hear, Join, Play
+from firmware.lines.line_commands import Hear, Join, Play
 from tests.contacts import scripted_lines
 from tests.contacts.scripted_lines import ScriptedLines, office_configuration
 

@@ -9,7 +9,7 @@ import pytest
 
 from firmware.calls.messages import EventName
 from firmware.core import schemas
-from firmware.lines.messages import Play
+from firmware.lines.line_commands import Play
 from tests.contacts import scripted_lines
 from tests.contacts.scripted_lines import ScriptedLines, office_configuration
 

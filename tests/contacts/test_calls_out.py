@@ -8,18 +8,9 @@ import pytest
 from boards.signals import Cause
 from firmware.calls import messages as cti
 from firmware.calls.messages import AgentState, EventName, MakeCall
-from firmware.core.schemas import TrunkGroup
-from firmware.lines.messages import (
-    CallPlaced,
-    ClearLeg,
-    Hear,
-    Join,
-    LegAlerting,
-    LegCleared,
-    LegReleasing,
-    PlaceCall,
-    RingFailed,
-)
+from firmware.core.line_schemas import TrunkGroup
+from firmware.lines.line_commands import ClearLeg, Hear, Join, PlaceCall
+from firmware.lines.messages import CallPlaced, LegAlerting, LegCleared, LegReleasing, RingFailed
 from firmware.records import tables
 from tests.contacts.scripted_lines import EXCHANGE_LINES, HEADSET_PHONE, ScriptedLines, office_configuration
 

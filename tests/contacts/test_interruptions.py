@@ -6,8 +6,8 @@ import msgspec
 
 from firmware.calls import messages as cti
 from firmware.calls.messages import AgentState, EventName
-from firmware.core.schemas import ExchangeLineEntry
-from firmware.lines.messages import ConfigureLines, Hear, Join, Play, RingExtension
+from firmware.core.line_schemas import ExchangeLineEntry
+from firmware.lines.line_commands import ConfigureLines, Hear, Join, Play, RingExtension
 from firmware.records import tables
 from tests.contacts.scripted_lines import ScriptedLines, office_configuration
 

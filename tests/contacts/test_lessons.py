@@ -5,8 +5,9 @@ from __future__ import annotations
 from firmware.calls import messages as cti
 from firmware.calls.messages import EventName
 from firmware.contacts.effects import ToneToStore
-from firmware.core.schemas import BusyTone
-from firmware.lines.messages import LearnFailed, LearnTone, ToneLearnt
+from firmware.core.line_schemas import BusyTone
+from firmware.lines.line_commands import LearnTone
+from firmware.lines.messages import LearnFailed, ToneLearnt
 from firmware.records import tables
 from firmware.tones.cadence import LearnedTone
 from tests.contacts.scripted_lines import EXCHANGE_LINE, ScriptedLines

@@ -8,7 +8,7 @@ import pytest
 
 from firmware.calls import messages as cti
 from firmware.calls.messages import AgentState, EventName
-from firmware.lines.messages import AnswerLeg, ClearLeg, GiveDialTone, Hear, Join, Play, RingExtension
+from firmware.lines.line_commands import AnswerLeg, ClearLeg, GiveDialTone, Hear, Join, Play, RingExtension
 from firmware.records import tables
 from firmware.records.messages import CloseRecording, OpenRecording
 from tests.contacts.scripted_lines import ScriptedLines

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from firmware.core import schemas
-from firmware.lines.messages import Play
+from firmware.lines.line_commands import Play
 from tests.contacts import scripted_lines
 from tests.contacts.scripted_lines import ScriptedLines, office_configuration
 

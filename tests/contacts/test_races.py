@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from firmware.calls import messages as cti
 from firmware.calls.messages import AgentState, EventName
-from firmware.lines.messages import ClearLeg, RingExtension, RingFailed
+from firmware.lines.line_commands import ClearLeg, RingExtension
+from firmware.lines.messages import RingFailed
 from firmware.records import tables
 from tests.contacts.scripted_lines import Cause, ScriptedLines
 

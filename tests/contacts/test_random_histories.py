@@ -19,7 +19,7 @@ from firmware.calls.model import ContactState
 from firmware.calls.seat_display import phone_text, seat_shown
 from firmware.contacts.office import Office
 from firmware.contacts.views import box_state
-from firmware.core import schemas
+from firmware.core import line_schemas, schemas
 from firmware.lines.extension import ExtensionState
 from firmware.lines.messages import LegState
 from tests.contacts.living_office import LINES, PHONES, TRUNKS, LivingOffice
@@ -40,10 +40,10 @@ FULL = msgspec.structs.replace(
         )
         for one in office_configuration().queues
     ),
-    trunk_groups=(schemas.TrunkGroup(group="all", boards=("card",), choice="cyclic"),),
+    trunk_groups=(line_schemas.TrunkGroup(group="all", boards=("card",), choice="cyclic"),),
     # Without sound: the first ring is a call, and dialling does not wait for a tone.
     exchange_lines=tuple(
-        schemas.ExchangeLineEntry(line=f"FXO-{line - 6}", caller_id="none", dial_on="wait", dial_tone_seconds=1.0)
+        line_schemas.ExchangeLineEntry(line=f"FXO-{line - 6}", caller_id="none", dial_on="wait", dial_tone_seconds=1.0)
         for line in LINES
     ),
     seats=tuple(msgspec.structs.replace(one, phone_display=True) for one in office_configuration().seats),

@@ -12,7 +12,8 @@ from firmware.calls import messages as cti
 from firmware.contacts.telling import REST_US, SETTLE_US
 from firmware.core.clock import MICROSECONDS
 from firmware.core.schemas import Configuration
-from firmware.lines.messages import ChannelChanged, ChannelState, RingExtension, TellPhone
+from firmware.lines.line_commands import RingExtension, TellPhone
+from firmware.lines.messages import ChannelChanged, ChannelState
 from tests.contacts import scripted_lines
 from tests.contacts.scripted_lines import ScriptedLines
 

@@ -9,7 +9,7 @@ from boards.signals import ChannelKind
 from firmware.contacts.agents import Refused
 from firmware.contacts.office import Office
 from firmware.contacts.trunk_hunt import TrunkHunt
-from firmware.core.schemas import TrunkGroup
+from firmware.core.line_schemas import TrunkGroup
 from firmware.lines.messages import ChannelState
 from tests.contacts.scripted_lines import office_configuration
 

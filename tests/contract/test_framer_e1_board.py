@@ -8,7 +8,7 @@ from boards.base import Board
 from boards.framer_e1 import SLOTS, FramerE1Board
 from boards.signals import Bits
 from drivers.cas_slot import BLOCKED, CasSlot
-from firmware.core.schemas import FramerSpan
+from firmware.core.line_schemas import FramerSpan
 from tests.contract.chip_contract import ChipBoardContract
 from tests.contract.chip_far_end import CardSlot, ChipFarEnd
 from tests.contract.suite import receive_all

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from boards.base import Board
 from boards.sip import open_board
+from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry
 from tests.contract.suite import BoardContract
 
 

@@ -8,7 +8,7 @@ from boards.spi_analogue import SpiAnalogueBoard
 from drivers.si3210 import LineFeed
 from drivers.simulated.si3050 import SimulatedSi3050
 from drivers.simulated.si3210 import SimulatedSi3210
-from firmware.core.schemas import AnalogueLines, LinePort
+from firmware.core.line_schemas import AnalogueLines, LinePort
 from tests.contract.chip_contract import ChipBoardContract
 from tests.contract.chip_far_end import CardSlot, ChipFarEnd
 from tests.contract.suite import receive_all

@@ -16,8 +16,8 @@ from drivers.dahdi import DahdiError
 from drivers.dahdi_control import Control
 from drivers.dahdi_numbers import INT, LINE, SPAN, SPANCONFIG, SPANSTAT, STARTUP, LineConfig
 from firmware.box.commands.boards import system_conf
+from firmware.core.line_schemas import BoardEntry, DahdiE1
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry, DahdiE1
 
 CARD = LineConfig.HDB3 | LineConfig.CCS | LineConfig.CRC4
 """What the E1 cards of the field can do."""

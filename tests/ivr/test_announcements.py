@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from firmware.core.schemas import Sound
+from firmware.core.schema_fields import Sound
 from firmware.ivr.announcements import PHRASES, Values, expand
 from firmware.ivr.spoken_mandarin import WORDS
 from firmware.media.sounds import SoundStore

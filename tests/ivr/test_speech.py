@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from firmware.ivr.speech import TEXTS_KEPT, Speech
-from firmware.lines.messages import ClearLeg, Conference, Hear, Join, Play, StopPlay
+from firmware.lines.line_commands import ClearLeg, Conference, Hear, Join, Play, StopPlay
 from tests.contacts.scripted_lines import office_configuration
 
 HELLO = Play("citizen", "greeting", ("prompt:welcome", "text:您好", "tone:zip"))

@@ -10,7 +10,8 @@ from boards.base import ALAW_SILENCE, Block, ChannelPlace
 from boards.signals import ChannelKind, FromBoard, HookChange, Setup, ToBoard
 from firmware.core.clock import VirtualClock
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import AnyLineCommand, AnyLineEvent, IncomingCall
+from firmware.lines.line_commands import AnyLineCommand
+from firmware.lines.messages import AnyLineEvent, IncomingCall
 from firmware.media.codec import Alaw
 from firmware.media.sounds import SoundStore
 

@@ -9,14 +9,10 @@ import numpy as np
 from boards.base import ALAW_SILENCE, Block, ChannelPlace
 from boards.signals import Cause, ChannelKind, Loop, RingDetected
 from firmware.core.clock import VirtualClock
-from firmware.core.schemas import ExchangeLineEntry
+from firmware.core.line_schemas import ExchangeLineEntry
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import (
-    AnswerLeg,
-    ConfigureLines,
-    IncomingCall,
-    LegCleared,
-)
+from firmware.lines.line_commands import AnswerLeg, ConfigureLines
+from firmware.lines.messages import IncomingCall, LegCleared
 from firmware.media import codec
 from firmware.media.codec import Alaw
 from firmware.media.sounds import SoundStore

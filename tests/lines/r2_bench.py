@@ -13,7 +13,8 @@ from boards.base import ALAW_SILENCE, BLOCK, Block, ChannelPlace
 from boards.signals import Bits, ChannelKind
 from firmware.core.clock import VirtualClock
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import AnyLineCommand, AnyLineEvent, CallPlaced, LegCleared, PlaceCall
+from firmware.lines.line_commands import AnyLineCommand, PlaceCall
+from firmware.lines.messages import AnyLineEvent, CallPlaced, LegCleared
 from firmware.lines.r2.line import R2Line
 from firmware.lines.r2.plan import R2Plan, Timing, load_r2_plan
 from firmware.media import codec

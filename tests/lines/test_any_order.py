@@ -23,35 +23,37 @@ from boards.signals import (
 )
 from firmware.core.faults import fault
 from firmware.lines.extension import ExtensionLine, ExtensionState
-from firmware.lines.messages import (
+from firmware.lines.line_commands import (
     AlertLeg,
     AnswerLeg,
-    AnyLineEvent,
     Attach,
     BlockChannel,
-    CallPlaced,
     ClearLeg,
     Conference,
-    DigitReceived,
     GiveDialTone,
     Hear,
-    HookFlashed,
-    IncomingCall,
     Join,
     Leave,
-    LegAlerting,
-    LegAnswered,
-    LegCleared,
-    LegReleasing,
-    PhoneLifted,
     PlaceCall,
     Play,
-    PlayEnded,
     RingExtension,
     SetLevel,
     StopPlay,
     Supervise,
     TellPhone,
+)
+from firmware.lines.messages import (
+    AnyLineEvent,
+    CallPlaced,
+    DigitReceived,
+    HookFlashed,
+    IncomingCall,
+    LegAlerting,
+    LegAnswered,
+    LegCleared,
+    LegReleasing,
+    PhoneLifted,
+    PlayEnded,
 )
 from tests.lines.bench import FIRST_PHONE, Bench, speech
 

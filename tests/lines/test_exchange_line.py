@@ -11,20 +11,9 @@ import pytest
 from boards.base import ALAW_SILENCE
 from boards.signals import Alarm, Cause, Loop, LoopCurrent, Polarity, RingDetected
 from firmware.core.faults import fault
-from firmware.core.schemas import BusyTone
-from firmware.lines.messages import (
-    AnswerLeg,
-    BlockChannel,
-    ClearLeg,
-    DigitReceived,
-    Hear,
-    IncomingCall,
-    Join,
-    LegAnswered,
-    LegCleared,
-    Play,
-    StopPlay,
-)
+from firmware.core.line_schemas import BusyTone
+from firmware.lines.line_commands import AnswerLeg, BlockChannel, ClearLeg, Hear, Join, Play, StopPlay
+from firmware.lines.messages import DigitReceived, IncomingCall, LegAnswered, LegCleared
 from firmware.media import codec
 from firmware.media.codec import Alaw
 from firmware.tones.caller_id import dtmf_digits, multiple_data

@@ -9,20 +9,8 @@ import pytest
 from boards.signals import Alarm, Cause, Loop, LoopCurrent, Polarity, RingDetected
 from firmware.core.faults import fault
 from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress
-from firmware.lines.messages import (
-    AlertLeg,
-    AnswerLeg,
-    BlockChannel,
-    CallPlaced,
-    ClearLeg,
-    IncomingCall,
-    LearnFailed,
-    LearnTone,
-    LegAnswered,
-    LegCleared,
-    PlaceCall,
-    ToneLearnt,
-)
+from firmware.lines.line_commands import AlertLeg, AnswerLeg, BlockChannel, ClearLeg, LearnTone, PlaceCall
+from firmware.lines.messages import CallPlaced, IncomingCall, LearnFailed, LegAnswered, LegCleared, ToneLearnt
 from firmware.tones.cadence import LearnedTone
 from firmware.tones.caller_id import CallerId
 from tests.lines.exchange_bench import FIRST, ExchangeBench

@@ -9,19 +9,8 @@ import pytest
 
 from boards.base import ALAW_SILENCE
 from boards.signals import Cause, DialPulses, Loop, Polarity, RingDetected
-from firmware.lines.messages import (
-    AnswerLeg,
-    BlockChannel,
-    CallPlaced,
-    ClearLeg,
-    Hear,
-    IncomingCall,
-    Join,
-    LegAnswered,
-    LegCleared,
-    PlaceCall,
-    RingFailed,
-)
+from firmware.lines.line_commands import AnswerLeg, BlockChannel, ClearLeg, Hear, Join, PlaceCall
+from firmware.lines.messages import CallPlaced, IncomingCall, LegAnswered, LegCleared, RingFailed
 from firmware.media import codec
 from firmware.media.codec import Alaw
 from firmware.tones.caller_id import multiple_data

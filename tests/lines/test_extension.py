@@ -5,16 +5,14 @@ from __future__ import annotations
 import pytest
 
 from boards.signals import Alarm, Cause, Flash, HookChange, Ring
+from firmware.lines.line_commands import BlockChannel, ClearLeg, RingExtension
 from firmware.lines.messages import (
-    BlockChannel,
-    ClearLeg,
     HookFlashed,
     LegAlerting,
     LegAnswered,
     LegCleared,
     LegReleasing,
     PhoneLifted,
-    RingExtension,
     RingFailed,
 )
 from tests.lines.bench import BUSY, FIRST_PHONE, Bench

@@ -10,22 +10,8 @@ from boards.base import ALAW_SILENCE, BLOCK, BoardCounters
 from boards.signals import Alarm, Blocked, Cause, Digit, HookChange, Release, Setup
 from firmware.core.faults import fault
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import (
-    AnswerLeg,
-    BlockChannel,
-    BoardChanged,
-    ChannelChanged,
-    ClearLeg,
-    DigitReceived,
-    Hear,
-    Join,
-    LegCleared,
-    PhoneLifted,
-    Play,
-    PlayEnded,
-    RingExtension,
-    StopPlay,
-)
+from firmware.lines.line_commands import AnswerLeg, BlockChannel, ClearLeg, Hear, Join, Play, RingExtension, StopPlay
+from firmware.lines.messages import BoardChanged, ChannelChanged, DigitReceived, LegCleared, PhoneLifted, PlayEnded
 from firmware.lines.trunk import TrunkLine
 from firmware.media import codec
 from firmware.media.sounds import SoundStore

@@ -8,17 +8,9 @@ import pytest
 from boards.base import ALAW_SILENCE
 from boards.signals import Alarm, Loop, LoopCurrent, RingDetected
 from firmware.core.faults import fault
-from firmware.core.schemas import BusyTone
-from firmware.lines.messages import (
-    BlockChannel,
-    IncomingCall,
-    LearnFailed,
-    LearnTone,
-    LegCleared,
-    PlaceCall,
-    RingFailed,
-    ToneLearnt,
-)
+from firmware.core.line_schemas import BusyTone
+from firmware.lines.line_commands import BlockChannel, LearnTone, PlaceCall
+from firmware.lines.messages import IncomingCall, LearnFailed, LegCleared, RingFailed, ToneLearnt
 from firmware.media import codec
 from firmware.media.codec import Alaw
 from firmware.tones.cadence import LearnedTone

@@ -6,10 +6,11 @@ import numpy as np
 
 from boards.base import ALAW_SILENCE
 from boards.signals import Loop
-from firmware.core import schemas
-from firmware.core.schemas import BusyTone, ExchangeLineEntry, R2Settings
+from firmware.core import line_schemas, schemas
+from firmware.core.line_schemas import BusyTone, ExchangeLineEntry, R2Settings
+from firmware.lines.line_commands import ConfigureLines, PlaceCall
 from firmware.lines.line_settings import line_settings
-from firmware.lines.messages import ConfigureLines, IncomingCall, PlaceCall
+from firmware.lines.messages import IncomingCall
 from firmware.lines.r2.line import R2Line
 from firmware.lines.r2.plan import load_r2_plan
 from firmware.media import codec
@@ -96,7 +97,7 @@ def test_settings_for_a_line_that_is_not_there_harm_nobody() -> None:
 
 def test_a_line_without_a_number_has_that_of_its_group() -> None:
     configuration = office_configuration()
-    groups = (schemas.TrunkGroup(group="all", lines=("FXO-1", "FXO-2"), number="12345"),)
+    groups = (line_schemas.TrunkGroup(group="all", lines=("FXO-1", "FXO-2"), number="12345"),)
     own = (ExchangeLineEntry(line="FXO-2", number="87654321"),)
     bench = ExchangeBench()
     bench.command(
@@ -106,7 +107,7 @@ def test_a_line_without_a_number_has_that_of_its_group() -> None:
     )
     assert [line.settings.number for line in bench.gateway.lines] == ["12345", "87654321"]  # type: ignore[union-attr]
 
-    whole = (schemas.TrunkGroup(group="all", boards=("card",), number="96110"),)
+    whole = (line_schemas.TrunkGroup(group="all", boards=("card",), number="96110"),)
     bench.command(line_settings(schemas.Configuration(**{**vars_of(configuration), "trunk_groups": whole})))
     assert bench.gateway.lines[SECOND].settings.number == "96110"  # type: ignore[union-attr]
 

@@ -9,22 +9,19 @@ import numpy as np
 import pytest
 
 from boards.signals import Cause, Digit
-from firmware.lines.messages import (
+from firmware.lines.line_commands import (
     AnyLineCommand,
     ClearLeg,
     Conference,
     GiveDialTone,
     Hear,
     Join,
-    LegAlerting,
-    LegCleared,
-    LegReleasing,
-    PhoneLifted,
     Play,
     RingExtension,
     Supervise,
     TellPhone,
 )
+from firmware.lines.messages import LegAlerting, LegCleared, LegReleasing, PhoneLifted
 from firmware.lines.phone_limits import PhoneLimitsError, load_phone_limits
 from firmware.media import codec
 from firmware.media.codec import Alaw

@@ -8,14 +8,8 @@ import pytest
 from boards.base import ALAW_SILENCE
 from boards.signals import OnHookData, Ring
 from firmware.core.faults import fault
-from firmware.lines.messages import (
-    ClearLeg,
-    LegAlerting,
-    PhoneLifted,
-    Play,
-    RingExtension,
-    TellPhone,
-)
+from firmware.lines.line_commands import ClearLeg, Play, RingExtension, TellPhone
+from firmware.lines.messages import LegAlerting, PhoneLifted
 from firmware.media import codec
 from firmware.media.codec import Alaw
 from firmware.tones.caller_id import CallerId, Presentation, read_message

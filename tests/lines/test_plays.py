@@ -10,7 +10,8 @@ import pytest
 from boards.base import ALAW_SILENCE, BLOCK
 from boards.signals import Digit
 from firmware.core.messages import encode_json
-from firmware.lines.messages import AnswerLeg, Attach, DigitReceived, Play, PlayEnded, StopPlay, decode_command
+from firmware.lines.line_commands import AnswerLeg, Attach, Play, StopPlay, decode_command
+from firmware.lines.messages import DigitReceived, PlayEnded
 from firmware.lines.sound_parts import PART_SAMPLES, SoundParts, parts_of
 from firmware.media.sounds import LONGEST_SAMPLES, REPLACED_SAMPLES, ROOM_SAMPLES
 from firmware.tones.generate import dtmf, pause

@@ -10,17 +10,8 @@ from drivers.pri_stack import TIME_SLOTS, Clear, Cleared, Gone, LayerTwo, Progre
 from firmware.core.clock import Stamp
 from firmware.lines.gateway import Gateway
 from firmware.lines.line import FAILURE_HOLD_US
-from firmware.lines.messages import (
-    AlertLeg,
-    AnswerLeg,
-    AnyLineCommand,
-    AnyLineEvent,
-    Attach,
-    BlockChannel,
-    ClearLeg,
-    IncomingCall,
-    LegCleared,
-)
+from firmware.lines.line_commands import AlertLeg, AnswerLeg, AnyLineCommand, Attach, BlockChannel, ClearLeg
+from firmware.lines.messages import AnyLineEvent, IncomingCall, LegCleared
 from firmware.media.sounds import SoundStore
 from tests.lines.isdn_town import SLOT_17, Town
 

@@ -11,15 +11,8 @@ import pytest
 from boards.signals import Bits, Cause
 from firmware.core.clock import Stamp
 from firmware.lines.line import Effect, RegisterListen, RegisterTone, Report, Send
-from firmware.lines.messages import (
-    CallPlaced,
-    IncomingCall,
-    LegAlerting,
-    LegAnswered,
-    LegCleared,
-    LegReleasing,
-    PlaceCall,
-)
+from firmware.lines.line_commands import PlaceCall
+from firmware.lines.messages import CallPlaced, IncomingCall, LegAlerting, LegAnswered, LegCleared, LegReleasing
 from firmware.lines.r2.line import R2Line
 from firmware.lines.r2.plan import load_r2_plan
 from firmware.lines.r2.states import HeardTone, R2State

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from firmware.lines.messages import AnswerLeg, ClearLeg, IncomingCall, LegAnswered
+from firmware.lines.line_commands import AnswerLeg, ClearLeg
+from firmware.lines.messages import IncomingCall, LegAnswered
 from tests.lines.r2_bench import R2Bench
 
 

@@ -9,20 +9,15 @@ import pytest
 from boards.base import ALAW_SILENCE, Block
 from boards.signals import Alarm, Bits, Cause
 from firmware.core.faults import fault
+from firmware.lines.line_commands import AlertLeg, AnswerLeg, BlockChannel, ClearLeg, PlaceCall, Play
 from firmware.lines.messages import (
-    AlertLeg,
-    AnswerLeg,
-    BlockChannel,
     CallPlaced,
-    ClearLeg,
     DigitReceived,
     IncomingCall,
     LegAlerting,
     LegAnswered,
     LegCleared,
     LegReleasing,
-    PlaceCall,
-    Play,
     RingFailed,
 )
 from firmware.lines.r2.states import R2State

@@ -11,16 +11,8 @@ from boards.base import ALAW_SILENCE, ChannelPlace
 from boards.signals import Bits, Cause, ChannelKind
 from firmware.core.clock import VirtualClock
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import (
-    AnswerLeg,
-    AnyLineCommand,
-    ClearLeg,
-    IncomingCall,
-    LegAlerting,
-    LegAnswered,
-    LegCleared,
-    PlaceCall,
-)
+from firmware.lines.line_commands import AnswerLeg, AnyLineCommand, ClearLeg, PlaceCall
+from firmware.lines.messages import IncomingCall, LegAlerting, LegAnswered, LegCleared
 from tests.lines.openr2_peer import (
     BUSY_NUMBER,
     NETWORK_CONGESTION,

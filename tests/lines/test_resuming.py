@@ -8,22 +8,19 @@ import pytest
 from boards.signals import ChannelKind, Release
 from firmware.core.messages import encode_json
 from firmware.lines.event_store import EventStore
-from firmware.lines.messages import (
+from firmware.lines.line_commands import (
     AnswerLeg,
     AnyLineCommand,
     Attach,
     ClearLeg,
     Hear,
     Join,
-    LegAnswered,
-    LegCleared,
-    PhoneLifted,
     Play,
     Resume,
     RingExtension,
     decode_command,
-    decode_from_gateway,
 )
+from firmware.lines.messages import LegAnswered, LegCleared, PhoneLifted, decode_from_gateway
 from tests.lines.bench import FIRST_PHONE, Bench
 
 PHONE = FIRST_PHONE

@@ -2,7 +2,7 @@
 
 Any sequence of join, hold, conference, monitor, whisper, barge-in, leave, levels, music and lines that come and go,
 with any time between, is played through the gateway's core and held against `Office`, a model that knows only the words
-of `firmware/lines/messages.py`. Whisper is looked for in what may be recorded, and every sample for a click.
+of `firmware/lines/line_commands.py`. Whisper is looked for in what may be recorded, and every sample for a click.
 """
 
 from __future__ import annotations
@@ -17,21 +17,20 @@ from boards.base import ChannelPlace
 from boards.signals import Cause, ChannelKind, HookChange, Release, Setup
 from firmware.core.clock import VirtualClock
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import (
+from firmware.lines.line_commands import (
     AnswerLeg,
     AnyLineCommand,
     ClearLeg,
     Conference,
     Hear,
-    IncomingCall,
     Join,
     Leave,
-    PhoneLifted,
     Play,
     SetLevel,
     StopPlay,
     Supervise,
 )
+from firmware.lines.messages import IncomingCall, PhoneLifted
 from firmware.media import codec
 from firmware.media.sounds import SoundStore
 from tests.lines.switching_office import Expected, Mode, Office

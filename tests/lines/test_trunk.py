@@ -6,17 +6,8 @@ import pytest
 
 from boards.signals import Alarm, Alerting, Blocked, Cause, Connect, Proceeding, Release, Setup
 from firmware.core.faults import fault
-from firmware.lines.messages import (
-    AlertLeg,
-    AnswerLeg,
-    Attach,
-    BlockChannel,
-    ChannelChanged,
-    ClearLeg,
-    IncomingCall,
-    LegAnswered,
-    LegCleared,
-)
+from firmware.lines.line_commands import AlertLeg, AnswerLeg, Attach, BlockChannel, ClearLeg
+from firmware.lines.messages import ChannelChanged, IncomingCall, LegAnswered, LegCleared
 from tests.lines.bench import Bench
 
 

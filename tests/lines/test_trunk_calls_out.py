@@ -6,18 +6,8 @@ import pytest
 
 from boards.signals import Alarm, Alerting, Blocked, Cause, Connect, Proceeding, Release, Setup
 from firmware.core.faults import fault
-from firmware.lines.messages import (
-    Attach,
-    BlockChannel,
-    CallPlaced,
-    ClearLeg,
-    IncomingCall,
-    LegAlerting,
-    LegAnswered,
-    LegCleared,
-    PlaceCall,
-    RingFailed,
-)
+from firmware.lines.line_commands import Attach, BlockChannel, ClearLeg, PlaceCall
+from firmware.lines.messages import CallPlaced, IncomingCall, LegAlerting, LegAnswered, LegCleared, RingFailed
 from tests.lines.bench import Bench
 
 CALL = PlaceCall("out-1", 0, "02988888888", "12345", "restricted")

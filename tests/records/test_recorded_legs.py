@@ -15,19 +15,8 @@ from hypothesis import strategies as st
 
 from boards.base import Block
 from boards.signals import Connect, Release
-from firmware.lines.messages import (
-    AnswerLeg,
-    ClearLeg,
-    Conference,
-    Hear,
-    Join,
-    LegAnswered,
-    LegCleared,
-    PhoneLifted,
-    Play,
-    StopPlay,
-    Supervise,
-)
+from firmware.lines.line_commands import AnswerLeg, ClearLeg, Conference, Hear, Join, Play, StopPlay, Supervise
+from firmware.lines.messages import LegAnswered, LegCleared, PhoneLifted
 from firmware.media.ring import RingReader, RingWriter
 from firmware.records.messages import CloseRecording, OpenRecording, RecordingClosed
 from firmware.records.recorder import Recorder

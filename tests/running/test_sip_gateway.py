@@ -14,17 +14,8 @@ import pytest
 from boards.signals import Cause
 from drivers import sip_stack
 from firmware.core.messages import PeerGone
-from firmware.lines.messages import (
-    AnswerLeg,
-    AnyLineEvent,
-    ClearLeg,
-    DigitReceived,
-    Hear,
-    IncomingCall,
-    Join,
-    LegCleared,
-    Play,
-)
+from firmware.lines.line_commands import AnswerLeg, ClearLeg, Hear, Join, Play
+from firmware.lines.messages import AnyLineEvent, DigitReceived, IncomingCall, LegCleared
 from tests.box.running_gateway import Callserver, RunningGateway
 from tests.running import sipp_scenarios as scenarios
 from tests.running.sip_peers import Baresip, SippCall, SippRun, run_sipp, seconds_of_tone, tone, wait_until

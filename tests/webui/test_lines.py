@@ -7,7 +7,7 @@ import pytest
 
 from boards.signals import ChannelKind
 from firmware.calls import messages as cti
-from firmware.core.schemas import BusyTone, ExchangeLineEntry, TrunkGroup
+from firmware.core.line_schemas import BusyTone, ExchangeLineEntry, TrunkGroup
 from firmware.lines.messages import ChannelState
 from tests.webui.scripted_office import Site
 

@@ -13,8 +13,9 @@ from firmware.core.configuration import (
     read_documents,
     save_documents,
 )
+from firmware.core.line_schemas import BusyTone
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BusyTone, Configuration
+from firmware.core.schemas import Configuration
 from firmware.lines.line_settings import with_tone
 from firmware.tones.cadence import LearnedTone
 

@@ -42,7 +42,8 @@ from firmware.core.messages import Peer, PeerGone, connect, listen
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.process_table import absence_level
 from firmware.ivr.speech import Speech
-from firmware.lines.messages import AnyLineCommand, Resume, Snapshot, decode_from_gateway
+from firmware.lines.line_commands import AnyLineCommand, Resume
+from firmware.lines.messages import Snapshot, decode_from_gateway
 from firmware.media.prompts import prompt_texts
 from firmware.records.journal import Journal
 from firmware.records.messages import OpenRecording, ToRecorder

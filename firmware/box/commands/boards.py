@@ -21,9 +21,9 @@ from firmware.calls.messages import GetBoxState
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.fault_texts import FAULT_TEXTS
 from firmware.core.hints import ClearError
+from firmware.core.line_schemas import BoardEntry, DahdiE1, DahdiPorts
 from firmware.core.messages import PeerGone
 from firmware.core.paths import BoxPaths, box_paths
-from firmware.core.schemas import BoardEntry, DahdiE1, DahdiPorts
 from firmware.lines.messages import BoardState
 
 SYSTEM_CONF = Path("/etc/dahdi/system.conf")

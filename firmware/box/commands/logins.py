@@ -14,7 +14,7 @@ from firmware.core.configuration import load_configuration_or_last_good, read_do
 from firmware.core.configuration_problems import nearest_name
 from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths, box_paths
-from firmware.core.schemas import Role
+from firmware.core.schema_fields import Role
 from firmware.core.tokens import mint, token_key
 
 _DAY_SECONDS = 86400

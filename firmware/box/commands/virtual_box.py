@@ -15,11 +15,12 @@ from firmware.calls.messages import GetBoxState, Request, Subscribe
 from firmware.contacts.effects import Effects
 from firmware.contacts.server import CallServer
 from firmware.core.clock import MICROSECONDS, Stamp, VirtualClock
+from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry, Configuration
+from firmware.core.schemas import Configuration
 from firmware.ivr.speech import Speech
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import AnyLineCommand, Attach
+from firmware.lines.line_commands import AnyLineCommand, Attach
 from firmware.media.espeak import SpeechError
 from firmware.media.prompts import prompt_texts
 from firmware.media.ring import RingReader, RingWriter

@@ -21,8 +21,8 @@ from boards.signals import FromBoard, ToBoard
 from firmware.core.clock import MICROSECONDS
 from firmware.core.configuration_problems import nearest_name
 from firmware.core.faults import Fault, fault
+from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry
 from firmware.lines.elastic import ElasticBuffer
 
 REOPEN_US = MICROSECONDS

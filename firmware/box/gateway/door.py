@@ -19,7 +19,7 @@ from firmware.core.messages import Peer, PeerGone, accept, frame, listen
 from firmware.core.paths import BoxPaths
 from firmware.core.process_table import absence_level
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import AnyLineCommand, Attach, Resume
+from firmware.lines.line_commands import AnyLineCommand, Attach, Resume
 
 PORTION = 200
 """Events that are sent in one turn of the loop: to encode more would delay the next tick."""

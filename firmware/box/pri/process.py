@@ -29,10 +29,10 @@ from drivers.libpri_build import LibpriMissing
 from drivers.pri_stack import PriError, PriSettings
 from firmware.core.clock import MICROSECONDS
 from firmware.core.hints import with_hint
+from firmware.core.line_schemas import NumberAs
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.process_table import absence_level
-from firmware.core.schemas import NumberAs
 from firmware.lines.isdn.channels import PriLines
 from firmware.lines.isdn.span import PriSpan
 

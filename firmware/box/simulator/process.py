@@ -25,9 +25,9 @@ from firmware.box.real_time import begin_real_time
 from firmware.box.simulator.agents import AgentsLink
 from firmware.core.clock import MICROSECONDS, Stamp, SystemClock
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
+from firmware.core.line_schemas import BoardEntry
 from firmware.core.logging import start_logging
 from firmware.core.paths import BoxPaths, box_paths
-from firmware.core.schemas import BoardEntry
 from firmware.simulator.county import demonstration
 from firmware.simulator.report import ClockEntry, ReportWriter
 from firmware.simulator.scenario import Citizen, Phone, ScenarioError, demonstration_phones, read_scenario

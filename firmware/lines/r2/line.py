@@ -28,6 +28,7 @@ from firmware.lines.line import (
     StopSound,
     Unattended,
 )
+from firmware.lines.line_commands import PlaceCall
 from firmware.lines.messages import (
     CallPlaced,
     IncomingCall,
@@ -35,7 +36,6 @@ from firmware.lines.messages import (
     LegAnswered,
     LegCleared,
     LegReleasing,
-    PlaceCall,
     RingFailed,
 )
 from firmware.lines.r2.bits import AB, BitLine

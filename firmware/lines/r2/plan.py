@@ -11,7 +11,7 @@ from typing import get_args
 import msgspec
 
 from boards.signals import Cause
-from firmware.core.schemas import R2Settings, R2Timer
+from firmware.core.line_schemas import R2Settings, R2Timer
 
 PLANS = Path(__file__).parent
 

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from drivers.dahdi_stream import CUSHION
-from firmware.lines.messages import AnswerLeg, Hear, IncomingCall, Join, LegAnswered
+from firmware.lines.line_commands import AnswerLeg, Hear, Join
+from firmware.lines.messages import IncomingCall, LegAnswered
 from tests.vm.inside.far_line import FarLine, quiet, random_blocks
 from tests.vm.inside.gateway_process import ROOT, GatewayOnSpans
 from tests.vm.inside.spans import DynamicSpan, create

@@ -12,7 +12,8 @@ import numpy as np
 from boards.base import Board
 from firmware.core.clock import Stamp, SystemClock
 from firmware.lines.gateway import Gateway
-from firmware.lines.messages import AnyLineCommand, AnyLineEvent, Attach, LegCleared
+from firmware.lines.line_commands import AnyLineCommand, Attach
+from firmware.lines.messages import AnyLineEvent, LegCleared
 from firmware.media.codec import Alaw
 from firmware.media.sounds import SoundStore
 from firmware.tones.plan import load_plan

@@ -27,8 +27,8 @@ from boards.signals import (
 from drivers.dahdi import Channel
 from drivers.dahdi_control import ChannelSetting, Control
 from drivers.dahdi_numbers import Event, Hook, LineConfig, Signalling
+from firmware.core.line_schemas import BoardEntry, DahdiPorts
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry, DahdiPorts
 from tests.vm.inside.far_line import BoardEnd, run
 from tests.vm.inside.spans import BEARERS, DynamicSpan
 

@@ -14,7 +14,7 @@ from drivers.cas_slot import BLOCKED
 from drivers.si3210 import LineFeed
 from drivers.simulated.si3050 import SimulatedSi3050
 from drivers.simulated.si3210 import SimulatedSi3210
-from firmware.core.schemas import AnalogueLines, FramerSpan, LinePort, TdmBus
+from firmware.core.line_schemas import AnalogueLines, FramerSpan, LinePort, TdmBus
 from tests.contract.alsa_contract import AlsaBoardContract
 from tests.vm.inside.far_line import BoardEnd, StreamEnd, run
 from tests.vm.inside.loop_card import FarSlots, FarSpan

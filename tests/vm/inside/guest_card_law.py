@@ -17,7 +17,7 @@ from boards.mu_law import ALAW_OF_MU, MU_LAW_SILENCE, MU_OF_ALAW
 from drivers.dahdi_control import Control
 from drivers.dahdi_numbers import LAW_ALAW, LAW_MULAW, Signalling
 from firmware.box.commands.boards import system_conf
-from firmware.core.schemas import BoardEntry, DahdiPorts
+from firmware.core.line_schemas import BoardEntry, DahdiPorts
 from tests.vm.inside.far_line import BoardEnd, FarLine, channels_that_heard, run
 from tests.vm.inside.spans import DynamicSpan, create
 

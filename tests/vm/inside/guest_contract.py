@@ -36,8 +36,8 @@ from boards.signals import (
 )
 from drivers.dahdi_control import Control
 from drivers.dahdi_numbers import PULSEDIGIT, Event, Hook, Signalling
+from firmware.core.line_schemas import DahdiE1, DahdiPorts
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import DahdiE1, DahdiPorts
 from tests.contract.driver_contract import DriverBoardContract
 from tests.contract.suite import cannot_apply
 from tests.vm.inside.far_line import BoardEnd, FarLine, run

@@ -16,8 +16,8 @@ from boards.dahdi_e1 import open_board
 from boards.pri_link import ALARM
 from boards.signals import Alarm, Bits, Connect, Release, Setup
 from drivers.dahdi_numbers import Signalling
+from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry
 from tests.vm.inside.far_line import BoardEnd, FarLine, channels_that_heard, random_blocks, run
 from tests.vm.inside.scripted_worker import ScriptedWorker
 from tests.vm.inside.spans import BEARERS, DynamicSpan

@@ -13,7 +13,8 @@ import pytest
 
 from boards.dahdi_e1 import channels
 from boards.signals import Connect, Proceeding, Release, Setup
-from firmware.lines.messages import AnswerLeg, BoardChanged, Hear, IncomingCall, Join, LegAnswered, LegCleared
+from firmware.lines.line_commands import AnswerLeg, Hear, Join
+from firmware.lines.messages import BoardChanged, IncomingCall, LegAnswered, LegCleared
 from tests.box.running_gateway import Callserver
 from tests.vm.inside.far_line import FarLine, channels_that_heard, random_blocks
 from tests.vm.inside.gateway_process import GatewayOnSpans

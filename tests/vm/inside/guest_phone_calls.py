@@ -18,11 +18,18 @@ import soundfile
 from boards.dahdi_analogue import DahdiAnalogueBoard
 from drivers.dahdi_control import Control
 from drivers.dahdi_numbers import Event, Hook, Signalling
-from firmware.core.schemas import DahdiPorts, ExchangeLineEntry
-from firmware.lines.messages import (
+from firmware.core.line_schemas import DahdiPorts, ExchangeLineEntry
+from firmware.lines.line_commands import (
     AnswerLeg,
     ClearLeg,
     ConfigureLines,
+    PlaceCall,
+    Play,
+    RingExtension,
+    StopPlay,
+    TellPhone,
+)
+from firmware.lines.messages import (
     DigitReceived,
     HookFlashed,
     IncomingCall,
@@ -31,11 +38,6 @@ from firmware.lines.messages import (
     LegCleared,
     LegReleasing,
     PhoneLifted,
-    PlaceCall,
-    Play,
-    RingExtension,
-    StopPlay,
-    TellPhone,
 )
 from firmware.media import codec
 from firmware.media.codec import Alaw

@@ -14,19 +14,10 @@ from pathlib import Path
 from boards.dahdi_e1 import DahdiE1Board
 from boards.signals import Cause
 from drivers.dahdi_numbers import Signalling
+from firmware.core.line_schemas import DahdiE1
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import DahdiE1
-from firmware.lines.messages import (
-    AlertLeg,
-    AnswerLeg,
-    ClearLeg,
-    IncomingCall,
-    LegAlerting,
-    LegAnswered,
-    LegCleared,
-    PlaceCall,
-    Play,
-)
+from firmware.lines.line_commands import AlertLeg, AnswerLeg, ClearLeg, PlaceCall, Play
+from firmware.lines.messages import IncomingCall, LegAlerting, LegAnswered, LegCleared
 from tests.vm.inside.far_line import run
 from tests.vm.inside.gateway_on_board import GatewayOnBoard
 from tests.vm.inside.openr2_line import OpenR2Line, openr2_program

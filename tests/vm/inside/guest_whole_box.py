@@ -13,7 +13,8 @@ import pytest
 
 from drivers.pri_stack import TIME_SLOTS, Cleared, Progress, Progressed
 from firmware.calls.messages import AgentState
-from firmware.lines.messages import AnswerLeg, CallPlaced, ClearLeg, Hear, IncomingCall, Join, LegAnswered, PlaceCall
+from firmware.lines.line_commands import AnswerLeg, ClearLeg, Hear, Join, PlaceCall
+from firmware.lines.messages import CallPlaced, IncomingCall, LegAnswered
 from firmware.records.tables import contacts, legs, recordings
 from firmware.simulator.citizens import Caller, CallerState, Outcome, own_tone
 from firmware.simulator.pattern import verify_pattern

@@ -36,8 +36,8 @@ from drivers.pri_stack import LayerTwo, PriCommand, PriEvent, PriSettings, Resta
 from firmware.box.simulator.agents import AgentsLink
 from firmware.box.simulator.process import PRIORITY
 from firmware.core.clock import Stamp, SystemClock
+from firmware.core.line_schemas import BoardEntry, DahdiPorts
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry, DahdiPorts
 from firmware.lines.isdn.channels import PriLines
 from firmware.lines.isdn.span import PriSpan
 from firmware.media.codec import Alaw

@@ -14,8 +14,8 @@ from boards.signals import ChannelKind, Setup, ToBoard
 from drivers.dahdi import ChannelState
 from drivers.dahdi_control import ChannelSetting
 from drivers.dahdi_numbers import Signalling
+from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import BoardEntry
 
 SLOTS = 31
 
