@@ -44,8 +44,18 @@ def open_database(path: Path, synchronous: str = "FULL") -> Engine:
 
 
 def open_for_reading(path: Path) -> Engine:
-    """Open for readers in other processes: sees what is committed, can write nothing. The file must exist."""
-    return _engine(f"sqlite:///file:{path}?mode=ro&uri=true", ("query_only=ON", "busy_timeout=5000"))
+    """Open for readers in other processes: sees what is committed, can write nothing. The file must exist.
+
+    All that one transaction reads is of one moment, that of its first SELECT; so keep none open for long.
+    """
+    engine = _engine(f"sqlite:///file:{path}?mode=ro&uri=true", ("query_only=ON", "busy_timeout=5000"))
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # Python's sqlite3 begins no transaction for a SELECT: two would see what was committed between them.
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
 
 
 def _revision_of(connection: Connection) -> str:

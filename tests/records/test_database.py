@@ -1,4 +1,6 @@
-"""Migrations: the tables are what the code says, an old database is brought up to date, a newer one is left alone."""
+"""Migrations: the tables are what the code says, an old database is brought up to date, a newer one is left alone.
+And what readers see of a database that is being written.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import func, insert, select
 
 from firmware.records import database
-from firmware.records.database import NEWEST_REVISION, open_database
-from firmware.records.tables import metadata
+from firmware.records.database import NEWEST_REVISION, open_database, open_for_reading
+from firmware.records.tables import live, metadata
 
 
 def schema(path: Path) -> list[str]:
@@ -93,3 +96,20 @@ def test_a_newer_database_is_used_as_it_is(tmp_path: Path) -> None:
     open_database(path).dispose()
 
     assert revision(path) == "9999"
+
+
+def test_all_that_one_transaction_reads_is_of_one_moment(tmp_path: Path) -> None:
+    writer = open_database(tmp_path / "calls.db")
+    reader = open_for_reading(tmp_path / "calls.db")
+    count = select(func.count()).select_from(live)
+    with reader.connect() as reading:
+        before = reading.execute(count).scalar_one()
+        with writer.begin() as writing:
+            writing.execute(insert(live).values(kind="contact", key="1", body=b""))
+        meanwhile = reading.execute(count).scalar_one()
+        reading.rollback()
+        afterwards = reading.execute(count).scalar_one()
+    reader.dispose()
+    writer.dispose()
+
+    assert (before, meanwhile, afterwards) == (0, 0, 1)

@@ -161,12 +161,19 @@ class RunningBox:
         return sum(one.state == state for one in self.state().contacts)
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
-        """All rows of a table, by number."""
+        """All rows of a table, by number. What is compared with rows of other tables comes from `rows_of`."""
+        return self.rows_of(table)[0]
+
+    def rows_of(self, *of_tables: Table) -> list[list[dict[str, Any]]]:
+        """All rows of each of these tables, by number, at one and the same moment."""
         engine = open_for_reading(self.paths.calls_database)
         with engine.connect() as connection:
-            found = connection.execute(select(table).order_by(table.c.number)).mappings().all()
+            found = [
+                [dict(row) for row in connection.execute(select(table).order_by(table.c.number)).mappings()]
+                for table in of_tables
+            ]
         engine.dispose()
-        return [dict(row) for row in found]
+        return found
 
     def get(self, path: str) -> bytes:
         """The body of a GET of the REST interface with a token from `linebox token`. Raises HTTPError."""

@@ -82,11 +82,12 @@ class Service:
         return state.gateway_connected and state.recorder_connected
 
     def _complete_call_after(self, moment_us: int) -> bool:
-        contacts = [row["number"] for row in self.box.rows(tables.contacts) if row["arrived_mono_us"] > moment_us]
-        legs = {row["contact"]: row for row in self.box.rows(tables.legs) if row["party"] == "citizen"}
-        for row in self.box.rows(tables.recordings):
-            if row["contact"] in contacts and row["state"] == "closed":
-                leg = legs[row["contact"]]
+        contacts, legs, recordings = self.box.rows_of(tables.contacts, tables.legs, tables.recordings)
+        new = {row["number"] for row in contacts if row["arrived_mono_us"] > moment_us}
+        citizens = {row["contact"]: row for row in legs if row["party"] == "citizen"}
+        for row in recordings:
+            if row["contact"] in new and row["state"] == "closed":
+                leg = citizens[row["contact"]]
                 assert (row["missing"], row["samples"]) == (0, leg["ended_sample"] - leg["answered_sample"])
                 assert row["samples"] >= 0.4 * 8000
                 return True

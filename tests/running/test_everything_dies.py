@@ -154,8 +154,7 @@ def test_nothing_that_was_acknowledged_is_missing_after_thirty_deaths_of_everyth
 def unfinished(box: RunningBox) -> bool:
     """Contacts of an earlier start, or their recordings, that are still open."""
     started_us = box.processes()["supervisor"].started_utc_us
-    contacts = [row for row in box.rows(tables.contacts) if not row["ended_utc_us"]]
-    recordings = [row for row in box.rows(tables.recordings) if row["state"] in ("open", "closing")]
-    return any(row["arrived_utc_us"] < started_us for row in contacts) or any(
-        row["opened_utc_us"] < started_us for row in recordings
+    contacts, recordings = box.rows_of(tables.contacts, tables.recordings)
+    return any(row["arrived_utc_us"] < started_us for row in contacts if not row["ended_utc_us"]) or any(
+        row["opened_utc_us"] < started_us for row in recordings if row["state"] in ("open", "closing")
     )

@@ -134,10 +134,10 @@ def silent_seconds(who: PartyReport) -> float:
 def records_are_right(box: RunningBox, folder: Path) -> None:
     """One complete record a call, with what really happened, and no number missing."""
     people, _ = read_report(folder / "report")
-    rows = box.rows(tables.contacts)
+    rows, of_legs, of_recordings = box.rows_of(tables.contacts, tables.legs, tables.recordings)
     assert len(rows) == TALKERS + WAITERS
-    recordings = {row["contact"]: row for row in box.rows(tables.recordings)}
-    legs = {row["contact"]: row for row in box.rows(tables.legs) if row["party"] == "citizen"}
+    recordings = {row["contact"]: row for row in of_recordings}
+    legs = {row["contact"]: row for row in of_legs if row["party"] == "citizen"}
     talked = [row for row in rows if int(row["calling"][-4:]) < TALKERS]
     assert len({row["agent"] for row in talked}) == TALKERS
     for row in talked:
