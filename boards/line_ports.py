@@ -100,7 +100,8 @@ class Port:
         if self.problem is None or self.problem.fault != error.fault:
             _log.warning("%s", error)
         self.failures += 1
-        self.problem = error
+        # A new one: that which was raised holds its frames and with them this port, a circle that nobody collects.
+        self.problem = ChipError(error.fault, error.where)
         self._wake_ms = now_ms + RETRY_MS
         self.close()
         self._set_state(PortState.FAILED)

@@ -46,7 +46,10 @@ class SpiAnalogueBoard(TdmBoard):
 
     def _start_chips(self) -> None:
         """Every chip that answers. Raises the first one's ChipError if none does."""
+        told = [port.problem for port in self._ports]  # at the last opening: what is still so is no news
         self._ports = [self._new_port(index) for index in range(len(self.channels))]
+        for port, problem in zip(self._ports, told, strict=False):
+            port.problem = problem
         for port in self._ports:
             try:
                 port.start(RESET_MS if self._reset else 0)
@@ -65,12 +68,11 @@ class SpiAnalogueBoard(TdmBoard):
         """Raises the first port's ChipError if every port has failed."""
         problems = [port.problem for port in self._ports if port.state is PortState.FAILED]
         if len(problems) == len(self._ports) and problems[0] is not None:
-            raise problems[0]
+            raise ChipError(problems[0].fault, problems[0].where)
 
     def _close_chips(self) -> None:
         for port in self._ports:
             port.close()
-        self._ports = []
 
     # ---- work --------------------------------------------------------------------------------------------------------
 
