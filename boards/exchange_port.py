@@ -54,7 +54,7 @@ class ExchangePort(Port):
         self._pulses: deque[tuple[int, bool]] = deque()
         """What dialling has still to do: (milliseconds from the step before, loop closed)."""
         self._pulse_due_ms = 0
-        yield from self._chip.power_up(self.slot)
+        yield from self._chip.power_up(self.entry.slot, self.entry.line)
 
     def _begin(self, now_ms: int) -> None:
         self._voltage_seen_ms = self._other_polarity_ms = self._other_flow_ms = now_ms

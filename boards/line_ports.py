@@ -15,6 +15,7 @@ from boards.signals import Alarm, FromBoard, HookChange, OnHookData, Ring, ToBoa
 from drivers.si3210 import LineFeed, Si3210
 from drivers.spi_line_chip import ChipError, Framing, LineChip, SpiBus, Step
 from firmware.core.faults import Fault, fault
+from firmware.core.line_schemas import LinePort
 
 RETRY_MS = 1000
 CHECK_MS = 250
@@ -39,10 +40,12 @@ class PortState(StrEnum):
 class Port:
     """One chip. Subclasses say what working means. `problem` is why it is FAILED."""
 
-    def __init__(self, channel: int, label: str, slot: int, where: str, framing: Framing, open_bus: OpenBus) -> None:
+    def __init__(
+        self, channel: int, label: str, entry: LinePort, where: str, framing: Framing, open_bus: OpenBus
+    ) -> None:
         self.channel = channel
         self.label = label
-        self.slot = slot
+        self.entry = entry
         self.where = where
         self.state = PortState.STARTING
         self.problem: ChipError | None = None
@@ -184,7 +187,7 @@ class ExtensionPort(Port):
         self._chip = Si3210(bus, self.where, self._framing)
         self._was_lifted |= self._loop is not None and self._loop.off_hook
         self._loop = LoopDecoder(self.channel)
-        yield from self._chip.power_up(self.slot)
+        yield from self._chip.power_up(self.entry.slot, self.entry.line)
         self._feed = LineFeed.FORWARD_ACTIVE
 
     def _work(self, now_ms: int) -> list[FromBoard]:

@@ -61,7 +61,7 @@ class SpiAnalogueBoard(TdmBoard):
         entry, label = self._lines.ports[index], self.channels[index].label
         where = f"{label} ({entry.spi})"
         return PORTS[entry.chip](
-            index, label, entry.slot, where, self._lines.framing, lambda: self._buses.spi(entry.spi, where)
+            index, label, entry, where, self._lines.framing, lambda: self._buses.spi(entry.spi, where)
         )
 
     def _see_that_one_works(self) -> None:

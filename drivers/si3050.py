@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drivers.register_table import Register, register_table
-from drivers.spi_line_chip import LineChip, PowerUp, Step
+from drivers.spi_line_chip import LineChip, PowerUp, Step, Termination
 
 WRITE, READ = 0x20, 0x60
 """First byte of an access to the first chip of a chain (bits 3 to 0: which one); then the address, then the data."""
@@ -18,6 +18,8 @@ LINK_MS = 2000
 POLL_MS = 10
 LEAST_VOLTS = 3
 """Below this the chip reads 0: no line."""
+SI3018 = 1
+"""The line side that has four terminations only."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,20 @@ class Si3050(LineChip):
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
-    def power_up(self, slot: int) -> PowerUp:
-        """From any state to on hook and listening, with samples in `slot`. Raises ChipError when the chip will not."""
+    def power_up(self, slot: int, line: Termination = "china") -> PowerUp:
+        """From any state to on hook and listening, with samples in `slot` and the line terminated as `line` says.
+        Raises ChipError when the chip will not."""
         self.identify(fresh=False)
         self.apply("reset")
         yield Step("reset", RESET_MS)
         self.identify(fresh=True)
-        self.apply("line")
         self._set_slot(slot)
         self.apply("power")
         yield from self._wait_for_line_side()
+        self.apply("line")
+        self.apply(line)
+        if self.field("revision", "line_side") == SI3018:
+            self.apply(f"{line}, si3018")
         self.write("pcm_mode", self.table["pcm_mode"].put(enable=1, law=0))
         self.apply("listen")
         self.set_hook(False)

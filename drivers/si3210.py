@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from drivers.register_table import Register, register_table
-from drivers.spi_line_chip import LineChip, PowerUp, Step
+from drivers.spi_line_chip import LineChip, PowerUp, Step, Termination
 
 READ = 0x80
 """First byte of a reading access; without it the access writes. The other bits are the address."""
@@ -93,8 +93,9 @@ class Si3210(LineChip):
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
-    def power_up(self, slot: int) -> PowerUp:
-        """From reset to a fed line with samples in `slot`. Raises ChipError when the chip will not."""
+    def power_up(self, slot: int, line: Termination = "china") -> PowerUp:
+        """From reset to a fed line with samples in `slot`, terminated as `line` says. Raises ChipError when the chip
+        will not."""
         self.identify()
         self.apply("quiet")
         self.set_line_feed(LineFeed.OPEN)
@@ -106,6 +107,7 @@ class Si3210(LineChip):
         yield from self._wait_for_calibration()
         yield from self._check_indirect()
         self.apply("line")
+        self.apply(line)
         self._set_slot(slot)
         self.write("pcm_mode", self.table["pcm_mode"].put(enable=1, law=0))
         self.apply("listen")

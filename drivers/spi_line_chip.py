@@ -22,6 +22,10 @@ SPI_MODE = 3
 Framing = Literal["byte", "whole"]
 """Whether chip select is released after each byte or after the whole access. The chips count bytes either way."""
 
+Termination = Literal["china", "600_ohm"]
+"""What an analogue line looks like at voice frequencies: a step of that name in the chip's table sets it. A line that
+is terminated otherwise than it is gives its own signal back as echo."""
+
 
 class ChipError(FaultError):
     """A chip or its bus does not do what it should. `where` names the port and the device."""

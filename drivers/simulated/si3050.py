@@ -6,6 +6,7 @@ from drivers.register_table import Register, register_table
 from drivers.si3050 import READ, WRITE
 from drivers.simulated.register_chip import RegisterChip
 
+SI3019 = 3
 LINK_MS = 250
 ON_HOOK_VOLTS, OFF_HOOK_VOLTS = 48, 8
 LOOP_STEPS = 22
@@ -24,6 +25,7 @@ class SimulatedSi3050(RegisterChip):
         self.restless = False
         """The ring bits show something off hook, where they mean nothing."""
         self.no_line_side = False
+        self.line_side = SI3019
         self.link_ms = 0.0
         self._bytes: list[int] = []
         super().__init__(register_table("si3050"))
@@ -61,7 +63,7 @@ class SimulatedSi3050(RegisterChip):
         if not self.get_field("daa_control_2", "line_side_down") and not self.no_line_side:
             self.link_ms += ms
             if self.link_ms >= LINK_MS:
-                self.set_field("revision", line_side=3)
+                self.set_field("revision", line_side=self.line_side)
                 self.set_field("line_status", link=1)
         if self.get_field("control_1", "reset"):
             self.reset()

@@ -29,6 +29,9 @@ class LinePort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     spi: SpiDevice
     slot: Slot
     """Where its samples are on the TDM bus; each port its own."""
+    line: Literal["china", "600_ohm"] = "china"
+    """The line's impedance: a public line or a telephone of China (200 ohm + 680 ohm in parallel with 100 nF), or 600
+    ohm: a private exchange's extension, a gateway's port."""
 
 
 class TdmBus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

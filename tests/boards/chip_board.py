@@ -9,6 +9,7 @@ from boards.framer_e1 import FramerE1Board
 from boards.signals import Alarm, FromBoard
 from boards.spi_analogue import SpiAnalogueBoard
 from drivers.simulated.register_chip import RegisterChip
+from drivers.spi_line_chip import Termination
 from firmware.core.faults import Fault
 from firmware.core.line_schemas import AnalogueLines, FramerSpan, LinePort
 from tests.contract.chip_far_end import CardSlot, ChipFarEnd
@@ -17,7 +18,7 @@ from tests.contract.chip_far_end import CardSlot, ChipFarEnd
 class ChipBench:
     """`chips` are on the card; `told` holds all signals since the start or the last `forget`."""
 
-    def __init__(self, *kinds: str) -> None:
+    def __init__(self, *kinds: str, line: Termination = "china") -> None:
         self.place = CardSlot()
         self.kinds = kinds
         self.devices = [f"/dev/spidev0.{number}" for number in range(len(kinds))]
@@ -27,7 +28,7 @@ class ChipBench:
             self.board = FramerE1Board("span", FramerSpan(spi=self.devices[0]), self.place.buses("board span"))
         else:
             ports = tuple(
-                LinePort(chip=kind, spi=device, slot=slot)  # type: ignore[arg-type]
+                LinePort(chip=kind, spi=device, slot=slot, line=line)  # type: ignore[arg-type]
                 for slot, (kind, device) in enumerate(zip(kinds, self.devices, strict=True))
             )
             self.board = SpiAnalogueBoard("card", AnalogueLines(ports=ports), self.place.buses("board card"))
