@@ -152,3 +152,39 @@ def test_a_channel_that_the_exchange_takes_out_of_service(town: Town) -> None:
     town.box.attach()
     assert Blocked(SLOT_17, True) in town.box.heard()
     assert lines.from_stack(InService(17, True), 0) == [Blocked(SLOT_17, False)]
+
+
+@pytest.mark.parametrize("cut_seconds", [3.0, 5.0, 8.0, 12.0])
+def test_a_call_given_up_in_a_cut_ends_at_the_exchange_as_soon_as_layer_two_is_back(
+    town: Town, cut_seconds: float
+) -> None:
+    """DISCONNECT is lost when layer 2 begins anew; T305 alone would leave the caller in silence for half a minute. A
+    restart of the channel is what Q.931 5.5 has for it."""
+    town.up()
+    town.line.is_cut = True
+    town.line.run(2)
+    town.say(Release(SLOT_17, Cause.FAILURE))
+    town.line.run(cut_seconds - 2)
+    town.exchange.said()
+
+    town.line.is_cut = False
+    town.line.run(1.5)
+
+    over = [event for event in town.exchange.said() if isinstance(event, Cleared | Restarted)]
+    assert over, "the caller knows"
+    town.tell(*[Forget(-1) for event in over if isinstance(event, Restarted)])
+    town.assert_idle()
+    town.exchange.said()
+    assert town.place().slot == 17, "and the channel is free at once"
+
+
+def test_a_call_that_is_up_is_not_restarted_when_layer_two_comes_up_anew(town: Town) -> None:
+    town.up()
+
+    town.line.is_cut = True
+    town.line.run(20)
+    town.line.is_cut = False
+    town.line.run(20)
+
+    assert not [event for event in town.exchange.said() if isinstance(event, Restarted)]
+    assert town.box.lines.calls == 1

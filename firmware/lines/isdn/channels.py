@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection
 
-import msgspec
-
 from boards.signals import (
     Alarm,
     Alerting,
@@ -19,7 +17,6 @@ from boards.signals import (
     Cause,
     Connect,
     Digit,
-    FromBoard,
     Proceeding,
     Release,
     Ring,
@@ -27,24 +24,16 @@ from boards.signals import (
     ToBoard,
 )
 from drivers import pri_stack as stack
-from drivers.pri_stack import PriCommand, PriEvent, Progress
+from drivers.pri_stack import PriEvent, Progress
 from firmware.lines.isdn import causes as q850
 from firmware.lines.isdn.causes import Q850_OF_CAUSE, cause_of_q850
+from firmware.lines.isdn.effects import DropGateway, Effect
 from firmware.lines.isdn.line import Phase, PriLine
 from firmware.lines.isdn.restarts import ChannelRestarts
 from firmware.lines.isdn.timers import ATTEND_US, AUDIT_US, GONE_US, RELEASE_US, T301_US, T302_US, T304_US, T310_US
 
 ALARM = "D-channel"
 
-
-class DropGateway(msgspec.Struct, frozen=True):
-    """Effect: the gateway hangs; close its link."""
-
-    why: str
-
-
-Effect = FromBoard | PriCommand | DropGateway
-"""A signal for the gateway, a command for the stack, or the end of the link."""
 
 _STEPS: dict[Progress, type[Proceeding | Alerting | Connect]] = {
     Progress.PROCEEDING: Proceeding,
@@ -193,7 +182,7 @@ class PriLines:
                     if line is not None and line.call is not None:
                         effects += [*self._lost(line, Cause.FAILURE, now_us), stack.Forget(line.call)]
             case stack.RestartDone():
-                effects = [*self._restarts.done(event.slot, now_us)]
+                effects = self._restart_done(event.slot, now_us)
             case stack.InService():
                 line = self._by_slot.get(event.slot)
                 if line is not None and line.blocked_far == event.in_service:
@@ -206,10 +195,21 @@ class PriLines:
     def _layer_two(self, up: bool, now_us: int) -> list[Effect]:
         self.layer_two = up
         effects: list[Effect] = [*self._restarts.layer_two(up, now_us)]
+        if up:
+            # What told the far end that a call is over may be lost with all that was on its way, and its caller would
+            # hear nothing until T305 has run out: a restart of the channel ends the call now (Q.931 5.5).
+            effects += self._restarts.ask((line.slot for line in self.lines if line.phase is Phase.CLEARING), now_us)
         if up and self._restart_at_start:
             self._restart_at_start = False
             effects += self._restarts.ask((line.slot for line in self.lines if line.call is None), now_us)
         return effects
+
+    def _restart_done(self, slot: int | None, now_us: int) -> list[Effect]:
+        """A call that was being cleared is no more at the far end, nor here (Q.931 5.5.1)."""
+        line = self._by_slot.get(slot or 0)
+        is_over = line is not None and line.phase is Phase.CLEARING and self._restarts.is_under_way(line.slot)
+        forgets = [stack.Forget(line.call)] if is_over and line is not None and line.call is not None else []
+        return [*forgets, *self._restarts.done(slot, now_us)]
 
     def _is_restartable(self, slot: int) -> bool:
         """A call that has come meanwhile shows that the far end has the channel in order."""

@@ -29,7 +29,7 @@ class ChannelRestarts:
         return slot == self._slot
 
     def ask(self, slots: Iterable[int], now_us: int) -> list[Restart]:
-        self._waiting.extend(slots)
+        self._waiting.extend(slot for slot in slots if slot not in self._waiting)
         return self._next(now_us)
 
     def layer_two(self, up: bool, now_us: int) -> list[Restart]:

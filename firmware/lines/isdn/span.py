@@ -9,7 +9,8 @@ from collections import deque
 
 from boards.signals import FromBoard, ToBoard
 from drivers.pri_stack import PriEvent, PriStack
-from firmware.lines.isdn.channels import DropGateway, Effect, PriLines
+from firmware.lines.isdn.channels import PriLines
+from firmware.lines.isdn.effects import DropGateway, Effect
 
 
 class PriSpan:
