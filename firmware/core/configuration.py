@@ -50,8 +50,8 @@ def _read_file(folder: Path, subject: Subject) -> bytes | Problem:
         return path.read_bytes()
     except FileNotFoundError:
         others = {one.file for one in SUBJECTS}
-        found = [one.name for one in folder.glob("*.json") if one.name not in others]
-        nearest = nearest_name(subject.file, found)
+        strays = [one.name for one in folder.glob("*.json") if one.name not in others]
+        nearest = nearest_name(subject.file, [one for one in strays if nearest_name(one, others) == subject.file])
         if subject.optional and not nearest:
             return _text_of(subject.name, ())
         return Problem(

@@ -230,6 +230,19 @@ class ExchangeLineEntry(ExchangeLineSettings, frozen=True, kw_only=True, forbid_
         return ExchangeLineSettings(**{name: getattr(self, name) for name in ExchangeLineSettings.__struct_fields__})
 
 
+class BlockedChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`blocked_channels.json`: one document a channel that is out of service by hand 闭塞, as `linebox channels block`
+    writes it. In force at `linebox reload`. A channel that no board has at present keeps its document."""
+
+    channel: Name
+    """Channel label, e.g. `E1/17`."""
+    reason: Title
+    by: Annotated[str, Meta(max_length=64, description="a name of at most 64 characters")] = ""
+    """The login or program that asked for it; empty: written by hand."""
+    since_utc_us: Annotated[int, Meta(ge=0, description="microseconds since 1970, UTC")] = 0
+    """0: not known."""
+
+
 class TrunkGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`trunk_groups.json`: trunks that have one number together (hunt group 连选号) and from which a call out takes a
     free one."""

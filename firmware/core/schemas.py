@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from firmware.core.line_schemas import BoardEntry, ExchangeLineEntry, Telephone, TrunkGroup
+from firmware.core.line_schemas import BlockedChannel, BoardEntry, ExchangeLineEntry, Telephone, TrunkGroup
 from firmware.core.schema_fields import ClockTime, Days, Digit, Name, NumberPrefix, Role, Seconds, Sound, Title, Weekday
 
 
@@ -181,3 +181,4 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     logins: tuple[Login, ...]
     exchange_lines: tuple[ExchangeLineEntry, ...] = ()
     trunk_groups: tuple[TrunkGroup, ...] = ()
+    blocked_channels: tuple[BlockedChannel, ...] = ()

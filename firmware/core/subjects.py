@@ -37,6 +37,7 @@ SUBJECTS = (
     Subject("logins", schemas.Login, "login"),
     Subject("exchange_lines", line_schemas.ExchangeLineEntry, "line", optional=True),
     Subject("trunk_groups", line_schemas.TrunkGroup, "group", optional=True),
+    Subject("blocked_channels", line_schemas.BlockedChannel, "channel", optional=True),
 )
 SUBJECT = {subject.name: subject for subject in SUBJECTS}
 

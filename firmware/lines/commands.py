@@ -20,7 +20,6 @@ from firmware.lines.line_commands import (
     AlertLeg,
     AnswerLeg,
     AnyLineCommand,
-    BlockChannel,
     ClearLeg,
     Conference,
     ConfigureLines,
@@ -86,10 +85,6 @@ class LineCommands:
             case Join() | Conference() | Supervise() | Leave() | SetLevel():
                 self._used(*_hearers(command))
                 self._bank.hearing.handle(command)
-            case BlockChannel():
-                blocked = self._bank.at(command.channel)
-                if blocked is not None:
-                    self._bank.perform(blocked, blocked.block(command.blocked, now), now)
             case ConfigureLines():
                 self._bank.configure(command, now)
             case Resume():

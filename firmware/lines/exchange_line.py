@@ -84,6 +84,8 @@ class ExchangeLine(Line, kw_only=True):
         match self.state:
             case ExchangeLineState.IDLE if not self.learning:
                 return self.resting_state()
+            case ExchangeLineState.REFUSED if self.blocked:
+                return self.resting_state()
             case _ if self.state in RINGS or self.state is ExchangeLineState.CAUGHT:
                 return "ringing"
             case ExchangeLineState.GUARD:
@@ -335,7 +337,12 @@ class ExchangeLine(Line, kw_only=True):
                 return []
 
     def block(self, blocked: bool, now: Stamp) -> list[Effect]:
-        """Take the line out of service for new calls, or give it back. A call that is reported goes on."""
+        """Who calls a blocked line hears it ring, and nobody answers: an analogue line has no other way to refuse.
+        The loop stays open. A closed one would be busy to callers, but it is also a telephone that was left off its
+        hook: the exchange ends that after its time with howler tone and a line fault. A call that is reported goes on.
+        """
+        if blocked == self.blocked:
+            return []
         self.blocked = blocked
         return self._set_state(ExchangeLineState.REFUSED) if blocked and self.state is ExchangeLineState.RINGING else []
 

@@ -2,10 +2,10 @@
 
 Ringing is 1 s on, 4 s off (GB/T 3380); who calls is said by FSK after the first ring. A phone that is lifted and not
 used hears dial tone, then, like one that is left off hook when its call is over, busy tone, the howler, and nothing
-until it is put down (`phone_limits.toml`). A headset phone is not given dial tone, and nothing follows. While messages
-wait, dial tone is the special one and the lamp is lit by FSK. The board tells a short press of the hook (100 to 800 ms)
-as Flash, so on-hook is final. Nothing that happens, in whatever order, leaves a phone ringing without a leg that is
-alerting.
+until it is put down (`phone_limits.toml`). At a blocked port it hears these from the beginning. A headset phone is not
+given dial tone, and nothing follows. While messages wait, dial tone is the special one and the lamp is lit by FSK. The
+board tells a short press of the hook (100 to 800 ms) as Flash, so on-hook is final. Nothing that happens, in whatever
+order, leaves a phone ringing without a leg that is alerting.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class ExtensionState(StrEnum):
     UP = "up"
     RELEASING = "releasing"
     """The box gave up the leg; the phone still has to be put down."""
+    REFUSED = "refused"
+    """Lifted while the port is blocked: it hears busy tone like one that is left off hook, and has no leg."""
 
 
 class ExtensionLine(Line, kw_only=True):
@@ -61,7 +63,7 @@ class ExtensionLine(Line, kw_only=True):
     limits: PhoneLimits
     state: ExtensionState = ExtensionState.IDLE
     off_hook: bool = False
-    """As the board told last; lifted without a leg only while the port is blocked or its line is given up."""
+    """As the board told last; lifted without a leg only while the port is blocked, alarmed or out of service."""
     ringing: bool = False
     """Ringing current is on at this moment."""
     request: str = ""
@@ -82,7 +84,8 @@ class ExtensionLine(Line, kw_only=True):
     clear_cause: Cause = Cause.NORMAL
 
     def display_state(self) -> str:
-        return self.resting_state() if self.state is ExtensionState.IDLE else self.state.value
+        rests = self.state in (ExtensionState.IDLE, ExtensionState.REFUSED)
+        return self.resting_state() if rests else self.state.value
 
     def leg_state(self) -> str:
         return "alerting" if self.state is ExtensionState.RINGING else self.state.value
@@ -132,7 +135,7 @@ class ExtensionLine(Line, kw_only=True):
                 return [*effects, Report(LegAnswered(number=0, leg=self.leg, sample=0, at=now))]
             case ExtensionState.UP, False:
                 return self._cleared(Cause.NORMAL, "line", now)
-            case ExtensionState.RELEASING, False:
+            case ((ExtensionState.RELEASING | ExtensionState.REFUSED), False):
                 return self._cleared(self.clear_cause, "box", now)
             case _:
                 return []
@@ -143,8 +146,12 @@ class ExtensionLine(Line, kw_only=True):
         return [Report(HookFlashed(number=0, leg=self.leg, sample=0, at=now))]
 
     def _lifted(self, now: Stamp) -> list[Effect]:
-        if self.blocked or not self.in_service or self.alarmed:
+        if not self.in_service or self.alarmed:
             return []
+        if self.blocked:
+            effects = self._set_state(ExtensionState.REFUSED)
+            self.start_timer("howler", self.limits.busy.microseconds, now)
+            return [*effects, BusyTone()]
         leg = self.new_leg()
         effects = self._set_state(ExtensionState.UP)
         return [*effects, Report(PhoneLifted(number=0, leg=leg, sample=0, at=now, channel=self.channel))]
@@ -153,10 +160,10 @@ class ExtensionLine(Line, kw_only=True):
 
     def ring(self, command: RingExtension, now: Stamp) -> list[Effect]:
         """Ring the idle phone. The gateway has seen to it that a request which comes twice arrives here once."""
+        if self.display_state() in ("blocked", "out_of_service"):
+            return [Report(ring_failed(command.request, Cause.FAILURE, now))]
         if self.state is not ExtensionState.IDLE or self.off_hook:
             return [Report(ring_failed(command.request, Cause.BUSY, now))]
-        if not self.in_service or self.alarmed or self.blocked:
-            return [Report(ring_failed(command.request, Cause.FAILURE, now))]
         leg = self.new_leg()
         effects = self._set_state(ExtensionState.RINGING)
         self.request, self.calling = command.request, command.calling
@@ -228,9 +235,12 @@ class ExtensionLine(Line, kw_only=True):
         return self._tell(message)
 
     def block(self, blocked: bool, now: Stamp) -> list[Effect]:
-        """Take the port out of service for new calls, or give it back: a phone that lies lifted then is lifted anew."""
+        """A phone that lies lifted when its port is given back is lifted anew."""
+        if blocked == self.blocked:
+            return []
         self.blocked = blocked
-        return self._resume(now)
+        refused = self._cleared(Cause.NORMAL, "box", now) if self.state is ExtensionState.REFUSED else []
+        return [*refused, *self._resume(now)]
 
     # ---- from time and board -----------------------------------------------------------------------------------------
 
@@ -277,5 +287,7 @@ class ExtensionLine(Line, kw_only=True):
         effects = self._set_state(ExtensionState.IDLE)
         if self.to_tell:
             self.start_timer("tell", TELL_APART_US, now)
+        if not leg:
+            return [*effects, StopSound()]
         event = LegCleared(number=0, leg=leg, sample=0, at=now, channel=self.channel, cause=cause, by=by)
         return [*effects, Report(event)]

@@ -144,7 +144,7 @@ class Line(msgspec.Struct, kw_only=True):
     in_service: bool = False
     alarmed: bool = False
     blocked: bool = False
-    """Taken out of service by command."""
+    """Taken out of service by hand: no new call, while one that is there goes on."""
     timers: dict[str, int] = {}
 
     # What a kind of line must answer. A struct cannot be abstract, so these say so themselves.
@@ -159,6 +159,10 @@ class Line(msgspec.Struct, kw_only=True):
 
     def clear(self, cause: Cause, now: Stamp) -> list[Effect]:
         """The box gives up the leg."""
+        raise NotImplementedError
+
+    def block(self, blocked: bool, now: Stamp) -> list[Effect]:
+        """Take the channel out of service for new calls, or give it back. Said twice, it does nothing."""
         raise NotImplementedError
 
     def fail(self, cause: Cause, now: Stamp) -> list[Effect]:

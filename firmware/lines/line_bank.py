@@ -117,6 +117,7 @@ class LineBank:
                 self.perform(line, line.configure(msgspec.structs.replace(chosen, number=number)), now)
             elif isinstance(line, R2Line):
                 line.plan = self._r2_plan.with_settings(wanted.r2.get(row.name, R2Settings()))
+            self.perform(line, line.block(place.label in wanted.blocked, now), now)
         for label in settings:
             _log.warning("there are settings for %s, which is no exchange line of this box", label)
 

@@ -161,13 +161,6 @@ class SetLevel(msgspec.Struct, tag="set_level", frozen=True):
     hears_db: float = 0.0
 
 
-class BlockChannel(msgspec.Struct, tag="block_channel", frozen=True):
-    """Take an idle (or soon idle) channel out of service, or give it back."""
-
-    channel: int
-    blocked: bool
-
-
 class LearnTone(msgspec.Struct, tag="learn_tone", frozen=True, kw_only=True):
     """Learn the busy tone of an idle analogue trunk: answer the next call there, or call a number, and measure what
     sounds when the far end hangs up. It is nobody's leg. `request` names the wish. Answer: ToneLearnt or LearnFailed.
@@ -190,6 +183,8 @@ class ConfigureLines(msgspec.Struct, tag="configure_lines", frozen=True, kw_only
     """The number of a board's analogue trunks that have none of their own, by board."""
     r2: dict[str, R2Settings] = {}
     """Spans with line bits, by board."""
+    blocked: tuple[str, ...] = ()
+    """Labels of the channels that are out of service by hand: at once, or when the call there is over."""
 
 
 class Attach(msgspec.Struct, tag="attach", frozen=True):
@@ -220,7 +215,6 @@ AnyLineCommand = (
     | Supervise
     | Leave
     | SetLevel
-    | BlockChannel
     | ConfigureLines
     | LearnTone
     | LoadSound

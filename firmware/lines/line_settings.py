@@ -27,6 +27,7 @@ def line_settings(configuration: Configuration) -> ConfigureLines:
         exchange_lines=lines,
         numbers={board: group.number for group in groups for board in group.boards if group.number},
         r2={board: settings for board, settings in r2.items() if settings != R2Settings()},
+        blocked=tuple(one.channel for one in configuration.blocked_channels),
     )
 
 

@@ -188,7 +188,7 @@ class TrunkLine(Line, kw_only=True):
         return [Send(Release(self.channel, cause))]
 
     def block(self, blocked: bool, now: Stamp) -> list[Effect]:
-        """Take the channel out of service for new calls, or give it back."""
+        """The board is told, so that the far end is offered another channel."""
         if blocked == self.blocked:
             return []
         self.blocked = blocked

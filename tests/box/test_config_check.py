@@ -50,6 +50,10 @@ def test_names_that_lead_nowhere(paths: BoxPaths, capsys: pytest.CaptureFixture[
     assert found(paths, "trunk_groups", {"group": "all", "lines": ["FXO-1", "E1-1/1", "FXS-1"]}) == [
         ("trunk_groups.json", "no board has a line FXS-1 that can be used here", "FXO-1")
     ]
+    blocked = [{"channel": label, "reason": "work on the line"} for label in ("E1-1/1", "FXS-1", "E1-1/16")]
+    assert found(paths, "blocked_channels", *blocked)[1:] == [
+        ("blocked_channels.json", "no board has a line E1-1/16 that can be used here", "E1-1/6")
+    ]
     assert config_check(paths) == 1
     assert "trunk_groups.json, group all, field lines: no board has a line FXS-1" in capsys.readouterr().out
 

@@ -36,7 +36,7 @@ from firmware.ivr.announcements import PHRASES
 from firmware.ivr.spoken_mandarin import WORDS
 from firmware.lines.extension import ExtensionState
 from firmware.lines.gateway import Gateway
-from firmware.lines.line_commands import AnyLineCommand, BlockChannel, Resume, TellPhone
+from firmware.lines.line_commands import AnyLineCommand, ConfigureLines, Resume, TellPhone
 from firmware.lines.messages import AnyLineEvent, Snapshot
 from firmware.media.sounds import SoundStore
 from firmware.records.chain import MADE_AT_COMMIT
@@ -336,7 +336,7 @@ class LivingOffice:
             self._take(self.server.configure(1, request, configuration, self.now))
 
     def block(self, phone: int, blocked: bool) -> None:
-        self.gateway.handle_command(BlockChannel(phone, blocked), self.now)
+        self.gateway.handle_command(ConfigureLines(blocked=(PLACES[phone].label,) if blocked else ()), self.now)
         self._far_end()
 
     def card_fails(self) -> None:

@@ -43,9 +43,10 @@ class ExchangeBench(Bench):
         self.open()
         self.look()
 
-    def configure(self, **settings: Any) -> None:
+    def configure(self, blocked: bool = False, **settings: Any) -> None:
+        """The first line is set so; `blocked`: taken out of service by hand."""
         line = ExchangeLineEntry(**{"line": "FXO-1", "number": "12345", **settings})
-        self.command(ConfigureLines(exchange_lines=(line,)))
+        self.command(ConfigureLines(exchange_lines=(line,), blocked=("FXO-1",) if blocked else ()))
 
     def hear(self, audio: Alaw, channel: int = FIRST) -> Alaw:
         """The exchange says this on a line, whole blocks; what goes out on it meanwhile."""

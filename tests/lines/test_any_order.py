@@ -27,9 +27,9 @@ from firmware.lines.line_commands import (
     AlertLeg,
     AnswerLeg,
     Attach,
-    BlockChannel,
     ClearLeg,
     Conference,
+    ConfigureLines,
     GiveDialTone,
     Hear,
     Join,
@@ -126,7 +126,9 @@ class Course:
             case "ring again":
                 bench.command(RingExtension(str(self.requests), PHONE))
             case "block" | "free":
-                bench.command(BlockChannel((TRUNK, PHONE)[choice % 2], name == "block"))
+                bench.command(
+                    ConfigureLines(blocked=(("T-1",), ("P-1",), ("T-1", "P-1"))[choice % 3] if name == "block" else ())
+                )
             case "join":
                 bench.command(Join((Hear(leg, (self.leg(choice + 1),)), Hear(self.leg(choice + 1), (leg,)))))
             case "confer":

@@ -12,7 +12,7 @@ from boards.base import ALAW_SILENCE
 from boards.signals import Alarm, Cause, Loop, LoopCurrent, Polarity, RingDetected
 from firmware.core.faults import fault
 from firmware.core.line_schemas import BusyTone
-from firmware.lines.line_commands import AnswerLeg, BlockChannel, ClearLeg, Hear, Join, Play, StopPlay
+from firmware.lines.line_commands import AnswerLeg, ClearLeg, ConfigureLines, Hear, Join, Play, StopPlay
 from firmware.lines.messages import DigitReceived, IncomingCall, LegAnswered, LegCleared
 from firmware.media import codec
 from firmware.media.codec import Alaw
@@ -294,13 +294,13 @@ def test_a_call_refused_while_it_rings_is_left_ringing_and_comes_to_rest(bench: 
 
 
 def test_a_blocked_line_rings_for_nobody_and_counts_again_when_it_is_given_back(bench: ExchangeBench) -> None:
-    bench.command(BlockChannel(FIRST, True))
+    bench.command(ConfigureLines(blocked=("FXO-1",)))
     bench.ring_once()
     bench.hear(caller_by_fsk())
     bench.ring_once()
     assert bench.all(IncomingCall) == []
     bench.wait(7)
-    bench.command(BlockChannel(FIRST, False))
+    bench.command(ConfigureLines())
     bench.answered()
 
     assert len(bench.all(IncomingCall)) == 1

@@ -9,7 +9,7 @@ import pytest
 from boards.signals import Alarm, Cause, Loop, LoopCurrent, Polarity, RingDetected
 from firmware.core.faults import fault
 from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress
-from firmware.lines.line_commands import AlertLeg, AnswerLeg, BlockChannel, ClearLeg, LearnTone, PlaceCall
+from firmware.lines.line_commands import AlertLeg, AnswerLeg, ClearLeg, LearnTone, PlaceCall
 from firmware.lines.messages import CallPlaced, IncomingCall, LearnFailed, LegAnswered, LegCleared, ToneLearnt
 from firmware.tones.cadence import LearnedTone
 from firmware.tones.caller_id import CallerId
@@ -52,7 +52,7 @@ class Chance:
                 lambda: bench.command(AnswerLeg(self.leg())),
                 lambda: bench.command(AlertLeg(self.leg())),
                 lambda: bench.command(ClearLeg(self.leg(), Cause.BUSY)),
-                lambda: bench.command(BlockChannel(FIRST, flip)),
+                lambda: bench.configure(blocked=flip),
                 lambda: bench.command(PlaceCall(f"out-{self.requests}", FIRST, "110")),
                 lambda: bench.command(self.lesson(flip)),
                 lambda: bench.configure(any_regular_tone=flip),
@@ -99,7 +99,8 @@ def test_whatever_happens_the_line_comes_to_rest(seed: int) -> None:
     if not bench.gateway.lines[FIRST].in_service:
         bench.open()
     bench.signal(Alarm("power", False), RingDetected(FIRST, False))
-    bench.command(BlockChannel(FIRST, False), ClearLeg(bench.gateway.lines[FIRST].leg))
+    bench.configure()
+    bench.command(ClearLeg(bench.gateway.lines[FIRST].leg))
     bench.wait(20)
 
     assert bench.state(FIRST) == "idle"

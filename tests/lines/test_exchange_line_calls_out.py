@@ -9,7 +9,7 @@ import pytest
 
 from boards.base import ALAW_SILENCE
 from boards.signals import Cause, DialPulses, Loop, Polarity, RingDetected
-from firmware.lines.line_commands import AnswerLeg, BlockChannel, ClearLeg, Hear, Join, PlaceCall
+from firmware.lines.line_commands import AnswerLeg, ClearLeg, ConfigureLines, Hear, Join, PlaceCall
 from firmware.lines.messages import CallPlaced, IncomingCall, LegAnswered, LegCleared, RingFailed
 from firmware.media import codec
 from firmware.media.codec import Alaw
@@ -219,7 +219,7 @@ def test_without_dial_tone_the_call_fails(bench: ExchangeBench) -> None:
 
 def test_a_line_that_rings_or_is_blocked_cannot_be_called_out_on(bench: ExchangeBench) -> None:
     bench.signal(RingDetected(FIRST, True))
-    bench.command(BlockChannel(SECOND, True))
+    bench.command(ConfigureLines(blocked=("FXO-2",)))
     bench.command(PlaceCall("out-1", FIRST, "110"), PlaceCall("out-2", SECOND, "110"))
 
     assert [(event.request, event.cause) for event in bench.all(RingFailed)] == [

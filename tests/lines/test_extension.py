@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from boards.signals import Alarm, Cause, Flash, HookChange, Ring
-from firmware.lines.line_commands import BlockChannel, ClearLeg, RingExtension
+from firmware.lines.line_commands import ClearLeg, ConfigureLines, RingExtension
 from firmware.lines.messages import (
     HookFlashed,
     LegAlerting,
@@ -90,7 +90,7 @@ def test_a_request_given_twice_rings_once(bench: Bench) -> None:
 
 def test_a_busy_blocked_or_missing_phone_cannot_be_rung(bench: Bench) -> None:
     bench.lift(PHONE)
-    bench.command(BlockChannel(PHONE + 1, True))
+    bench.command(ConfigureLines(blocked=("P-2",)))
     for number, channel in enumerate((PHONE, PHONE + 1, 0, 99, -1)):
         bench.command(RingExtension(str(number), channel))
 
@@ -167,10 +167,10 @@ def test_a_phone_that_lies_lifted_at_the_start_is_told(bench: Bench) -> None:
 
 
 def test_a_phone_lifted_while_its_port_is_blocked_counts_when_it_is_given_back(bench: Bench) -> None:
-    bench.command(BlockChannel(PHONE, True))
+    bench.command(ConfigureLines(blocked=("P-1",)))
     bench.lift()
     assert bench.all(PhoneLifted) == []
-    bench.command(BlockChannel(PHONE, False), BlockChannel(PHONE, False))
+    bench.command(ConfigureLines(), ConfigureLines())
 
     assert len(bench.all(PhoneLifted)) == 1
 

@@ -10,7 +10,7 @@ from boards.base import ALAW_SILENCE, BLOCK, BoardCounters
 from boards.signals import Alarm, Blocked, Cause, Digit, HookChange, Release, Setup
 from firmware.core.faults import fault
 from firmware.lines.gateway import Gateway
-from firmware.lines.line_commands import AnswerLeg, BlockChannel, ClearLeg, Hear, Join, Play, RingExtension, StopPlay
+from firmware.lines.line_commands import AnswerLeg, ClearLeg, ConfigureLines, Hear, Join, Play, RingExtension, StopPlay
 from firmware.lines.messages import BoardChanged, ChannelChanged, DigitReceived, LegCleared, PhoneLifted, PlayEnded
 from firmware.lines.trunk import TrunkLine
 from firmware.media import codec
@@ -94,7 +94,7 @@ def test_commands_for_legs_that_are_gone_do_nothing(bench: Bench) -> None:
         StopPlay(caller),
         Join((Hear(caller, (agent,)), Hear(agent, (caller,)))),
         ClearLeg("other-boot.0.1"),
-        BlockChannel(99, True),
+        ConfigureLines(blocked=("T-99",)),
     )
 
     assert bench.said() == []
@@ -289,7 +289,7 @@ def test_a_board_that_fails_again_for_the_same_reason_is_told_once(bench: Bench)
 
 
 def test_a_block_outlasts_the_board(bench: Bench) -> None:
-    bench.command(BlockChannel(0, True))
+    bench.command(ConfigureLines(blocked=("T-1",)))
     bench.gateway.board_failed("card", fault("no_audio"), bench.clock.now())
     bench.look()
     bench.said()

@@ -9,7 +9,7 @@ from boards.base import ALAW_SILENCE
 from boards.signals import Alarm, Loop, LoopCurrent, RingDetected
 from firmware.core.faults import fault
 from firmware.core.line_schemas import BusyTone
-from firmware.lines.line_commands import BlockChannel, LearnTone, PlaceCall
+from firmware.lines.line_commands import ConfigureLines, LearnTone, PlaceCall
 from firmware.lines.messages import IncomingCall, LearnFailed, LegCleared, RingFailed, ToneLearnt
 from firmware.media import codec
 from firmware.media.codec import Alaw
@@ -160,7 +160,7 @@ def test_a_line_that_cannot_learn_now_says_so_and_goes_on_with_what_it_does() ->
     assert bench.gateway.lines[FIRST].leg == leg
     bench.command(LearnTone(request="lesson-2", channel=99))
     assert bench.last(LearnFailed).reason == "no_such_line"
-    bench.command(BlockChannel(SECOND, True), LearnTone(request="lesson-3", channel=SECOND))
+    bench.command(ConfigureLines(blocked=("FXO-2",)), LearnTone(request="lesson-3", channel=SECOND))
     assert bench.last(LearnFailed).reason == "out_of_service"
 
 

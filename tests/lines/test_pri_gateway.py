@@ -10,7 +10,7 @@ from drivers.pri_stack import TIME_SLOTS, Clear, Cleared, Gone, LayerTwo, Progre
 from firmware.core.clock import Stamp
 from firmware.lines.gateway import Gateway
 from firmware.lines.line import FAILURE_HOLD_US
-from firmware.lines.line_commands import AlertLeg, AnswerLeg, AnyLineCommand, Attach, BlockChannel, ClearLeg
+from firmware.lines.line_commands import AlertLeg, AnswerLeg, AnyLineCommand, Attach, ClearLeg, ConfigureLines
 from firmware.lines.messages import AnyLineEvent, IncomingCall, LegCleared
 from firmware.media.sounds import SoundStore
 from tests.lines.isdn_town import SLOT_17, Town
@@ -131,12 +131,12 @@ def test_the_death_of_the_gateway_clears_its_calls_and_another_takes_over(centre
 
 
 def test_a_channel_that_is_blocked_by_hand_takes_no_call(centre: Centre) -> None:
-    centre.command(BlockChannel(SLOT_17, True))
+    centre.command(ConfigureLines(blocked=("E1-1/17",)))
 
     call = centre.call(17)
 
     assert Cleared(call, 44) in centre.exchange.said()
-    centre.command(BlockChannel(SLOT_17, False))
+    centre.command(ConfigureLines())
     centre.answered(17)
 
 

@@ -9,7 +9,7 @@ import pytest
 from boards.base import ALAW_SILENCE, Block
 from boards.signals import Alarm, Bits, Cause
 from firmware.core.faults import fault
-from firmware.lines.line_commands import AlertLeg, AnswerLeg, BlockChannel, ClearLeg, PlaceCall, Play
+from firmware.lines.line_commands import AlertLeg, AnswerLeg, ClearLeg, ConfigureLines, PlaceCall, Play
 from firmware.lines.messages import (
     CallPlaced,
     DigitReceived,
@@ -253,14 +253,14 @@ def test_a_line_that_is_cut_leaves_no_leg_and_comes_back(state: str) -> None:
 
 def test_a_blocked_channel_takes_no_calls_until_it_is_given_back() -> None:
     bench = R2Bench()
-    bench.command(bench.here, BlockChannel(0, True))
+    bench.command(bench.here, ConfigureLines(blocked=("E1-1/1",)))
     bench.run(0.1)
 
     assert (bench.here.state(), bench.there.state()) == ("blocked", "blocked")
     bench.command(bench.there, PlaceCall("blocked", 0, "12345"))
     assert (bench.there.last(RingFailed).request, bench.there.last(RingFailed).cause) == ("blocked", Cause.FAILURE)
 
-    bench.command(bench.here, BlockChannel(0, False))
+    bench.command(bench.here, ConfigureLines())
     bench.run(0.1)
     call_goes_through(bench)
 
@@ -268,7 +268,7 @@ def test_a_blocked_channel_takes_no_calls_until_it_is_given_back() -> None:
 def test_blocking_during_a_call_counts_after_it() -> None:
     bench = R2Bench()
     _, far = talk(bench)
-    bench.command(bench.here, BlockChannel(0, True))
+    bench.command(bench.here, ConfigureLines(blocked=("E1-1/1",)))
     bench.run(0.5)
     assert bench.there.state() == "up"
 
@@ -280,7 +280,7 @@ def test_blocking_during_a_call_counts_after_it() -> None:
 def test_a_seizure_that_meets_blocking_is_refused_with_congestion() -> None:
     bench = R2Bench()
     bench.dial()
-    bench.command(bench.here, BlockChannel(0, True))
+    bench.command(bench.here, ConfigureLines(blocked=("E1-1/1",)))
     bench.until(lambda: bench.there.all(LegCleared))
 
     assert bench.there.last(LegCleared).cause is Cause.CONGESTION

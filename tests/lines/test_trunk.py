@@ -6,7 +6,7 @@ import pytest
 
 from boards.signals import Alarm, Alerting, Blocked, Cause, Connect, Proceeding, Release, Setup
 from firmware.core.faults import fault
-from firmware.lines.line_commands import AlertLeg, AnswerLeg, Attach, BlockChannel, ClearLeg
+from firmware.lines.line_commands import AlertLeg, AnswerLeg, Attach, ClearLeg, ConfigureLines
 from firmware.lines.messages import ChannelChanged, IncomingCall, LegAnswered, LegCleared
 from tests.lines.bench import Bench
 
@@ -172,7 +172,7 @@ def test_a_callserver_that_dies_leaves_its_unanswered_callers_ringing(bench: Ben
 
 
 def test_a_blocked_channel_refuses_calls_and_tells_the_far_end(bench: Bench) -> None:
-    bench.command(BlockChannel(0, True), BlockChannel(0, True))
+    bench.command(ConfigureLines(blocked=("T-1",)), ConfigureLines(blocked=("T-1",)))
     assert bench.said() == [Blocked(0, True)]
     assert bench.state(0) == "blocked"
 
@@ -180,7 +180,7 @@ def test_a_blocked_channel_refuses_calls_and_tells_the_far_end(bench: Bench) -> 
     assert bench.said() == [Release(0, Cause.CONGESTION)]
     assert bench.all(IncomingCall) == []
     bench.signal(Release(0))
-    bench.command(BlockChannel(0, False))
+    bench.command(ConfigureLines())
 
     assert bench.said() == [Blocked(0, False)]
     assert bench.call() == "b00t.0.1"
@@ -188,7 +188,7 @@ def test_a_blocked_channel_refuses_calls_and_tells_the_far_end(bench: Bench) -> 
 
 def test_blocking_a_busy_channel_lets_its_call_go_on(bench: Bench) -> None:
     leg = bench.call()
-    bench.command(BlockChannel(0, True), AnswerLeg(leg))
+    bench.command(ConfigureLines(blocked=("T-1",)), AnswerLeg(leg))
 
     assert bench.state(0) == "up"
     bench.signal(Release(0))

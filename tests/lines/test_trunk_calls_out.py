@@ -6,7 +6,7 @@ import pytest
 
 from boards.signals import Alarm, Alerting, Blocked, Cause, Connect, Proceeding, Release, Setup
 from firmware.core.faults import fault
-from firmware.lines.line_commands import Attach, BlockChannel, ClearLeg, PlaceCall
+from firmware.lines.line_commands import Attach, ClearLeg, ConfigureLines, PlaceCall
 from firmware.lines.messages import CallPlaced, IncomingCall, LegAlerting, LegAnswered, LegCleared, RingFailed
 from tests.lines.bench import Bench
 
@@ -88,7 +88,7 @@ def test_a_call_that_cannot_be_placed_says_why_and_touches_no_line(
         case "busy":
             bench.call()
         case "blocked":
-            bench.command(BlockChannel(0, True))
+            bench.command(ConfigureLines(blocked=("T-1",)))
         case "blocked by the far end":
             bench.signal(Blocked(0, True))
         case "alarm":

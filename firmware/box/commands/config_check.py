@@ -84,6 +84,9 @@ def line_problems(configuration: Configuration, rows: Sequence[BoardRow]) -> Ite
         yield from _unknown("exchange_lines.json", where, [line.line], labels(EXCHANGE_LINE))
     for group in configuration.trunk_groups:
         yield from _unknown("trunk_groups.json", f"group {group.group}, field lines", group.lines, labels(TRUNKS))
+    for one in configuration.blocked_channels:
+        where = f"channel {one.channel}, field channel"
+        yield from _unknown("blocked_channels.json", where, [one.channel], labels(tuple(NAMES)))
 
 
 def _unknown(file: str, place: str, names: Iterable[str], known: Sequence[str]) -> Iterator[Problem]:

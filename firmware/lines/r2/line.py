@@ -141,7 +141,7 @@ class R2Line(BitLine, kw_only=True):
                 return []
 
     def block(self, blocked: bool, now: Stamp) -> list[Effect]:
-        """Take the channel out of service for new calls, or give it back: shown to the far end when it is idle."""
+        """The far end is shown it by the line bits, as soon as the channel is idle."""
         if blocked == self.blocked:
             return []
         self.blocked = blocked
