@@ -30,6 +30,8 @@ OUTWARD_MOST = 6
 WATCHED_BLOCKS = 500
 """A cushion that was never needed in this many blocks (5 s) gives a block of delay back."""
 BLOCKS_AT_ONCE = 64
+TRIES = 8
+"""Of one read or write: an event may come just when those before it have been fetched."""
 
 Samples = NDArray[np.uint8]
 _EVENTS = select.EPOLLPRI | select.EPOLLERR | select.EPOLLHUP
@@ -146,11 +148,12 @@ class ChannelStream:
         self._waited_for = indexes
 
     def _read(self, index: int) -> bool:
-        try:
-            return self._channels[index].read_into(self._rows[index])
-        except EventWaits:
-            self._fetch_events(index)
-            return self._channels[index].read_into(self._rows[index])
+        for _ in range(TRIES):
+            try:
+                return self._channels[index].read_into(self._rows[index])
+            except EventWaits:
+                self._fetch_events(index)
+        return False  # it is asked again in the next turn
 
     def _watch(self) -> None:
         """Fetch the events of the channels that have some."""
@@ -218,8 +221,9 @@ class ChannelStream:
                 self._write_to(index, row)
 
     def _write_to(self, index: int, row: memoryview | bytes) -> None:
-        try:
-            self._channels[index].write(row)
-        except EventWaits:
-            self._fetch_events(index)
-            self._channels[index].write(row)
+        for _ in range(TRIES):
+            try:
+                self._channels[index].write(row)
+                return
+            except EventWaits:
+                self._fetch_events(index)

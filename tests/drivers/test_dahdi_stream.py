@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import cast
 
+import numpy as np
 import pytest
 
 from drivers import dahdi_stream
@@ -23,6 +24,9 @@ class MadeUpChannel:
         self._descriptor = os.eventfd(0)
         self.waiting = 0
         self.events: list[int] = []
+        self.come_next: list[int] = []
+        """Events that come one by one, each just after the one before has been fetched."""
+        self.written = 0
 
     def fileno(self) -> int:
         return self._descriptor
@@ -42,9 +46,19 @@ class MadeUpChannel:
     def event(self) -> int:
         return self.events.pop(0) if self.events else Event.NONE
 
-    def read_into(self, samples: memoryview) -> bool:
+    def _look_for_events(self) -> None:
+        if not self.events and self.come_next:
+            self.events.append(self.come_next.pop(0))
         if self.events:
             raise EventWaits
+
+    def write(self, samples: memoryview | bytes) -> bool:
+        self._look_for_events()
+        self.written += 1
+        return True
+
+    def read_into(self, samples: memoryview) -> bool:
+        self._look_for_events()
         self.waiting -= 1
         if self.waiting < 0:
             self.waiting = 0
@@ -110,3 +124,30 @@ def test_a_longer_one_loses_what_the_buffers_do_not_hold_however_far_the_clocks_
     line.give(40)
     line.read()
     assert line.stream.lost_inward == 60 - DEPTH + 40 - DEPTH
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_events_that_come_while_others_are_fetched_end_nothing_and_are_all_told(line: Line, index: int) -> None:
+    """A hook that bounces just when the driver is asked: once in many months, and then the whole gateway ended."""
+    line.give(1)
+    line.channels[index].come_next = [Event.RINGOFFHOOK, Event.ALARM, Event.ONHOOK]
+    assert line.read() == 1
+
+    line.channels[index].come_next = [Event.NOALARM, Event.RINGOFFHOOK, Event.WINKFLASH]
+    block = np.zeros((2, BLOCK), np.uint8)
+    assert line.stream.send(block)
+
+    told = [Event.RINGOFFHOOK, Event.ALARM, Event.ONHOOK, Event.NOALARM, Event.RINGOFFHOOK, Event.WINKFLASH]
+    assert line.stream.events() == [(index, event) for event in told]
+    assert line.channels[0].written == line.channels[1].written, "the channels stay in step"
+
+
+def test_a_channel_that_has_events_without_end_does_not_stop_the_others(line: Line) -> None:
+    line.channels[0].come_next = [Event.BITSCHANGED] * 10_000
+    line.give(1)
+
+    assert line.read() == 0
+    assert line.stream.send(np.zeros((2, BLOCK), np.uint8))
+
+    line.channels[0].come_next = []
+    assert line.read() == 1
