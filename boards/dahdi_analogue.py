@@ -82,6 +82,8 @@ class DahdiAnalogueBoard(DahdiCard):
         self._to_dial: dict[int, str] = {}
         """Pulses that wait for a loop that was closed just now."""
         self._reversed: set[int] = set()
+        self._unfed: set[int] = set()
+        """Ports with a closed loop whose feed the exchange has taken away; that it is back no event tells."""
 
     def _settings(self, states: Sequence[ChannelState]) -> tuple[list[ChannelSetting], list[ChannelState]]:
         is_e1 = len(states) == E1_SLOTS
@@ -117,6 +119,7 @@ class DahdiAnalogueBoard(DahdiCard):
         self._closed_at = [0] * len(self._lines)
         self._closed.clear()
         self._reversed.clear()
+        self._unfed.clear()
         self._lifted = [False] * len(self._lines)
         for index, line in enumerate(self._lines):
             if self._ports[index] == "fxs":
@@ -132,6 +135,10 @@ class DahdiAnalogueBoard(DahdiCard):
         for index in list(self._to_ring):
             if self._lines[index].hook(Hook.RING):
                 self._to_ring.discard(index)
+        for index in list(self._unfed):
+            if self._lines[index].state().fed:
+                self._unfed.discard(index)
+                self._tell(LoopCurrent(index, True))
 
     # ---- what the lines say ------------------------------------------------------------------------------------------
 
@@ -172,6 +179,7 @@ class DahdiAnalogueBoard(DahdiCard):
             self._tell(RingDetected(index, False))
         elif event == Event.ONHOOK:
             self._tell(LoopCurrent(index, False))
+            self._unfed |= {index} & self._closed
         elif event == Event.POLARITY:
             self._reversed ^= {index}
             self._tell(Polarity(index, index in self._reversed))
@@ -195,6 +203,7 @@ class DahdiAnalogueBoard(DahdiCard):
             assert self._stream is not None
             self._stream.resume(signal.channel)  # a hook ends what is being dialled
             self._to_dial.pop(signal.channel, None)
+            self._unfed.discard(signal.channel)
             line.hook(Hook.OFFHOOK if signal.closed else Hook.ONHOOK)
             self._closed_at[signal.channel] = self.counters.blocks_received
             if signal.closed != (signal.channel in self._closed):

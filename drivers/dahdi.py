@@ -43,6 +43,7 @@ from drivers.dahdi_numbers import (
     PARAMS,
     PARAMS_ALARMS,
     PARAMS_FLASH,
+    PARAMS_LINE,
     POLICY_IMMEDIATE,
     SET_BUFINFO,
     SET_PARAMS,
@@ -86,6 +87,8 @@ class ChannelState:
     name: str
     alarmed: bool = False
     """The channel has an alarm of its own: an exchange line without battery."""
+    fed: bool = True
+    """The exchange feeds the line; only of meaning while its loop is closed."""
 
 
 def text(field: bytes) -> str:
@@ -304,4 +307,5 @@ def channel_state(packed: bytes) -> ChannelState:
         law=fields[10],
         name=text(fields[12]),
         alarmed=bool(fields[PARAMS_ALARMS]),
+        fed=bool(fields[PARAMS_LINE]),
     )

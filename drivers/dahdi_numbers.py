@@ -12,8 +12,9 @@ from struct import Struct
 
 INT = Struct("=i")
 PARAMS = Struct("=12i40s11iI")
-PARAMS_ALARMS, PARAMS_FLASH = 24, 19
-"""Fields of PARAMS: alarms of the channel itself; how long a hook may be open to be a flash, in milliseconds."""
+PARAMS_ALARMS, PARAMS_FLASH, PARAMS_LINE = 24, 19, 9
+"""Fields of PARAMS: alarms of the channel itself; how long a hook may be open to be a flash, in milliseconds; what the
+line signals (0: on-hook, which on an exchange line means that it is not fed)."""
 SPAN = Struct("=i20s40s19i40s40s40s40sii6s")
 """`struct dahdi_spaninfo`, packed: number, name, description, alarms, levels, error counters, …, type."""
 BUFFERS = Struct("=6i")

@@ -5,25 +5,32 @@ Not run on hardware: the test guest's spans have neither batteries nor handsets;
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from boards.dahdi_analogue import DahdiAnalogueBoard
 from boards.loop_decoder import FLASH_MOST_MS
-from boards.signals import Alarm
+from boards.signals import Alarm, Loop, LoopCurrent
 from drivers.dahdi import Channel
 from drivers.dahdi_numbers import (
     GET_PARAMS,
     PARAMS,
     PARAMS_ALARMS,
     PARAMS_FLASH,
+    PARAMS_LINE,
     SET_PARAMS,
     SETCADENCE,
     Event,
+    Hook,
     SpanAlarm,
 )
+from drivers.dahdi_stream import ChannelStream
 from firmware.core.line_schemas import DahdiPorts
+
+NO_FEED, FEED = 0, 1
+"""What a line may signal, as the driver counts it: on-hook, off-hook."""
 
 
 class MadeUpChannel(Channel):
@@ -39,6 +46,9 @@ class MadeUpChannel(Channel):
             self.fields = list(PARAMS.unpack(argument))
         assert request in (GET_PARAMS, SET_PARAMS, SETCADENCE)
         return PARAMS.pack(*self.fields)
+
+    def hook(self, command: Hook) -> bool:
+        return True
 
 
 @pytest.fixture
@@ -72,3 +82,42 @@ def test_an_exchange_line_that_is_cut_when_the_board_starts_is_told(
     board._event(1, Event.NOALARM)
 
     assert board._waiting == [Alarm("NO_LINE", True, (1,)), Alarm("NO_LINE", False, (1,))]
+
+
+def test_a_feed_that_comes_back_is_told_although_the_driver_has_no_event_for_it(
+    opened: tuple[DahdiAnalogueBoard, MadeUpChannel, MadeUpChannel],
+) -> None:
+    """Else every switching of the exchange would be a loop drop, and the end of a call."""
+    board, _, line = opened
+    board._stream = cast(ChannelStream, SimpleNamespace(resume=lambda index: None))
+    board._opened()
+    board._signal(Loop(1, True))
+    assert board._waiting == [LoopCurrent(1, True)]
+
+    line.fields[PARAMS_LINE] = NO_FEED
+    board._event(1, Event.ONHOOK)
+    board._each_block()
+    assert board._waiting == [LoopCurrent(1, True), LoopCurrent(1, False)]
+
+    line.fields[PARAMS_LINE] = FEED
+    board._each_block()
+    board._each_block()
+    assert board._waiting == [LoopCurrent(1, True), LoopCurrent(1, False), LoopCurrent(1, True)]
+
+
+def test_of_a_loop_that_was_opened_meanwhile_no_feed_is_told(
+    opened: tuple[DahdiAnalogueBoard, MadeUpChannel, MadeUpChannel],
+) -> None:
+    board, _, line = opened
+    board._stream = cast(ChannelStream, SimpleNamespace(resume=lambda index: None))
+    board._opened()
+    board._signal(Loop(1, True))
+    line.fields[PARAMS_LINE] = NO_FEED
+    board._event(1, Event.ONHOOK)
+    board._signal(Loop(1, False))
+    board._waiting.clear()
+
+    line.fields[PARAMS_LINE] = FEED
+    board._each_block()
+
+    assert board._waiting == []

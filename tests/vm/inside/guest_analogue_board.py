@@ -196,4 +196,5 @@ def test_a_loop_that_the_exchange_drops_is_told(ports: FarPorts) -> None:
 
     exchange.hook(Hook.ONHOOK)  # what an exchange does when its subscriber hangs up: the loop is open for a moment
 
-    assert LoopCurrent(LINE, False) in ports.wait(2.0)
+    told = [signal for signal in ports.wait(2.0) if isinstance(signal, LoopCurrent)]
+    assert told == [LoopCurrent(LINE, False), LoopCurrent(LINE, True)], "the driver has no event for the second"
