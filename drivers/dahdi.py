@@ -272,7 +272,11 @@ class DataChannel(Channel):
 
     def __init__(self, number: int, place: str = "") -> None:
         super().__init__(number, place)
-        self.set_buffers(LARGEST_BUFFERS, LARGEST_FRAME)
+        try:
+            self.set_buffers(LARGEST_BUFFERS, LARGEST_FRAME)
+        except DahdiError:
+            self.close()
+            raise
 
     def send(self, frame: bytes) -> bool:
         """Send a frame without its check sequence; False if all buffers are full. The driver takes two bytes more and

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from drivers import d_channel
+from drivers import d_channel, dahdi
 from drivers.d_channel import DahdiDChannel, DChannelError, SocketDChannel, open_d_channel
 from drivers.dahdi import ChannelState, DahdiError, EventWaits
-from drivers.dahdi_numbers import LAW_ALAW, Event, Signalling
+from drivers.dahdi_numbers import LAW_ALAW, SET_BUFINFO, Event, Signalling
 from firmware.core.faults import fault
 
 
@@ -196,3 +198,22 @@ def test_the_d_channel_of_a_span_is_its_time_slot_16_whatever_stands_before_it(m
         open_d_channel("span:1")
     with pytest.raises(DChannelError, match="the span has gone"):
         open_d_channel("span:3")
+
+
+def test_a_channel_that_fails_while_it_is_opened_keeps_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is opened every second: a thousand descriptors last a quarter of an hour."""
+
+    def refuse_buffers(descriptor: int, request: int, argument: bytes) -> bytes:
+        if request == SET_BUFINFO:
+            raise OSError(errno.ENODEV, "pulled")
+        return argument
+
+    monkeypatch.setattr(dahdi, "DEVICES", Path("/dev"))
+    monkeypatch.setattr(dahdi.os, "open", lambda *_: os.eventfd(0))
+    monkeypatch.setattr(dahdi, "ioctl", refuse_buffers)
+    before = len(os.listdir("/proc/self/fd"))
+
+    with pytest.raises(DChannelError):
+        DahdiDChannel(16)
+
+    assert len(os.listdir("/proc/self/fd")) == before
