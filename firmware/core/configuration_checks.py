@@ -14,6 +14,7 @@ import msgspec
 from firmware.core.board_checks import check_boards
 from firmware.core.configuration_problems import Problem, nearest_name
 from firmware.core.document_checks import check_document
+from firmware.core.line_schemas import MOST_BOTH_WAYS_DB, LineLevels
 from firmware.core.schemas import Configuration, Recordings
 from firmware.core.subjects import SUBJECT, SUBJECTS, Documents, Subject, places, texts
 
@@ -143,6 +144,16 @@ def _check_displays(documents: Documents | None) -> Iterator[Problem]:
             yield Problem(subject.file, inside, what, "1, 2 or 4 rows of at most 20 characters")
 
 
+def _check_levels(subject: Subject, documents: Documents | None) -> Iterator[Problem]:
+    """A line that is made louder both ways sings: it amplifies its own echo."""
+    for place, document in places(subject, documents):
+        both = [document.get(name, 0) for name in LineLevels.__struct_fields__]
+        if all(isinstance(one, int | float) for one in both) and sum(both) > MOST_BOTH_WAYS_DB:
+            what = f"receive_db and send_db come to {sum(both):g} dB: the line would sing"
+            expected = f"at most {MOST_BOTH_WAYS_DB:g} dB together"
+            yield Problem(subject.file, place, what, expected, remedy="lower the one of the way that is not faint")
+
+
 def check(contents: Mapping[str, Documents | None]) -> list[Problem]:
     """All problems of a configuration. `contents` has every subject; None for one whose file could not be read."""
     problems: list[Problem] = []
@@ -161,6 +172,8 @@ def check(contents: Mapping[str, Documents | None]) -> list[Problem]:
     problems += _check_double(SUBJECT["seats"], contents["seats"], "extension", "the extension")
     problems += _check_recordings(box)
     problems += _check_displays(contents["seats"])
+    problems += _check_levels(SUBJECT["seats"], contents["seats"])
+    problems += _check_levels(SUBJECT["exchange_lines"], contents["exchange_lines"])
     problems += _check_services(contents["services"])
     problems += check_boards(contents["boards"])
     for name, field, target in REFERENCES:

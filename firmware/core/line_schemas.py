@@ -174,6 +174,23 @@ class BoardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Needed by the kind `dahdi_analogue`."""
 
 
+Level = Annotated[float, Meta(ge=-12, le=12, description="a level in dB, -12 to 12")]
+MOST_BOTH_WAYS_DB = 6.0
+"""Most that the two levels of a line may come to together. What is sent returns through the line's hybrid, some 12 dB
+weaker where the impedance fits; 6 dB of loss round it must be left, or the line sings (ITU-T G.122)."""
+
+
+class LineLevels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much louder (quieter: less than 0) an analogue line is made, in dB; 0 leaves every bit as it is. Detectors,
+    and the recording of what came in, have the line as it is; dialled digits and caller ID are sent as they are. In
+    force at `linebox reload`, for calls that are up, too."""
+
+    receive_db: Level = 0.0
+    """What comes from the line: 6 where citizens are faint."""
+    send_db: Level = 0.0
+    """What the line hears, announcements and music included."""
+
+
 Telephone = Annotated[str, Meta(pattern="^[+]?[0-9*#]+$", description="a telephone number")]
 ToneMilliseconds = Annotated[float, Meta(ge=40, le=2000, description="milliseconds, 40 to 2000")]
 
@@ -188,7 +205,7 @@ class BusyTone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """As measured, for a person; nothing depends on it."""
 
 
-class ExchangeLineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ExchangeLineSettings(LineLevels, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a person can set for one analogue trunk."""
 
     number: Annotated[str, Meta(pattern="^([+]?[0-9*#]+)?$", description="a telephone number")] = ""

@@ -12,7 +12,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from firmware.core.line_schemas import BlockedChannel, BoardEntry, ExchangeLineEntry, Telephone, TrunkGroup
+from firmware.core.line_schemas import (
+    BlockedChannel,
+    BoardEntry,
+    ExchangeLineEntry,
+    LineLevels,
+    Telephone,
+    TrunkGroup,
+)
 from firmware.core.schema_fields import ClockTime, Days, Digit, Name, NumberPrefix, Role, Seconds, Sound, Title, Weekday
 
 
@@ -138,8 +145,8 @@ class Display(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Of the serial line."""
 
 
-class Seat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`seats.json`: a place with an attached phone."""
+class Seat(LineLevels, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`seats.json`: a place with an attached phone. Its levels are those of the phone's line."""
 
     seat: Name
     extension: Name

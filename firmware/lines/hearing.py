@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from firmware.core.line_schemas import LineLevels
 from firmware.lines.line_commands import Conference, Hear, Join, Leave, Play, SetLevel, Supervise
 from firmware.media.mixing import HIGHEST_DB, LOWEST_DB
 from firmware.media.plane import MediaPlane
@@ -19,6 +20,7 @@ SwitchCommand = Join | Conference | Supervise | Leave | SetLevel
 
 _Parts = Mapping[str, Sequence[str]]
 _UNCHANGED = SetLevel("")
+_AS_IT_IS = LineLevels()
 
 
 class Hearing:
@@ -34,6 +36,8 @@ class Hearing:
         self._supervised: dict[str, Supervise] = {}
         """Whom a leg supervises."""
         self._levels: dict[str, SetLevel] = {}
+        self._line_levels: Mapping[int, LineLevels] = {}
+        """By channel."""
         self._heard: dict[str, dict[str, float]] = {}
         """Whom each leg hears, and at what level, as the switch was told last; `_whispered` likewise."""
         self._whispered: dict[str, dict[str, float]] = {}
@@ -61,6 +65,13 @@ class Hearing:
             one.pop(leg, None)
         self._plane.silence(channel)
         self._tell_switch((), self._leave(leg))
+
+    def set_line_levels(self, levels: Mapping[int, LineLevels]) -> None:
+        """Levels of lines, by channel, all others 0 dB: for legs and plays that there are and for all to come."""
+        if levels != self._line_levels:
+            self._line_levels = dict(levels)
+            self._plane.set_play_levels({channel: level.send_db for channel, level in levels.items()})
+            self._tell_switch((), self._channels)
 
     # ---- who hears whom ----------------------------------------------------------------------------------------------
 
@@ -173,11 +184,17 @@ class Hearing:
         return [voice for voice in self._joined.get(leg, ()) if voice not in self._supervised]
 
     def _at_levels(self, leg: str, voices: Iterable[str]) -> dict[str, float]:
-        if not self._levels:
+        if not self._levels and not self._line_levels:
             return dict.fromkeys(voices, 0.0)
-        hears = self._levels.get(leg, _UNCHANGED).hears_db
-        levels = {voice: hears + self._levels.get(voice, _UNCHANGED).speaks_db for voice in voices}
+        hears = self._levels.get(leg, _UNCHANGED).hears_db + self._line_of(leg).send_db
+        levels = {
+            voice: hears + self._levels.get(voice, _UNCHANGED).speaks_db + self._line_of(voice).receive_db
+            for voice in voices
+        }
         return {voice: min(HIGHEST_DB, max(LOWEST_DB, level)) for voice, level in levels.items()}
+
+    def _line_of(self, leg: str) -> LineLevels:
+        return self._line_levels.get(self._channels[leg], _AS_IT_IS)
 
     def _in_channels(self, heard: Mapping[str, float]) -> dict[int, float]:
         return {self._channels[voice]: level for voice, level in heard.items()}

@@ -114,10 +114,14 @@ class LineBank:
                 entry = settings.pop(place.label, None)
                 chosen = entry.settings() if entry is not None else ExchangeLineSettings()
                 number = chosen.number or wanted.numbers.get(row.name, "")
-                self.perform(line, line.configure(msgspec.structs.replace(chosen, number=number)), now)
+                chosen = msgspec.structs.replace(chosen, number=number, receive_db=0.0, send_db=0.0)
+                self.perform(line, line.configure(chosen), now)  # levels are the switch's
             elif isinstance(line, R2Line):
                 line.plan = self._r2_plan.with_settings(wanted.r2.get(row.name, R2Settings()))
             self.perform(line, line.block(place.label in wanted.blocked, now), now)
+        analogue = [line for line in self.lines if isinstance(line, ExchangeLine | ExtensionLine)]
+        labels = {self._places[line.channel].label: line.channel for line in analogue}
+        self.hearing.set_line_levels({labels[one]: level for one, level in wanted.levels.items() if one in labels})
         for label in settings:
             _log.warning("there are settings for %s, which is no exchange line of this box", label)
 

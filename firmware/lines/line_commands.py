@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from boards.signals import Cause
-from firmware.core.line_schemas import ExchangeLineEntry, R2Settings
+from firmware.core.line_schemas import ExchangeLineEntry, LineLevels, R2Settings
 from firmware.lines.load_sound import LoadSound
 
 
@@ -154,7 +154,8 @@ class Leave(msgspec.Struct, tag="leave", frozen=True):
 
 class SetLevel(msgspec.Struct, tag="set_level", frozen=True):
     """How loud the leg's party is to others, and others are to it, in dB; plays keep the level that the plan gives
-    them. Together at most 24 dB and at least -60 dB count. A recording's left track keeps what the line gave."""
+    them. With the levels of the lines at most 24 dB and at least -60 dB count. A recording's left track keeps what the
+    line gave."""
 
     leg: str
     speaks_db: float = 0.0
@@ -185,6 +186,8 @@ class ConfigureLines(msgspec.Struct, tag="configure_lines", frozen=True, kw_only
     """Spans with line bits, by board."""
     blocked: tuple[str, ...] = ()
     """Labels of the channels that are out of service by hand: at once, or when the call there is over."""
+    levels: dict[str, LineLevels] = {}
+    """Analogue trunks and attached phones that are not 0 dB both ways, by channel label."""
 
 
 class Attach(msgspec.Struct, tag="attach", frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from firmware.core.line_schemas import BusyTone, ExchangeLineEntry, R2Settings
+from firmware.core.line_schemas import BusyTone, ExchangeLineEntry, LineLevels, R2Settings
 from firmware.core.schemas import Configuration
 from firmware.lines.line_commands import ConfigureLines
 from firmware.tones.cadence import Cadence, LearnedTone
@@ -23,11 +23,14 @@ def line_settings(configuration: Configuration) -> ConfigureLines:
         for label, entry in entries.items()
     )
     r2 = {entry.board: section.r2 for entry in configuration.boards if (section := entry.e1 or entry.framer)}
+    levelled = [*((entry.line, entry) for entry in lines), *((seat.extension, seat) for seat in configuration.seats)]
+    levels = {label: LineLevels(receive_db=one.receive_db, send_db=one.send_db) for label, one in levelled}
     return ConfigureLines(
         exchange_lines=lines,
         numbers={board: group.number for group in groups for board in group.boards if group.number},
         r2={board: settings for board, settings in r2.items() if settings != R2Settings()},
         blocked=tuple(one.channel for one in configuration.blocked_channels),
+        levels={label: one for label, one in levels.items() if one != LineLevels()},
     )
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from firmware.media import codec
 from firmware.media.codec import BLOCK, FADE, SILENCE, Alaw, Linear
 from firmware.media.mixing import Entries, Mixes, factor_of, sums_of, turn_down, without
+from firmware.media.play_levels import PlayLevels
 from firmware.media.sounds import Sound, SoundStore
 from firmware.media.whispers import Whispers
 
@@ -43,11 +44,13 @@ class _Play:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """The meaning of a row before it changed, for its fade: whom it heard, or (offset, length, at, left) of a sound."""
+    """The meaning of a row before it changed, for its fade: whom it heard, or (offset, length, at, left) of a sound and
+    the codes that its level makes of it."""
 
     heard: Entries
     turned_down: float
     sound: tuple[int, int, int, int] | None
+    level: Alaw | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class MediaPlane:
         self._left = np.full(channels, NEVER, dtype=np.int64)
         self._ends = np.full(channels, NEVER, dtype=np.int64)
         self._plays: dict[int, _Play] = {}
+        self._play_levels = PlayLevels(channels)
         self._playing_rows: NDArray[np.intp] | None = np.zeros(0, dtype=np.intp)
 
         self._before: dict[int, _Row] = {}
@@ -150,13 +154,20 @@ class MediaPlane:
 
     def play_samples(self, channel: int, samples: Alaw) -> bool:
         """Let the channel hear once what was made for it just now (A-law, at most a minute) instead of whom it is
-        joined to. False, and nothing is changed, if there is no room for it."""
+        joined to, at no other level than its own. False, and nothing is changed, if there is no room for it."""
         self._check(channel)
         sound = self.sounds.hold(samples)
         if sound is None:
             return False
-        self._begin_play(channel, (sound,), False)
+        self._begin_play(channel, (sound,), False, levelled=False)
         return True
+
+    def set_play_levels(self, levels: Mapping[int, float]) -> None:
+        """What is played to these channels is sent at so many dB, also what runs; to all others as it is. What
+        `play_samples` plays never has a level. Raises ValueError for a level out of range, before anything changes."""
+        for channel in self._plays:
+            self._remember(channel)
+        self._play_levels.set(levels)
 
     def load_sound(self, name: str, samples: Alaw) -> bool:
         """Plays that begin from now on have this recording; those that run go on with what they have. False, and
@@ -164,12 +175,13 @@ class MediaPlane:
         in_use = {sound for play in self._plays.values() for sound in play.sounds}
         return self.sounds.replace(name, samples, in_use)
 
-    def _begin_play(self, channel: int, found: tuple[Sound, ...], loop: bool) -> None:
+    def _begin_play(self, channel: int, found: tuple[Sound, ...], loop: bool, levelled: bool = True) -> None:
         self._check(channel)
         self._remember(channel)
         self._end_play(channel)
         play = _Play(found, loop)
         self._plays[channel] = play
+        self._play_levels.begin(channel, levelled)
         self._playing[channel] = True
         self._playing_rows = None
         if not loop:
@@ -226,7 +238,9 @@ class MediaPlane:
         rows = self._rows_playing()
         if rows.size:
             sent[rows] = self.sounds.windows[self._offset[rows] + self._at[rows]]
+            levelled = self._play_levels.rows_of(rows)
             ended = self._advance_plays(rows, BLOCK, sent)
+            self._play_levels.apply(sent, *levelled)
 
         if self._before:
             self._fade(sent, ended)
@@ -300,6 +314,7 @@ class MediaPlane:
             for sound in set(self._plays.pop(channel).sounds):
                 if sound.is_held:
                     self.sounds.give_back(sound)
+            self._play_levels.end(channel)
             self._playing[channel] = False
             self._playing_rows = None
             self._left[channel] = NEVER
@@ -334,15 +349,16 @@ class MediaPlane:
     def _remember(self, channel: int) -> None:
         """Keep what the row meant before the first change since the last tick."""
         if channel not in self._before:
-            sound = None
+            sound = level = None
             if self._playing[channel]:
+                level = self._play_levels.table_of(channel)
                 sound = (
                     int(self._offset[channel]),
                     int(self._length[channel]),
                     int(self._at[channel]),
                     int(self._left[channel]),
                 )
-            self._before[channel] = _Row(self._heard[channel], float(self._mixes.turned_down[channel]), sound)
+            self._before[channel] = _Row(self._heard[channel], float(self._mixes.turned_down[channel]), sound, level)
 
     def _fade(self, sent: Alaw, ended: Sequence[int]) -> None:
         """Cross-fade the rows that changed. Elementwise arithmetic only, so that every machine gets the same codes."""
@@ -370,7 +386,8 @@ class MediaPlane:
         for place, row in enumerate(rows):
             if row.sound is not None:
                 offset, _length, at, left = row.sound
-                codec.decode(self.sounds.windows[offset + at], out=blocks[place])
+                codes = self.sounds.windows[offset + at]
+                codec.decode(codes if row.level is None else row.level[codes], out=blocks[place])
                 if left < BLOCK:
                     blocks[place, left:] = codec.DECODE[SILENCE]
         return blocks

@@ -49,6 +49,13 @@ def test_what_was_measured_is_shown_with_its_spread() -> None:
     ]
 
 
+@pytest.mark.parametrize(("level", "receive_db"), [(-10.0, ""), (-22.9, ""), (-24.0, "4"), (-31.0, "6")])
+def test_a_quiet_line_is_told_with_the_level_that_makes_up_for_it(level: float, receive_db: str) -> None:
+    lines = shown("FXO-1", LearnedTone(450.0, 350.0, 350.0, level, 10, (349.0, 351.0), (349.0, 351.0)))
+
+    assert [line.split('"receive_db": ')[1].split()[0] for line in lines[2:]] == ([receive_db] if receive_db else [])
+
+
 def test_each_reason_has_words_and_a_remedy() -> None:
     reasons = {"busy", "out_of_service", "no_call", "no_dial_tone", "no_tone", "loop_drop", "line_failed"}
     assert reasons | {"unknown_line", "line_busy", "not_possible_now", "no_such_line"} == set(WHY)

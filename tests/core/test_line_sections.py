@@ -40,6 +40,8 @@ def r2(**fields: Any) -> dict[str, Any]:
 def test_good_sections_are_good() -> None:
     tone = {"hz": 411.0, "on_ms": 190, "off_ms": 200, "level_dbm0": -21.5}
     assert not problems(exchange_lines=[line(number="87654321", caller_id="dtmf", busy_tones=[tone], dial_on="wait")])
+    assert not problems(exchange_lines=[line(receive_db=12, send_db=-6)])
+    assert not problems(seats=[{"seat": "1", "extension": "FXS-1", "receive_db": 2.5, "send_db": 3.5}])
     assert not problems(
         boards=[{"board": "town", "kind": "sim"}],
         trunk_groups=[{"group": "all", "lines": ["FXO-1"], "boards": ["town"], "choice": "cyclic", "number": "12345"}],
@@ -56,6 +58,10 @@ def test_good_sections_are_good() -> None:
         ("exchange_lines", line(busy_tones=[{"hz": 450, "on_ms": 350}]), "item 1", '"off_ms" is missing', ""),
         ("exchange_lines", line(busy_tones=[{"hz": 45, "on_ms": 3, "off_ms": 3}]), "field hz", "45", ""),
         ("exchange_lines", line(dial_tone_seconds=0), "field dial_tone_seconds", "0", ""),
+        ("exchange_lines", line(receive_db=12.5), "field receive_db", "12.5", ""),
+        ("exchange_lines", line(recieve_db=6), "document 1 (FXO-1)", 'unknown key "recieve_db"', "receive_db"),
+        ("exchange_lines", line(receive_db=6, send_db=0.5), "document 1 (FXO-1)", "6.5 dB: the line would sing", ""),
+        ("seats", {"seat": "1", "extension": "FXS-1", "send_db": 7}, "document 1 (1)", "come to 7 dB", ""),
         ("exchange_lines", {"number": "12345"}, "document 1", 'the field "line" is missing', ""),
         ("trunk_groups", {"group": "all"}, "document 1 (all)", "has no trunks", ""),
         ("trunk_groups", {"group": "all", "lines": ["FXO-1"], "choice": "cylic"}, "choice", '"cylic"', "cyclic"),

@@ -9,7 +9,7 @@ import numpy as np
 from boards.base import ALAW_SILENCE, Block, ChannelPlace
 from boards.signals import Cause, ChannelKind, Loop, RingDetected
 from firmware.core.clock import VirtualClock
-from firmware.core.line_schemas import ExchangeLineEntry
+from firmware.core.line_schemas import ExchangeLineEntry, LineLevels
 from firmware.lines.gateway import Gateway
 from firmware.lines.line_commands import AnswerLeg, ConfigureLines
 from firmware.lines.messages import IncomingCall, LegCleared
@@ -46,7 +46,8 @@ class ExchangeBench(Bench):
     def configure(self, blocked: bool = False, **settings: Any) -> None:
         """The first line is set so; `blocked`: taken out of service by hand."""
         line = ExchangeLineEntry(**{"line": "FXO-1", "number": "12345", **settings})
-        self.command(ConfigureLines(exchange_lines=(line,), blocked=("FXO-1",) if blocked else ()))
+        levels = {"FXO-1": LineLevels(receive_db=line.receive_db, send_db=line.send_db)}
+        self.command(ConfigureLines(exchange_lines=(line,), blocked=("FXO-1",) if blocked else (), levels=levels))
 
     def hear(self, audio: Alaw, channel: int = FIRST) -> Alaw:
         """The exchange says this on a line, whole blocks; what goes out on it meanwhile."""

@@ -26,6 +26,9 @@ class Office:
     music: set[int] = field(default_factory=set)
     speaks: dict[int, float] = field(default_factory=dict)
     hears: dict[int, float] = field(default_factory=dict)
+    receives: dict[int, float] = field(default_factory=dict)
+    """Levels of lines, whatever leg is on them; `sends` likewise."""
+    sends: dict[int, float] = field(default_factory=dict)
 
     def begin(self, line: int) -> None:
         self.legs.add(line)
@@ -101,5 +104,7 @@ class Office:
         heard = set() if line in self.music else self.voices(line) - self.whisperers(line)
         if whispers:
             heard |= self.whisperers(line)
-        levels = {one: self.hears.get(line, 0.0) + self.speaks.get(one, 0.0) for one in heard}
-        return {**levels, **({self.music_voice: 0.0} if line in self.music else {})}
+        sent = self.sends.get(line, 0.0)
+        hears = self.hears.get(line, 0.0) + sent
+        levels = {one: hears + self.speaks.get(one, 0.0) + self.receives.get(one, 0.0) for one in heard}
+        return {**levels, **({self.music_voice: sent} if line in self.music else {})}

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from boards.base import ChannelPlace
 from boards.signals import Cause, ChannelKind, HookChange, Release, Setup
 from firmware.core.clock import VirtualClock
+from firmware.core.line_schemas import LineLevels
 from firmware.lines.gateway import Gateway
 from firmware.lines.line_commands import (
     AnswerLeg,
     AnyLineCommand,
     ClearLeg,
     Conference,
+    ConfigureLines,
     Hear,
     Join,
     Leave,
@@ -182,6 +184,11 @@ class Exchange:
         if line in self.names:
             self.office.speaks[line], self.office.hears[line] = speaks, hears
 
+    def line_levels(self, levels: dict[int, LineLevels]) -> None:
+        self.order(ConfigureLines(levels={f"P-{line - TRUNKS}": level for line, level in levels.items()}))
+        self.office.receives = {line: level.receive_db for line, level in levels.items()}
+        self.office.sends = {line: level.send_db for line, level in levels.items()}
+
 
 def own_step(heard: Expected) -> float:
     """The largest step from sample to sample that these voices make by themselves, A-law's own steps included, and an
@@ -302,6 +309,10 @@ def test_the_switch_takes_one_tick_and_all_lines_change_in_the_same() -> None:
 LINE = st.one_of(st.sampled_from([CITIZEN, AGENT, SUPERVISOR]), st.integers(0, LINES - 1))
 WHOM = st.sets(LINE, max_size=4)
 LEVEL = st.sampled_from([-12.0, -6.0, -3.0, 0.0, 3.0])
+LINE_LEVELS = st.dictionaries(
+    st.integers(TRUNKS, LINES - 1),
+    st.builds(LineLevels, receive_db=st.sampled_from([-6.0, 0.0]), send_db=st.sampled_from([-6.0, 0.0, 3.0])),
+)
 TALK = st.sampled_from(
     [[(a, {b}), (b, {a})] for a, b in ((CITIZEN, AGENT), (1, EXPERT), (AGENT, EXPERT), (CITIZEN, SUPERVISOR))]
 )
@@ -314,6 +325,7 @@ STEPS = st.one_of(
     st.tuples(st.just("play"), LINE),
     st.tuples(st.just("stop"), LINE),
     st.tuples(st.just("level"), LINE, LEVEL, LEVEL),
+    st.tuples(st.just("line_levels"), LINE_LEVELS),
     st.tuples(st.just("come"), LINE),
     st.tuples(st.just("go"), LINE, st.booleans()),
 )

@@ -20,12 +20,16 @@ from firmware.calls.messages import (
     decode_to_client,
 )
 from firmware.core.hints import ClearError
+from firmware.core.line_schemas import MOST_BOTH_WAYS_DB
 from firmware.core.messages import Peer, connect
 from firmware.core.paths import BoxPaths
 from firmware.tones.cadence import LearnedTone
 
 BY = "linebox learn-line"
 SHORTEST_SECONDS, LONGEST_SECONDS = 5, 600
+FAINTEST_USUAL_DBM0 = -20.0
+"""Busy tone of -10 dBm0 (GB/T 3380: 3 dB either way) behind a long line of 7 dB."""
+WORTH_A_LEVEL_DB = 3
 GRACE_SECONDS = 10.0
 """How much longer than the box listens its answer is waited for."""
 
@@ -90,11 +94,18 @@ def learn_line(paths: BoxPaths, line: str, number: str, seconds: float) -> int:
 def shown(label: str, tone: LearnedTone) -> list[str]:
     """What was measured, for a person."""
     on, off = tone.on_range_ms, tone.off_range_ms
-    return [
+    lines = [
         f"{label}: busy tone of {tone.hz:.0f} Hz, {tone.on_ms:.0f} ms on and {tone.off_ms:.0f} ms off, "
         f"{tone.level_dbm0:.0f} dBm0",
         f"  measured {tone.cycles} times: {on[0]:.0f} to {on[1]:.0f} ms on, {off[0]:.0f} to {off[1]:.0f} ms off",
     ]
+    missing = min(FAINTEST_USUAL_DBM0 - tone.level_dbm0, MOST_BOTH_WAYS_DB)
+    if missing >= WORTH_A_LEVEL_DB:
+        lines.append(
+            f"  a quiet line ({FAINTEST_USUAL_DBM0:.0f} dBm0 or more is usual): if citizens are faint on it, set "
+            f'"receive_db": {missing:.0f} in exchange_lines.json'
+        )
+    return lines
 
 
 def _begun(label: str, number: str, seconds: float) -> str:
