@@ -50,6 +50,11 @@ class Caller:
         if not self.sees_calls_of(agent):
             raise Refusal("not_allowed")
 
+    def must_supervise(self) -> None:
+        """Raises Refusal not_allowed for whoever is neither supervisor nor administrator."""
+        if not self.sees_everything:
+            raise Refusal("not_allowed")
+
     def must_administer(self) -> None:
         """Raises Refusal not_allowed for whoever is no administrator."""
         if "administrator" not in self.login.roles:

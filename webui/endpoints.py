@@ -64,7 +64,8 @@ Handler = Callable[..., msgspec.Struct | bottle.HTTPResponse]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`path` has OpenAPI's braces; `{id}` is a whole number, others are one path part. `audit` is the action that goes
+    """`path` has OpenAPI's braces; `{id}` is a whole number, `{line}` a channel label, which may hold a slash (as it is
+    or as %2F), others are one path part. `audit` is the action that goes
     into the audit, empty for what is not personal. `change`: audited after it was done (and done without the audit if
     that fails: a full disk must not stop a call); a reading is audited before it is given out, or refused."""
 
@@ -86,7 +87,8 @@ class Endpoint:
     @property
     def rule(self) -> str:
         """The path as bottle writes it."""
-        return PREFIX + self.path.replace("{id}", "<id:int>").replace("{", "<").replace("}", ">")
+        path = self.path.replace("{id}", "<id:int>").replace("{line}", "<line:path>")
+        return PREFIX + path.replace("{", "<").replace("}", ">")
 
 
 def install(application: bottle.Bottle, office: Office, endpoints: Sequence[Endpoint]) -> None:

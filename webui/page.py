@@ -123,7 +123,11 @@ class Page:
             "words": words.for_scripts(),
             "language": words.language,
             "now": formats.moment(self.office.clock.now().utc_us),
-            "me": {"agent": caller.agent, "session": caller.session.tag if caller.session else ""},
+            "me": {
+                "agent": caller.agent,
+                "session": caller.session.tag if caller.session else "",
+                "supervises": caller.sees_everything,
+            },
             "services": {one.service: one.title for one in configuration.services},
             "queues": {one.queue: one.title for one in configuration.queues},
             "agents": {one.agent: one.name for one in configuration.agents},

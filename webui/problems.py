@@ -78,6 +78,9 @@ KNOWN: dict[str, _Words] = {
     ),
     "unknown_agent": _Words(404, N_("There is no such agent number."), N_("Check the agent number.")),
     "unknown_line": _Words(404, N_("There is no such exchange line."), N_("Check the line, e.g. FXO-1.")),
+    "unknown_channel": _Words(
+        404, N_("There is no such channel."), N_("Check the label, e.g. E1-1/17; the nearest is named.")
+    ),
     "unknown_trunk_group": _Words(404, N_("There is no such trunk group."), N_("Check the name of the trunk group.")),
     "unknown_seat": _Words(404, N_("There is no such seat."), N_("Choose a seat of the list.")),
     "wrong_method": _Words(405, N_("This address does not take that method."), N_("See the Allow header.")),
@@ -102,6 +105,14 @@ KNOWN: dict[str, _Words] = {
     "headset_on_hook": _Words(
         409, N_("The headset phone of this seat is on hook."), N_("Take it off hook, then go ready.")
     ),
+    "phone_blocked": _Words(
+        409, N_("The phone of this seat is blocked."), N_("A supervisor gives its channel back at the wall.")
+    ),
+    "configuration_wrong": _Words(
+        409,
+        N_("The configuration files of the box are wrong: nothing was changed."),
+        N_("An administrator corrects them; linebox config check names what is wrong."),
+    ),
     "in_call": _Words(409, N_("The agent is in a call."), N_("End the call first.")),
     "too_large": _Words(413, N_("The request is too large."), N_("Send less at once.")),
     "range_not_satisfiable": _Words(
@@ -118,6 +129,9 @@ KNOWN: dict[str, _Words] = {
         503,
         N_("Reading is refused because the audit cannot be written."),
         N_("Look at the disk of the box: it may be full."),
+    ),
+    "not_stored": _Words(
+        503, N_("It could not be stored: nothing was changed."), N_("Look at the disk of the box: it may be full.")
     ),
     "too_many_streams": _Words(503, N_("Too many pages are open."), N_("Close pages that are not needed.")),
 }

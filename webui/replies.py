@@ -15,6 +15,7 @@ from firmware.core.clock import Stamp
 from firmware.lines.messages import BoardState
 from firmware.records.queries import CallRow, LegRow, SegmentRow
 from firmware.tones.cadence import LearnedTone
+from webui.channel_replies import ChannelReply, LiveChannelReply, channel_reply, live_channels
 from webui.fault_replies import FaultReply, fault_reply
 from webui.formats import masked, moment
 from webui.words import Words
@@ -81,14 +82,6 @@ class LiveCallReply(msgspec.Struct, frozen=True, kw_only=True):
     recorded: bool
 
 
-class ChannelReply(msgspec.Struct, frozen=True, kw_only=True):
-    channel: int
-    board: str
-    label: str
-    kind: str
-    state: str
-
-
 class BoardReply(msgspec.Struct, frozen=True, kw_only=True):
     """One board. `faults`: why it does not work; while it does, its alarms."""
 
@@ -121,11 +114,11 @@ class StateReply(msgspec.Struct, frozen=True, kw_only=True):
     seats: tuple[SeatReply, ...]
     queues: tuple[QueueReply, ...]
     calls: tuple[LiveCallReply, ...]
-    channels: tuple[ChannelReply, ...]
+    channels: tuple[LiveChannelReply, ...]
     boards: tuple[BoardReply, ...]
     alarms: tuple[str, ...]
     """Codes of what is wrong with the box itself: disk_low, recordings_refused, recordings_stopped,
-    records_on_reserve."""
+    records_on_reserve, all_trunks_blocked."""
     today: TodayReply | None
 
 
@@ -386,10 +379,7 @@ def state_reply(
             for one in state.queues
         ),
         calls=tuple(_live_call(one, sees_number) for one in state.contacts),
-        channels=tuple(
-            ChannelReply(channel=one.channel, board=one.board, label=one.label, kind=one.kind, state=one.state)
-            for one in state.channels
-        ),
+        channels=live_channels(state),
         boards=tuple(_board(one, words) for one in state.boards),
         alarms=tuple(str(one) for one in state.alarms),
         today=today,
@@ -415,11 +405,7 @@ def event_reply(event: CallEvent, sees_number: SeesNumber, words: Words) -> Even
         cause=event.cause,
         digit=event.digit,
         recording=event.recording,
-        channel=None
-        if channel is None
-        else ChannelReply(
-            channel=channel.channel, board=channel.board, label=channel.label, kind=channel.kind, state=channel.state
-        ),
+        channel=None if channel is None else channel_reply(channel),
         board=None if board is None else _board(board, words),
         line=event.line,
         tone=event.tone,

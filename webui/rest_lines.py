@@ -1,4 +1,5 @@
-"""REST routes of analogue trunks: what is set for them, and learning a line's busy tone. For administrators."""
+"""REST routes of lines: analogue trunks, what is set for them and learning a busy tone (administrators); taking any
+channel out of service by hand and giving it back (supervisors)."""
 
 from __future__ import annotations
 
@@ -7,9 +8,12 @@ from typing import Annotated
 import msgspec
 
 from boards.signals import ChannelKind
-from firmware.calls.messages import LearnLine
+from firmware.calls import messages as cti
+from firmware.calls.messages import LONGEST_TEXT, BlockChannels, BoxAlarm, LearnLine, UnblockChannels
 from firmware.core.line_schemas import BusyTone, ExchangeLineEntry
 from firmware.lines.line_settings import line_settings
+from webui.channel_replies import LiveChannelReply, live_channels
+from webui.cti_connection import CallserverAway
 from webui.endpoints import Ask, Endpoint
 from webui.problems import Refusal
 from webui.rest_agents import tell_callserver
@@ -38,6 +42,20 @@ class LineListReply(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[LineReply, ...]
 
 
+class BlockBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why the channel is taken out of service: everybody at the wall reads it."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")]
+
+
+class BlockedReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for is stored. `channel`: as it is now; null if no board has it any more."""
+
+    channel: LiveChannelReply | None
+    all_trunks_blocked: bool
+    """Nobody can call in or out any more."""
+
+
 def lines(ask: Ask) -> LineListReply:
     """All analogue trunks of the box."""
     ask.who.must_administer()
@@ -53,6 +71,27 @@ def learn(ask: Ask, line: str) -> LineReply:
     if found is None:
         raise Refusal("unknown_line")
     return found
+
+
+def block(ask: Ask, line: str) -> BlockedReply:
+    """Take a channel out of service, at once or when its call is over."""
+    ask.who.must_supervise()
+    return _changed(ask, line, BlockChannels((line,), ask.body.reason))
+
+
+def unblock(ask: Ask, line: str) -> BlockedReply:
+    """Give it back."""
+    ask.who.must_supervise()
+    return _changed(ask, line, UnblockChannels((line,)))
+
+
+def _changed(ask: Ask, line: str, body: BlockChannels | UnblockChannels) -> BlockedReply:
+    tell_callserver(ask.office, body, ask.who.name)
+    state = ask.office.cti.request(cti.GetBoxState(), ask.who.name).state
+    if state is None:
+        raise CallserverAway("it gave no state after the change")
+    channel = next((one for one in live_channels(state) if one.label == line), None)
+    return BlockedReply(channel=channel, all_trunks_blocked=BoxAlarm.ALL_TRUNKS_BLOCKED in state.alarms)
 
 
 def _all(ask: Ask) -> dict[str, LineReply]:
@@ -93,5 +132,28 @@ ENDPOINTS = (
         problems=(400, 401, 403, 404, 409, 413, 503),
         audit="learn_line",
         description="Without a number: call the line from another phone, and hang up when it has answered.",
+    ),
+    Endpoint(
+        "POST",
+        "/lines/{line}/block",
+        "Take a channel out of service by hand (supervisors)",
+        block,
+        BlockedReply,
+        body=BlockBody,
+        problems=(400, 401, 403, 404, 409, 413, 503),
+        audit="block_channel",
+        description="Any channel, by its label; a slash in it may be sent as it is or as %2F. An idle one is out of "
+        "service at once, another when its call is over; calls that are up go on. It stays so through restarts, until "
+        "it is given back. Said again it does nothing, or takes the new reason.",
+    ),
+    Endpoint(
+        "POST",
+        "/lines/{line}/unblock",
+        "Give a blocked channel back (supervisors)",
+        unblock,
+        BlockedReply,
+        problems=(400, 401, 403, 404, 409, 413, 503),
+        audit="unblock_channel",
+        description="One that is not blocked stays as it is.",
     ),
 )

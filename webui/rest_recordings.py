@@ -36,8 +36,7 @@ class DecidedReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def hold(ask: Ask, id: int) -> DecidedReply:
-    if not ask.who.sees_everything:
-        raise Refusal("not_allowed")
+    ask.who.must_supervise()
     number = _recording_of(ask, id)
     tell_callserver(ask.office, HoldRecording(number, ask.body.hold, ask.body.reason), ask.who.name)
     return DecidedReply(call=id, recording=number)

@@ -42,6 +42,7 @@ CODES: dict[str, dict[str, str]] = {
         "no_answer": N_("did not answer"),
         "phone_failed": N_("phone failed"),
         "headset_on_hook": N_("headset phone is on hook"),
+        "phone_blocked": N_("phone is blocked"),
         "removed": N_("agent number was taken out"),
     },
     "contact_state": {
@@ -75,6 +76,8 @@ CODES: dict[str, dict[str, str]] = {
         "up": N_("In use"),
         "releasing": N_("Releasing"),
         "blocked": N_("Blocked"),
+        "blocking": N_("Blocked when idle"),
+        "blocked_far": N_("Blocked by the far end"),
         "out_of_service": N_("Out of service"),
         "unstaffed": N_("Unstaffed headset"),
     },
@@ -117,6 +120,7 @@ CODES: dict[str, dict[str, str]] = {
         ),
         "recordings_stopped": N_("The disk is full: no call is recorded. Delete recordings or put in a larger disk."),
         "records_on_reserve": N_("The disk is full: records of calls use their last reserve. Make room now."),
+        "all_trunks_blocked": N_("All trunks are blocked by hand: nobody can call. Give one back at the wall."),
     },
     "role": {"administrator": N_("Administrator"), "supervisor": N_("Supervisor"), "agent": N_("Agent")},
 }
@@ -154,6 +158,10 @@ SCRIPT_WORDS: dict[str, str] = {
     "play_failed": N_("The recording cannot be played."),
     "request_failed": N_("That did not work."),
     "in_use": N_("{used} of {all} in use"),
+    "in_use_blocked": N_("{used} of {all} in use, {blocked} blocked"),
+    "phone_blocked": N_("Phone blocked"),
+    "block": N_("Block"),
+    "unblock": N_("Give back"),
 }
 """Texts that scripts write, by the key that they use. `{name}` is put in by the script."""
 

@@ -14,6 +14,7 @@ import msgspec
 
 from firmware.core.clock import Stamp
 from firmware.core.faults import Fault
+from firmware.core.line_schemas import BlockedChannel
 from firmware.lines.messages import BoardState, ChannelState
 from firmware.tones.cadence import LearnedTone
 
@@ -165,6 +166,8 @@ class BoxAlarm(StrEnum):
     """Less than a quarter of the reserve is free: running recordings wait, too."""
     RECORDS_ON_RESERVE = "records_on_reserve"
     """The disk was full for the records of calls: they use what was kept for that."""
+    ALL_TRUNKS_BLOCKED = "all_trunks_blocked"
+    """By hand: nobody can call in."""
 
 
 class BoxState(msgspec.Struct, tag="box_state", frozen=True, kw_only=True):
@@ -182,9 +185,16 @@ class BoxState(msgspec.Struct, tag="box_state", frozen=True, kw_only=True):
     channels: tuple[ChannelState, ...] = ()
     boards: tuple[BoardState, ...] = ()
     alarms: tuple[BoxAlarm, ...] = ()
+    blocked: tuple[BlockedChannel, ...] = ()
+    """Channels that are out of service by hand. One whose state is not `blocked` yet will be when its call is over; one
+    whose state is, and that is not here, was blocked by the far end."""
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------
+
+
+Labels = Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=1000)]
+"""Channel labels, e.g. E1-1/17."""
 
 
 class SignIn(msgspec.Struct, tag="sign_in", frozen=True):
@@ -261,6 +271,21 @@ class LearnLine(msgspec.Struct, tag="learn_line", frozen=True):
     seconds: Annotated[float, msgspec.Meta(ge=5, le=600)] = 120.0
 
 
+class BlockChannels(msgspec.Struct, tag="block_channels", frozen=True):
+    """Take channels out of service by hand 闭塞: those that are idle at once, the others when their calls are over.
+
+    Done when it is stored. Refused for all of them if one label is unknown. One that is blocked already stays so."""
+
+    channels: Labels
+    reason: str
+
+
+class UnblockChannels(msgspec.Struct, tag="unblock_channels", frozen=True):
+    """Give blocked channels back. One that is not blocked stays as it is."""
+
+    channels: Labels
+
+
 class ReloadConfiguration(msgspec.Struct, tag="reload_configuration", frozen=True):
     """Read the configuration files again. Refused as a whole, with all errors, if any is wrong."""
 
@@ -312,6 +337,8 @@ AnyRequestBody = (
     | Subscribe
     | MakeCall
     | LearnLine
+    | BlockChannels
+    | UnblockChannels
     | ReloadConfiguration
     | ReportDisplay
     | DeleteRecording
@@ -343,9 +370,11 @@ def unreasonable(request: Request) -> str:
     for where in (request, request.body):
         for name in where.__struct_fields__:
             value = getattr(where, name)
-            wrong = _wrong_fault(value) if isinstance(value, Fault) else _wrong_text(name, value, LONGEST_TEXT)
-            if wrong:
-                return wrong
+            texts = value if isinstance(value, tuple) else (value,)
+            wrong = [_wrong_text(name, text, LONGEST_TEXT) for text in texts]
+            wrong += [_wrong_fault(value)] if isinstance(value, Fault) else []
+            if any(wrong):
+                return next(filter(None, wrong))
     return ""
 
 

@@ -10,11 +10,12 @@ from firmware.core.clock import MICROSECONDS, Stamp
 
 
 class Refused(Exception):
-    """A request cannot be done now; `code` says why, words are made at display."""
+    """A request cannot be done now; `code` says why, words are made at display. `details`: lines for a person."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, *details: str) -> None:
         super().__init__(code)
         self.code = code
+        self.details = details
 
 
 IN_CALL = (AgentState.OFFERED, AgentState.TALKING)
@@ -84,10 +85,13 @@ class Agents:
             self._office.touch(leg)
 
     def free(self, agent: Agent, at: Stamp) -> None:
-        """Nothing is left to do: ready again, unless the agent asked for a break, or put the headset phone down."""
+        """Nothing is left to do: ready again, unless the agent asked for a break, put the headset phone down, or has a
+        phone that is blocked by now."""
         phone = self._office.phone_of(agent)
         if agent.pending_reason:
             self.set_state(agent, AgentState.NOT_READY, at, agent.pending_reason)
+        elif self._has_blocked_phone(agent):
+            self.set_state(agent, AgentState.NOT_READY, at, "phone_blocked")
         elif phone is not None and phone.headset and not phone.off_hook:
             self.set_state(agent, AgentState.NOT_READY, at, "headset_on_hook")
         else:
@@ -101,6 +105,17 @@ class Agents:
             if leg.served_since is not None:
                 self._office.note_handling(leg.served_queue, (at.mono_us - leg.served_since.mono_us) / MICROSECONDS)
             self._office.remove(leg)
+
+    def follow_blocking(self, now: Stamp) -> None:
+        """Who waits for calls at a phone whose port is blocked is not ready: it says why nothing comes."""
+        for agent in list(self._office.agents.values()):
+            if agent.state is AgentState.READY and self._has_blocked_phone(agent):
+                self.set_state(agent, AgentState.NOT_READY, now, "phone_blocked")
+
+    def _has_blocked_phone(self, agent: Agent) -> bool:
+        phone = self._office.phone_of(agent)
+        port = self._office.channels.get(phone.channel) if phone is not None else None
+        return port is not None and port.state == "blocked"
 
     def is_reachable(self, agent: Agent) -> bool:
         """A contact can be offered: the headset phone is off hook and quiet, or the other phone is on hook and idle."""
@@ -146,6 +161,8 @@ class Agents:
         self._office.touch(agent)
         if agent.state in IN_CALL:
             return
+        if self._has_blocked_phone(agent):
+            raise Refused("phone_blocked")
         phone = self._office.phone_of(agent)
         if phone is not None and phone.headset and not phone.off_hook:
             raise Refused("headset_on_hook")

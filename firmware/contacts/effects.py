@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from firmware.calls.messages import CallEvent, Reply
+from firmware.calls.messages import CallEvent, Reply, Request
+from firmware.core.line_schemas import BlockedChannel
 from firmware.lines.line_commands import AnyLineCommand
 from firmware.records.messages import ToRecorder
 from firmware.tones.cadence import LearnedTone
@@ -51,6 +52,22 @@ class ToneToStore:
     tone: LearnedTone
 
 
+@dataclass(frozen=True)
+class BlockingToStore:
+    """Channels (by label) are to be blocked or given back in the configuration files; `CallServer.blocking_stored` is
+    told how that went, and answers the client."""
+
+    client: int
+    request: Request
+    blocked: tuple[BlockedChannel, ...]
+    given_back: tuple[str, ...]
+
+    def applied_to(self, before: tuple[BlockedChannel, ...]) -> tuple[BlockedChannel, ...]:
+        """All blocked channels as they are then."""
+        changed = {*self.given_back, *(one.channel for one in self.blocked)}
+        return (*(one for one in before if one.channel not in changed), *self.blocked)
+
+
 @dataclass
 class Effects:
     """Collected while one input, or several in a batch, are handled."""
@@ -67,6 +84,7 @@ class Effects:
     recorder: list[ToRecorder] = field(default_factory=list)
     lookups: list[CallerLookup] = field(default_factory=list)
     tones: list[ToneToStore] = field(default_factory=list)
+    blocking: list[BlockingToStore] = field(default_factory=list)
 
     def take(self, other: Effects) -> None:
         """Append what another one wants, in order."""
@@ -79,6 +97,7 @@ class Effects:
         self.recorder += other.recorder
         self.lookups += other.lookups
         self.tones += other.tones
+        self.blocking += other.blocking
 
     @property
     def must_be_stored(self) -> bool:

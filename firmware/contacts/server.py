@@ -17,8 +17,9 @@ from firmware.calls.model import ContactState, Party
 from firmware.contacts.agents import Agents, Refused
 from firmware.contacts.archive import ABOUT_RECORDINGS, Archive
 from firmware.contacts.arrival import Arrival
+from firmware.contacts.blocking import Blocking
 from firmware.contacts.conversation import Conversation
-from firmware.contacts.effects import CallerLookup, Effects
+from firmware.contacts.effects import BlockingToStore, CallerLookup, Effects
 from firmware.contacts.keeper import Keeper
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.lessons import Lessons
@@ -81,6 +82,7 @@ class CallServer:
         self._conversation = Conversation(self.office, self._ledger, keeper, self._agents, self._offering)
         self._phones = Phones(self.office, self._ledger, self._agents, self._offering)
         self._lessons = Lessons(self.office, self._ledger)
+        self._blocking = Blocking(self.office, self._ledger)
         self._hunt = TrunkHunt(self.office)
         self._outgoing = Outgoing(self.office, self._ledger, keeper, self._agents, self._conversation, self._hunt)
         self._requests = Requests(
@@ -136,6 +138,7 @@ class CallServer:
         self._telling.forget_all()
         self._telling.changed(now)
         self._agents.follow_configuration(now)
+        self._follow_blocking(now)
         self._caught_up = snapshot.last_number
         if self._lines_known():
             self._recovery.order_again()
@@ -208,6 +211,8 @@ class CallServer:
             case ChannelChanged():
                 self.office.channels[event.state.channel] = event.state
                 self._hunt.follow(event.state, event.at.mono_us)
+                if event.state.state == "blocked":
+                    self._agents.follow_blocking(event.at)
                 if event.state.state != "idle":
                     self._telling.forget(event.state.channel)
                 self._ledger.emit(EventName.CHANNEL_CHANGED, event.at, channel=event.state)
@@ -260,7 +265,7 @@ class CallServer:
             else:
                 self._request(client, request, now)
         except Refused as refused:
-            self._answer(client, request, now, error=refused.code)
+            self._answer(client, request, now, error=refused.code, details=refused.details)
         self._match(now)
         return self._done(now)
 
@@ -286,6 +291,9 @@ class CallServer:
                 self._requests.do(request.body, now, lines_known=self._lines_known())
                 self._ledger.effects.replies.append((client, Reply(request.id)))
                 return
+            case cti.BlockChannels() | cti.UnblockChannels():
+                self._blocking.ask(client, request, request.body, now)
+                return
         self._requests.do(request.body, now, lines_known=self._lines_known())
         self._answer(client, request, now)
 
@@ -298,6 +306,7 @@ class CallServer:
         self._ledger.emit(EventName.CONFIGURATION_CHANGED, now)
         self._ledger.effects.recorder.append(self.archive.settings())
         self._agents.follow_configuration(now)
+        self._follow_blocking(now)
         self._answer(client, request, now, details=details)
         self._match(now)
         return self._done(now)
@@ -307,11 +316,23 @@ class CallServer:
         self._lessons.stored(line, tone, problem, now)
         return self._done(now)
 
+    def blocking_stored(self, wish: BlockingToStore, problem: str, details: tuple[str, ...], now: Stamp) -> Effects:
+        """Which channels are blocked is in the configuration files, or not (a code, and lines about it)."""
+        self._blocking.stored(wish, problem, details, now)
+        self._follow_blocking(now)
+        return self._done(now)
+
+    def _follow_blocking(self, now: Stamp) -> None:
+        self._agents.follow_blocking(now)
+        alarm = BoxAlarm.ALL_TRUNKS_BLOCKED
+        self.archive.set_alarms({alarm}, {alarm} if self._blocking.takes_all_trunks else set(), now)
+
     def _answer(
         self, client: int, request: Request, now: Stamp, error: str = "", details: tuple[str, ...] = ()
     ) -> None:
         body = request.body
-        subject = str(getattr(body, "agent", "") or getattr(body, "line", "") or getattr(body, "recording", ""))
+        about = [getattr(body, name, "") for name in ("agent", "line", "recording")]
+        subject = " ".join(getattr(body, "channels", ()))[:200] or str(next(filter(None, about), ""))
         self._ledger.audit(now, request.by or "unknown", type(body).__name__, subject, error or "done")
         self._ledger.effects.replies.append((client, Reply(request.id, error, details)))
 

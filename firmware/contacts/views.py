@@ -35,6 +35,7 @@ def box_state(
         channels=tuple(office.channels[channel] for channel in sorted(office.channels)),
         boards=tuple(office.boards[board] for board in sorted(office.boards)),
         alarms=tuple(sorted(alarms)),
+        blocked=office.configuration.blocked_channels,
     )
 
 

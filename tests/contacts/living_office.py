@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from boards.base import ChannelPlace
@@ -26,7 +27,7 @@ from boards.signals import (
     RingDetected,
     Setup,
 )
-from firmware.calls.messages import AnyRequestBody, ReloadConfiguration, Reply, Request
+from firmware.calls.messages import AnyRequestBody, BlockChannels, ReloadConfiguration, Reply, Request, UnblockChannels
 from firmware.contacts.effects import Effects, RowInsert, RowUpdate
 from firmware.contacts.server import CallServer
 from firmware.core import schemas
@@ -36,7 +37,7 @@ from firmware.ivr.announcements import PHRASES
 from firmware.ivr.spoken_mandarin import WORDS
 from firmware.lines.extension import ExtensionState
 from firmware.lines.gateway import Gateway
-from firmware.lines.line_commands import AnyLineCommand, ConfigureLines, Resume, TellPhone
+from firmware.lines.line_commands import AnyLineCommand, Resume, TellPhone
 from firmware.lines.messages import AnyLineEvent, Snapshot
 from firmware.media.sounds import SoundStore
 from firmware.records.chain import MADE_AT_COMMIT
@@ -194,7 +195,13 @@ class LivingOffice:
         if self.connected:
             self._orders += effects.orders
         effects.orders = []
+        blocking, effects.blocking = effects.blocking, []
         self._unstored.take(effects)
+        for wish in blocking:
+            assert self.server is not None
+            blocked = wish.applied_to(self.configuration.blocked_channels)
+            self.configuration = msgspec.structs.replace(self.configuration, blocked_channels=blocked)
+            self._take(self.server.blocking_stored(wish, "", (), self.now))
 
     def _give_orders(self) -> None:
         orders, self._orders = self._orders, []
@@ -330,14 +337,16 @@ class LivingOffice:
             self._take(self.server.handle_request(1, Request(1, body, "test"), self.now))
 
     def reload(self, configuration: schemas.Configuration) -> None:
-        self.configuration = configuration
+        """The files are others, but for the channels that are blocked."""
+        blocked = self.configuration.blocked_channels
+        self.configuration = configuration = msgspec.structs.replace(configuration, blocked_channels=blocked)
         if self.server is not None:
             request = Request(1, ReloadConfiguration(), "test")
             self._take(self.server.configure(1, request, configuration, self.now))
 
     def block(self, phone: int, blocked: bool) -> None:
-        self.gateway.handle_command(ConfigureLines(blocked=(PLACES[phone].label,) if blocked else ()), self.now)
-        self._far_end()
+        label = PLACES[phone].label
+        self.ask(BlockChannels((label,), "repair") if blocked else UnblockChannels((label,)))
 
     def card_fails(self) -> None:
         """The board dies with its calls, and is there again."""

@@ -298,11 +298,12 @@ def _check_nobody_waits_for_an_idle_agent(office: LivingOffice, memory: Office) 
 def end(office: LivingOffice) -> None:
     """All hang up and time passes: nothing is left, and the record of everything is complete."""
     for phone in PHONES:
-        office.block(phone, False)
         office.put_down(phone)
     for channel in TRUNKS:
         office.hang_up(channel)
     office.start()
+    for phone in PHONES:
+        office.block(phone, False)
     office.settle()
     for line in LINES:
         office.line_drops(line)  # an analogue trunk tells an end only of a call that is up

@@ -144,7 +144,7 @@ def test_the_wall_shows_the_call_with_a_masked_number(open_page: OpenPage) -> No
     assert "****" in cell.inner_text()
     assert shown(page, "#figure-talking b") == "1"
     assert int(shown(page, "#figure-waiting b")) == 4
-    assert page.locator(".channel-strip i[data-state=up]").count() >= 6
+    assert page.locator(".channel-strip [data-state=up]").count() >= 6
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "the wall does not scroll"
 
 
@@ -182,7 +182,7 @@ def test_a_board_that_does_not_work_is_told_in_the_readers_language(open_page: O
         until(lambda one=one, told=told: told in shown(one, "#wall-alarms"), "the board is told")  # type: ignore[misc]
     assert "Load the driver" in shown(other, "#wall-alarms")
     assert "请加载驱动" in shown(page, "#wall-alarms")
-    assert page.locator(".channel-strip i[data-state=out_of_service]").count() == 30
+    assert page.locator(".channel-strip [data-state=out_of_service]").count() == 30
     page.wait_for_timeout(1500)
     assert "Load the driver" not in shown(page, "#wall-alarms"), "the stream speaks the page's language too"
 

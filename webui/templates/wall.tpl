@@ -20,4 +20,18 @@
     <div id="wall-alarms" class="wall-alarms live" role="status"></div>
   </section>
   <section class="wall-channels live" id="wall-channels" aria-label="{{_("Channels")}}"></section>
+  <ul class="wall-blocked live" id="wall-blocked" aria-label="{{_("Blocked channels")}}" hidden></ul>
 </div>
+% if caller.sees_everything:
+<dialog id="block-dialog" aria-labelledby="block-title">
+  <form id="block-form">
+    <h2><b id="block-title"></b> <span id="block-state"></span></h2>
+    <p id="block-why"></p>
+    <label id="block-reason-row"><span>{{_("Reason")}}</span> <input id="block-reason" maxlength="64" autocomplete="off"></label>
+    <p class="quiet">{{_("Calls that are up go on. The block stays through restarts until the channel is given back.")}}</p>
+    <p id="block-warning" class="problem" hidden>{{_("All trunks are blocked then: nobody can call the box.")}}</p>
+    <p id="block-problem" class="problem" role="alert" hidden></p>
+    <p class="dialog-buttons"><button type="button" id="block-cancel">{{_("Cancel")}}</button> <button class="primary" id="block-do"></button></p>
+  </form>
+</dialog>
+% end

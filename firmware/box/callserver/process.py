@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from firmware.box.callserver.blocked_channels import store_blocking
 from firmware.box.callserver.callers import Callers
 from firmware.box.callserver.clients import Clients
 from firmware.box.callserver.committer import Committer
@@ -312,6 +313,7 @@ class CallServerProcess:
         self._callers.ask(effects.lookups)
         effects.lookups = []
         tones, effects.tones = effects.tones, []
+        blocking, effects.blocking = effects.blocking, []
         if effects.must_be_stored or self._committer.busy:
             self._committer.add(effects, self._clock.now().mono_us)
         else:
@@ -319,6 +321,9 @@ class CallServerProcess:
         for learnt in tones:
             problem = store_tone(self._paths, learnt.line, learnt.tone, self._server.office.configuration)
             self._carry(self._server.tone_stored(learnt.line, learnt.tone, problem, self._clock.now()))
+        for wish in blocking:
+            problem, details = store_blocking(self._paths, wish, self._server.office.configuration)
+            self._carry(self._server.blocking_stored(wish, problem, details, self._clock.now()))
 
     def _tell(self, effects: Effects) -> None:
         """What was promised is on disk: the recorder may start, replies and events go out."""
