@@ -93,6 +93,21 @@ FAULT_TEXTS: dict[str, FaultText] = {
         "It is started again by itself; if this stays, linebox status and its log say more",
     ),
     "starting": FaultText("starting", "It ends by itself in some seconds"),
+    # ---- the kernel module of an analogue card
+    "card_country": FaultText(
+        "its exchange lines are set for {country}, not for China: a wrong impedance, which is heard as echo",
+        "Give the module {module} opermode=CHINA in /etc/modprobe.d/linebox.conf (boards/README.md has the line), stop "
+        "the box and load the module again",
+    ),
+    "card_ringing": FaultText(
+        "its phones are rung with {hertz} Hz, not with China's 25",
+        "Give the module {module} fastringer=1 in /etc/modprobe.d/linebox.conf (boards/README.md has the line), stop "
+        "the box and load the module again",
+    ),
+    "card_hidden": FaultText(
+        "for which country the module {module} was loaded may be read by root only",
+        "Run linebox boards as root once",
+    ),
     # ---- ports and their chips
     "NO_LINE": FaultText("no line voltage", "Check that the exchange line is plugged in; else ask the operator"),
     "chip_silent": FaultText(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.dahdi import ChannelState, DahdiError
+from drivers.dahdi_card_module import CardModule
 from drivers.dahdi_control import Span
 from drivers.dahdi_numbers import SpanAlarm
 from firmware.box import cli
@@ -101,11 +102,38 @@ def test_samples_that_are_taken_for_the_wrong_law_are_told(
     states = [ChannelState(number, 1, number, 0, 0, False, of_channel, f"WCTDM/0/{number}") for number in (1, 2)]
     entry = BoardEntry(board="phones", kind="dahdi_analogue", ports=ports)
 
-    told = listing([span(SpanAlarm(0))], [states], [entry], {1: of_module})
+    told = listing([span(SpanAlarm(0))], [states], [entry], {1: CardModule("wctdm", law=of_module)})
 
     assert ("is taken for" in told) is bool(remedy)
     assert remedy in told
     assert all(columns_of(line) <= 80 for line in told.splitlines())
+
+
+FOREIGN, HOME = CardModule("wctdm24xxp", "a", "FCC", 20), CardModule("wctdm24xxp", "a", "CHINA", 25)
+
+
+@pytest.mark.parametrize(
+    ("ports", "module", "told"),
+    [
+        (("fxs", "fxo"), FOREIGN, {"opermode=CHINA", "fastringer=1"}),
+        (("fxo", "fxo"), FOREIGN, {"opermode=CHINA"}),
+        (("fxs", "fxs"), FOREIGN, {"fastringer=1"}),
+        (("fxs", "fxo"), HOME, set()),
+        (("fxs", "fxo"), CardModule(), set()),
+        (("fxs", "fxo"), CardModule("wctdm24xxp", hidden=True), {"root"}),
+    ],
+)
+def test_a_card_whose_module_was_loaded_for_another_country_is_told(
+    ports: tuple[str, ...], module: CardModule, told: set[str]
+) -> None:
+    entry = BoardEntry(board="phones", kind="dahdi_analogue", ports=DahdiPorts(span=1, ports=ports))  # type: ignore[arg-type]
+    states = [ChannelState(number, 1, number, 0, 0, False, 2, f"WCTDM/0/{number}") for number in (1, 2)]
+
+    lines = listing([span(SpanAlarm(0))], [states], [entry], {1: module})
+
+    words = set(lines.replace(".", " ").split())
+    assert words & {"opermode=CHINA", "fastringer=1", "root"} == told
+    assert all(columns_of(line) <= 80 for line in lines.splitlines())
 
 
 @pytest.mark.parametrize(("setting", "line"), [("card", ""), ("a", "alaw=1,2"), ("mu", "mulaw=1,2")])

@@ -12,9 +12,10 @@ from types import MappingProxyType
 
 from boards.dahdi_card import alarm_words
 from drivers.dahdi import ChannelState, DahdiError
-from drivers.dahdi_card_law import module_law
+from drivers.dahdi_card_module import CardModule, card_module
 from drivers.dahdi_control import Control, Span
 from drivers.dahdi_numbers import LAW_MULAW, LineConfig, Signalling
+from firmware.box.commands.card_faults import card_faults
 from firmware.box.commands.cti_request import ask
 from firmware.box.commands.terminal_lines import problem_and_remedy
 from firmware.calls.messages import GetBoxState
@@ -41,10 +42,10 @@ def listing(
     spans: Sequence[Span],
     channels: Sequence[Sequence[ChannelState]],
     boards: Sequence[BoardEntry],
-    laws: Mapping[int, str] = MappingProxyType({}),
+    modules: Mapping[int, CardModule] = MappingProxyType({}),
 ) -> str:
-    """What a person reads: each span, its board, its channels, its alarms with remedies. `laws`: by span what its
-    card's module was told, as `module_law` gives it."""
+    """What a person reads: each span, its board, its channels, its alarms with remedies. `modules`: by span that
+    of its card."""
     lines = []
     for span, states in zip(spans, channels, strict=True):
         mine = [entry for entry in boards if (section := span_of(entry)) and section.span == span.number]
@@ -69,7 +70,10 @@ def listing(
         for entry in mine:
             lines.append(f"  board {entry.board} ({entry.kind}){'' if entry.enabled else ', switched off'}")
             if entry.ports is not None and len(states) != E1_SLOTS:
-                lines += _law_problem(entry.ports, states, laws.get(span.number, ""))
+                module = modules.get(span.number, CardModule())
+                lines += _law_problem(entry.ports, states, module.law)
+                for found in card_faults(entry.ports, module):
+                    lines += problem_and_remedy(found.what, found.remedy)
         used = sorted({Signalling(state.signalling).name for state in states if state.signalling in set(Signalling)})
         lines.append(f"  channels are {', '.join(used)}")
     for entry in boards:
@@ -202,7 +206,7 @@ def boards(data: Path | None, write: bool = False, target: Path = SYSTEM_CONF) -
             return 0
         print("\n".join([error.where, *problem_and_remedy(error.what, error.remedy)]))
         return 1
-    print(listing(spans, channels, entries, {span.number: module_law(span.number) for span in spans}))
+    print(listing(spans, channels, entries, {span.number: card_module(span.number) for span in spans}))
     if write:
         try:
             target.write_text(system_conf(spans, channels, entries))

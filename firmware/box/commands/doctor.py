@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from firmware.box.commands.card_faults import card_checks
 from firmware.box.commands.doctor_boards import board_checks
 from firmware.box.commands.doctor_data import data_checks
 from firmware.box.commands.doctor_displays import display_checks
@@ -50,7 +51,7 @@ def report(findings: Iterable[Finding]) -> str:
 
 def doctor(data: Path | None, *, as_json: bool = False) -> int:
     """Print the report. Returns 1 if anything is bad, else 0."""
-    checks = (*machine_checks(), *data_checks(), *board_checks(), *sound_checks(), *display_checks())
+    checks = (*machine_checks(), *data_checks(), *board_checks(), *card_checks(), *sound_checks(), *display_checks())
     findings = examine(box_paths(data), checks)
     bad = any(finding.level == BAD for finding in findings)
     with contextlib.suppress(BrokenPipeError):
