@@ -233,7 +233,8 @@ class ExchangeLineSettings(LineLevels, frozen=True, kw_only=True, forbid_unknown
     """If no dial tone comes the call fails: the line is dead or somebody has just called in."""
     answer_by: Literal["polarity", "dialling"] = "dialling"
     """How the line tells that a call we placed was answered: by polarity, or not at all. Then a call counts as answered
-    that has met no busy tone eight seconds after dialling."""
+    when somebody speaks after ringback tone or no more of that comes, or when eight seconds after dialling neither that
+    nor busy tone was heard."""
 
 
 class ExchangeLineEntry(ExchangeLineSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

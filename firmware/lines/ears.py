@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware.lines.exchange_ear import ExchangeEar, country_busy_tones, country_dial_tones, country_vacant_tones
+from firmware.lines.exchange_ear import ExchangeEar, country_tones
 from firmware.lines.exchange_line import ExchangeLine
 from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress
 from firmware.lines.kinds import AnyLine
@@ -22,7 +22,7 @@ class Ears:
         """Raises PlanError."""
         self._digits = DtmfDetector(channels)
         self._registers = MfcDetector(channels)
-        self._exchange = ExchangeEar(channels, country_busy_tones(), country_vacant_tones(), country_dial_tones())
+        self._exchange = ExchangeEar(channels, country_tones())
 
     @property
     def awaited(self) -> bool:

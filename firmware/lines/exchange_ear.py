@@ -6,17 +6,17 @@ Only the trunks that ring or are up cost anything. What follows from it is the l
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware.core.line_schemas import ExchangeLineSettings
-from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress
+from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress, Progress
 from firmware.lines.line import Listening
 from firmware.media.codec import SAMPLE_RATE, Alaw, Linear, decode
 from firmware.media.plane import NEVER
+from firmware.tones.answer import AnswerDetector
 from firmware.tones.cadence import BurstSequence, Cadence, ToneBurst
 from firmware.tones.call_progress import CadenceCount, CallProgressDetector, ToneLesson, cadence_of, sequence_of
 from firmware.tones.caller_id import read_message
@@ -31,47 +31,49 @@ LONGEST_TONE = 3 * SAMPLE_RATE
 
 HeardOnLine = HeardCaller | HeardLesson | HeardProgress
 
-_Counts = dict[Literal["busy_tone", "vacant_tone", "dial_tone"], CadenceCount]
+_Counts = dict[Progress, CadenceCount]
 
 _log = logging.getLogger(__name__)
 
 
-def country_busy_tones() -> tuple[Cadence, ...]:
-    """The tones of the country's plan that say that a call is over. Raises PlanError."""
+@dataclass(frozen=True)
+class CountryTones:
+    """The tones of a country's plan that say something of a call."""
+
+    busy: tuple[Cadence, ...] = ()
+    congestion: tuple[Cadence, ...] = ()
+    vacant: tuple[BurstSequence, ...] = ()
+    """The number is not in use."""
+    broken_dial: tuple[Cadence, ...] = ()
+    """Services of the exchange (forwarding, messages) are on."""
+    ringback: tuple[BurstSequence, ...] = ()
+
+
+def country_tones() -> CountryTones:
+    """Those of the plan. Raises PlanError."""
     tones = load_plan().tones
-    cadences = (cadence_of(tones[name]) for name in ("busy", "congestion") if name in tones)
-    return tuple(cadence for cadence in cadences if cadence is not None)
 
+    def cadences(name: str) -> tuple[Cadence, ...]:
+        cadence = cadence_of(tones[name]) if name in tones else None
+        return (cadence,) if cadence is not None else ()
 
-def country_vacant_tones() -> tuple[BurstSequence, ...]:
-    """The tone of the country's plan that says that the number is not in use. Raises PlanError."""
-    tone = load_plan().tones.get("vacant")
-    sequence = sequence_of(tone) if tone is not None else None
-    return (sequence,) if sequence is not None else ()
-
-
-def country_dial_tones() -> tuple[Cadence, ...]:
-    """Dial tone that is broken: services of the exchange (forwarding, messages) are on. Raises PlanError."""
-    tone = load_plan().tones.get("special_dial")
-    cadence = cadence_of(tone) if tone is not None else None
-    return (cadence,) if cadence is not None else ()
+    vacant = sequence_of(tones["vacant"]) if "vacant" in tones else None
+    return CountryTones(
+        busy=cadences("busy"),
+        congestion=cadences("congestion"),
+        vacant=(vacant,) if vacant is not None else (),
+        broken_dial=cadences("special_dial"),
+        ringback=tuple(BurstSequence((one,), least=1) for one in cadences("ringback")),
+    )
 
 
 class ExchangeEar:
     """The ears of a fixed number of channels. Their arrays are made when the first analogue trunk listens."""
 
-    def __init__(
-        self,
-        channels: int,
-        busy_tones: Sequence[Cadence],
-        vacant_tones: Sequence[BurstSequence],
-        dial_tones: Sequence[Cadence],
-    ) -> None:
-        """`busy_tones`, `vacant_tones` and (broken) `dial_tones`: those of the country, for all lines."""
+    def __init__(self, channels: int, tones: CountryTones) -> None:
+        """`tones`: those of the country, for all lines."""
         self._channels = channels
-        self._busy_tones = tuple(busy_tones)
-        self._vacant_tones = tuple(vacant_tones)
-        self._dial_tones = tuple(dial_tones)
+        self._tones = tones
         self._fsk: FskDetector | None = None
         self._progress: CallProgressDetector | None = None
         self._ringing: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
@@ -79,6 +81,9 @@ class ExchangeEar:
         self._signals: SignalDetector | None = None
         self._calling: set[int] = set()
         """Channels whose call out has not been answered: special information tone matters. It costs nothing else."""
+        self._answers: AnswerDetector | None = None
+        self._rung: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        """Those of them on which the far phone rang: speech means that somebody has lifted it."""
         self._counts: dict[int, _Counts] = {}
         self._lessons: dict[int, ToneLesson] = {}
         self._silence_limit: NDArray[np.int64] = np.full(channels, NEVER, dtype=np.int64)
@@ -92,6 +97,7 @@ class ExchangeEar:
 
     def listen(self, channel: int, listening: Listening, settings: ExchangeLineSettings) -> None:
         """From now on listen on the channel for who calls, dial tone, how the call fares, its end, or nothing."""
+        self._rung = self._rung[self._rung != channel]
         if listening == "end" and channel in self._calling:
             self._calling.remove(channel)
             return  # the call counts as answered; what has been heard of a tone still counts
@@ -112,22 +118,31 @@ class ExchangeEar:
                 self._lessons[channel] = ToneLesson()
                 self._tone_limit[channel] = self._silence_limit[channel] = NEVER
                 return
-            learnt = [Cadence(tone.hz, tone.on_ms, tone.off_ms) for tone in settings.busy_tones]
-            tones = [*learnt, *(self._busy_tones if settings.country_tones else ())]
-            vacant_tones = self._vacant_tones if settings.country_tones else ()
-            self._counts[channel] = {
-                "busy_tone": CadenceCount(tones, regular=settings.any_regular_tone),
-                "vacant_tone": CadenceCount(vacant_tones, regular=False),
-            }
-            if listening == "dial_tone":
-                self._counts[channel]["dial_tone"] = CadenceCount(self._dial_tones, regular=False)
-            elif listening == "answer":
+            self._counts[channel] = self._counts_for(listening, settings)
+            if listening == "answer":
                 self._signals = self._signals or SignalDetector(self._channels)
                 self._signals.reset(channel)
                 self._calling.add(channel)
             self._tone_limit[channel] = DIAL_TONE if listening == "dial_tone" else LONGEST_TONE
             limit = round(settings.silence_seconds * SAMPLE_RATE)
             self._silence_limit[channel] = limit or NEVER
+
+    def _counts_for(self, listening: Listening, settings: ExchangeLineSettings) -> _Counts:
+        """The tones that are followed; of two that a burst may be the first counts."""
+        tones = self._tones if settings.country_tones else CountryTones()
+        learnt = [Cadence(tone.hz, tone.on_ms, tone.off_ms) for tone in settings.busy_tones]
+        is_answer = listening == "answer"
+        busy = [*learnt, *tones.busy, *(() if is_answer else tones.congestion)]
+        counts: _Counts = {
+            "busy_tone": CadenceCount(busy, regular=settings.any_regular_tone),
+            "vacant_tone": CadenceCount(tones.vacant, regular=False),
+        }
+        if listening == "dial_tone":
+            counts["dial_tone"] = CadenceCount(self._tones.broken_dial, regular=False)
+        elif is_answer:
+            counts["congestion_tone"] = CadenceCount(tones.congestion, regular=False)
+            counts["ringback"] = CadenceCount(tones.ringback, regular=False)
+        return counts
 
     def process(self, linear: Linear, sent: Alaw, sample: int) -> list[tuple[int, HeardOnLine]]:
         """One tick: `linear` [channels, 80], whose first sample has the count `sample`, and what was sent in it. What
@@ -153,6 +168,10 @@ class ExchangeEar:
             for signal in self._signals.process(linear, sample):
                 if signal.kind == "sit" and signal.channel in self._calling:
                     heard.append((signal.channel, HeardProgress("vacant_tone")))
+        if self._progress is not None and self._answers is not None and self._rung.size:
+            is_tone = self._progress.sounding(self._rung) > 0
+            speaks = self._answers.process(linear, sent, is_tone, self._rung)
+            heard += [(channel, HeardProgress("speech")) for channel in speaks.tolist()]
         return heard
 
     def _heard(self, burst: ToneBurst) -> list[tuple[int, HeardOnLine]]:
@@ -162,4 +181,8 @@ class ExchangeEar:
             tone = lesson.heard(burst)
             return [(burst.channel, HeardLesson(tone))] if tone is not None else []
         said = [what for what, count in self._counts[burst.channel].items() if count.heard(burst)]
+        if "ringback" in said and burst.channel in self._calling and burst.channel not in self._rung:
+            self._answers = self._answers or AnswerDetector(self._channels)
+            self._answers.reset(burst.channel)
+            self._rung = np.append(self._rung, burst.channel)
         return [(burst.channel, HeardProgress(said[0]))] if said else []

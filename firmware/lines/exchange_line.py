@@ -30,6 +30,7 @@ from firmware.lines.messages import (
     CallPlaced,
     IncomingCall,
     LearnFailed,
+    LegAlerting,
     LegAnswered,
     LegCleared,
     RingFailed,
@@ -50,8 +51,10 @@ DIGIT_MS = 160
 """A digit that we dial and the pause after it, half each."""
 AFTER_DIALLING_US = 300_000
 NOT_BUSY_US = 8 * MICROSECONDS
-"""Where nothing tells the answer: if no busy tone was heard so long after dialling (the exchange takes up to 5 s to
-connect, three cycles take 2 s), the call counts as answered. Speech passes all the while."""
+"""Where nothing tells the answer: if neither busy tone nor ringback tone was heard so long after dialling (the exchange
+takes up to 5 s to connect, three cycles take 2 s), the call counts as answered. Speech passes all the while."""
+RINGBACK_OVER_US = 6 * MICROSECONDS
+"""And if it rang: when the next burst of ringback tone (4 s, then 1 s; GB/T 3380) has not come by then."""
 GUARD_US = 1_500_000
 """So long the loop stays open after a call: the exchange needs it to see the end (the driver tells on-hook after
 1.25 s)."""
@@ -76,6 +79,8 @@ class ExchangeLine(Line, kw_only=True):
     answer_assumed: bool = False
     """A call that we placed is up because it met no busy tone; the line itself has not told an answer."""
     ring_on: bool = False
+    rings: bool = False
+    """The far phone of a call that we placed rings, or has rung."""
     learning: str = ""
     """Request by which this line's busy tone is learnt; empty: none."""
     learnt: LearnedTone | None = None
@@ -87,6 +92,8 @@ class ExchangeLine(Line, kw_only=True):
             case ExchangeLineState.REFUSED if self.blocked:
                 return self.resting_state()
             case _ if self.state in RINGS or self.state is ExchangeLineState.CAUGHT:
+                return "ringing"
+            case ExchangeLineState.CALLING if self.rings:
                 return "ringing"
             case ExchangeLineState.GUARD:
                 return "releasing"
@@ -114,7 +121,7 @@ class ExchangeLine(Line, kw_only=True):
             self.stop_timer("rings_over")
             self.leg = self.calling = self.called = self.request = self.digits = ""
             self.caller = None
-            self.answer_assumed = False
+            self.answer_assumed = self.rings = False
         return [] if listened == listens else [ListenTo(listens)]
 
     def configure(self, settings: ExchangeLineSettings) -> list[Effect]:
@@ -203,8 +210,16 @@ class ExchangeLine(Line, kw_only=True):
                 return self._dial(now)
             case ExchangeLineState.SEIZED, ("busy_tone" | "vacant_tone"):  # nothing is dialled yet: it means the line
                 return self._give_up(Cause.CONGESTION, "line", now)
-            case ExchangeLineState.CALLING, "busy_tone":
-                return self._give_up(Cause.BUSY, "line", now)
+            case ExchangeLineState.CALLING, "ringback":
+                return self._far_rings(now)
+            case ExchangeLineState.CALLING, "speech" if "not_busy" in self.timers:
+                return self.fire("not_busy", now)
+            case _, ("ringback" | "speech"):
+                return []
+            case ExchangeLineState.CALLING, "congestion_tone":
+                return self._give_up(Cause.CONGESTION, "line", now)
+            case ExchangeLineState.CALLING, "busy_tone":  # after ringing: the exchange has let it ring for long enough
+                return self._give_up(Cause.NO_ANSWER if self.rings else Cause.BUSY, "line", now)
             case state, "vacant_tone" if state is ExchangeLineState.CALLING or self.answer_assumed:
                 return self._give_up(Cause.UNALLOCATED, "line", now)
             case ((ExchangeLineState.CALLING | ExchangeLineState.UP | ExchangeLineState.CAUGHT), _):
@@ -314,6 +329,15 @@ class ExchangeLine(Line, kw_only=True):
             effects.append(DialTones(digits))
         self.start_timer("dialled", lasts + AFTER_DIALLING_US, now)
         return effects
+
+    def _far_rings(self, now: Stamp) -> list[Effect]:
+        if "not_busy" in self.timers:
+            self.start_timer("not_busy", RINGBACK_OVER_US, now)
+        if self.rings:
+            return []
+        self.rings = True
+        alerting = LegAlerting(number=0, leg=self.leg, sample=0, at=now, channel=self.channel, request=self.request)
+        return [Report(alerting)]
 
     def _far_answered(self, now: Stamp) -> list[Effect]:
         effects = self._set_state(ExchangeLineState.UP)

@@ -31,10 +31,14 @@ class HeardLesson(msgspec.Struct, frozen=True):
     tone: LearnedTone
 
 
-class HeardProgress(msgspec.Struct, frozen=True):
-    """Busy tone, a tone that says that the number cannot be reached, dial tone, or a silence that lasted too long."""
+Progress = Literal["busy_tone", "congestion_tone", "vacant_tone", "dial_tone", "ringback", "speech", "silence"]
 
-    what: Literal["busy_tone", "vacant_tone", "dial_tone", "silence"]
+
+class HeardProgress(msgspec.Struct, frozen=True):
+    """What the exchange says, or a silence that lasted too long. Of a call out that is not answered also: its way is
+    congested (in all other states that is busy tone), the far phone rings, and speech after that."""
+
+    what: Progress
 
 
 class ExchangeLineState(StrEnum):

@@ -61,11 +61,12 @@ class BurstSequence:
     """A tone whose bursts differ, again and again (vacant-number tone): each with the pause *before* it as `off_ms`."""
 
     bursts: tuple[Cadence, ...]
+    least: int = CYCLES
 
     @property
     def enough(self) -> int:
         """Bursts in a row that make it heard, wherever in it they begin: one and a half turns."""
-        return max(CYCLES, len(self.bursts) * 3 // 2)
+        return max(self.least, len(self.bursts) * 3 // 2)
 
     def fits(self, run: Sequence[ToneBurst]) -> bool:
         """The last of these bursts, which followed each other, are enough of it."""
