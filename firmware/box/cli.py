@@ -120,6 +120,12 @@ def _learn_line(options: argparse.Namespace) -> int:
     return learn_line(box_paths(options.data), options.line, options.number, options.seconds)
 
 
+def _channels(options: argparse.Namespace) -> int:
+    from firmware.box.commands.channels import block, channels, unblock
+
+    return {"block": block, "unblock": unblock}.get(options.change, channels)(options)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="linebox", description="Linebox 线匣: one box that is a whole 12345 hotline centre."
@@ -231,6 +237,26 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--number", default="", metavar="DIGITS", help="the box calls this number and hears its end")
     one.add_argument("--seconds", type=float, default=120.0, help="how long it listens at most (default: 120)")
     one.set_defaults(run=_learn_line)
+
+    one = commands.add_parser(
+        "channels",
+        parents=[data],
+        help="how all channels are; block some and give them back",
+        description="Lists all channels: label, kind, state, and why one is out of service by hand.",
+    )
+    one.set_defaults(run=_channels)
+    changes = one.add_subparsers(dest="change", metavar="CHANGE")
+    for name, text in (
+        ("block", "take channels out of service by hand: idle ones at once, others when their calls are over"),
+        ("unblock", "give blocked channels back"),
+    ):
+        one = changes.add_parser(name, help=text)
+        one.add_argument("--data", type=Path, default=argparse.SUPPRESS, help="data folder")
+        one.add_argument(
+            "channels", nargs="+", metavar="CHANNEL", help="a label, e.g. E1-1/17, or a range: E1-1/18-E1-1/20"
+        )
+        if name == "block":
+            one.add_argument("--reason", required=True, help="why; the wall shows it")
 
     for name, text in HANDED_ON.items():
         commands.add_parser(name, help=text, add_help=False)
