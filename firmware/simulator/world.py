@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boards import sim
-from boards.signals import Alarm, Cause, FromBoard, HookChange, Release, Ring, Setup, ToBoard
+from boards.signals import Alarm, Blocked, Cause, FromBoard, HookChange, Release, Ring, Setup, ToBoard
 from firmware.calls.messages import AnyRequestBody, BoxState, CallEvent, EventName
 from firmware.core.clock import Stamp
 from firmware.media.codec import BLOCK, DECODE, Alaw
@@ -86,6 +86,8 @@ class World:
         self._timers: list[tuple[int, int, Timer]] = []
         self._timer_count = 0
         self._signals: list[FromBoard] = []
+        self._blocked: set[int] = set()
+        """Trunk channels that the box has taken out of service: no call is sent there."""
         self._requests: list[AnyRequestBody] = []
         self._listening: dict[int, Journal] = {}
         self._listening_rows: NDArray[np.intp] | None = None
@@ -211,6 +213,7 @@ class World:
         self.skip_to(now)
         self.gateway_connected = True
         self._signals.clear()
+        self._blocked.clear()
         if self._citizens_from is None:
             self._let_citizens_begin()
         return [HookChange(channel=phone.channel, off_hook=True) for phone in self.phones if phone.off_hook]
@@ -310,7 +313,7 @@ class World:
         by_turns = [(self._last_seized + offset) % FIRST_EXTENSION for offset in range(1, FIRST_EXTENSION + 1)]
         by_line = [channel for channel, line in self.exchange_lines.items() if line.state is LineState.IDLE]
         for channel in by_turns if caller.plan.trunk == "e1" else by_line:
-            if channel not in self.callers:
+            if channel not in self.callers and channel not in self._blocked:
                 if caller.plan.trunk == "e1":
                     self._last_seized = channel
                 self.callers[channel] = caller
@@ -360,6 +363,9 @@ class World:
         if isinstance(signal, Ring):
             if FIRST_EXTENSION <= signal.channel < FIRST_EXTENSION + len(self.phones):
                 self.phones[signal.channel - FIRST_EXTENSION].ring(signal.on)
+            return
+        if isinstance(signal, Blocked):
+            (self._blocked.add if signal.blocked else self._blocked.discard)(signal.channel)
             return
         caller = self.callers.get(signal.channel)
         if signal.channel in self.exchange_lines:
