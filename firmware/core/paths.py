@@ -88,6 +88,11 @@ class BoxPaths:
         return self.run / f"pri-{span}.sock"
 
     @property
+    def notify_socket(self) -> Path:
+        """Where processes give the supervisor their signs of life (`NOTIFY_SOCKET`)."""
+        return self.run / "notify.sock"
+
+    @property
     def process_table(self) -> Path:
         """Which processes run, written by the supervisor (`process_table.py`)."""
         return self.run / "processes.json"

@@ -24,6 +24,8 @@ class ProcessEntry(msgspec.Struct, kw_only=True, omit_defaults=True):
     in order."""
     started_utc_us: int = 0
     restarts: int = 0
+    hangs: int = 0
+    """How often it gave no sign of life any more, so that it was ended."""
     last_exit: int | None = None
     """How it ended last: exit code, or minus the signal number."""
     port: int = 0

@@ -315,13 +315,18 @@ def test_a_listening_socket_is_seen_without_touching_it(county: BoxPaths) -> Non
 
 def test_status_without_a_box_and_with_one(county: BoxPaths, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no box runs on" in refusal(capsys, "status", "--data", county.data)
-    running = ProcessEntry(state="running", pid=os.getpid(), port=8080, restarts=2)
+    running = ProcessEntry(state="running", pid=os.getpid(), port=8080, restarts=2, hangs=1)
     write_process_table(county, {"web": running, "sip": ProcessEntry(state="waiting")})
     with open(county.supervisor_lock, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert main(["status", "--data", str(county.data)]) == 0
     said = capsys.readouterr().out
-    assert "web" in said and f"process {os.getpid()}" in said and "port 8080" in said and "2 restarts" in said
+    assert (
+        "web" in said
+        and f"process {os.getpid()}" in said
+        and "port 8080" in said
+        and "2 restarts, 1 of them because it hung" in said
+    )
     assert "for a part that is not installed: linebox doctor" in said
 
 

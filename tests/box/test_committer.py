@@ -144,6 +144,33 @@ def test_what_gathered_behind_a_batch_is_stored_after_it_at_the_end() -> None:
     assert names(one.stop()) == disk.stored == ["first", "second"]
 
 
+def test_a_commit_that_does_not_come_back_hangs_and_one_that_fails_again_and_again_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began, go_on, now = threading.Event(), threading.Event(), 1000.0
+    monkeypatch.setattr(committer.time, "monotonic", lambda: now)
+    monkeypatch.setattr(committer, "RETRY_SECONDS", 0.01)
+
+    def hang_and_fail_once() -> None:
+        if not began.is_set():
+            began.set()
+            go_on.wait(5.0)
+            raise OperationalError("insert", {}, Exception("disk I/O error"))
+
+    one = started(Disk(hang_and_fail_once))
+    assert began.wait(5.0)
+    now += 30.0
+    assert not one.hangs, "a slow disk is no hang"
+    now += committer.HANG_SECONDS
+    assert one.hangs == "the records are not on the disk: a commit has not come back for 150 s"
+    go_on.set()
+    assert readable(one)
+    assert not one.hangs and not one.failing
+    now += 2 * committer.HANG_SECONDS
+    assert not one.hangs, "nothing is being stored"
+    one.stop()
+
+
 def test_the_end_does_not_wait_for_a_disk_that_fails() -> None:
     def refuse() -> None:
         raise OperationalError("insert", {}, Exception("disk I/O error"))

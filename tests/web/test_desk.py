@@ -212,7 +212,8 @@ def test_while_call_control_is_away_the_page_says_so_and_goes_on(open_page: Open
     import os
     import signal
 
-    held_up = box.pid("callserver")
+    supervisor, held_up = box.pid("supervisor"), box.pid("callserver")
+    os.kill(supervisor, signal.SIGSTOP)  # it would start a callserver again that hangs
     os.kill(held_up, signal.SIGSTOP)
     try:
         page.wait_for_selector("#connection-bar:not([hidden])", timeout=20_000)
@@ -221,6 +222,7 @@ def test_while_call_control_is_away_the_page_says_so_and_goes_on(open_page: Open
         until(lambda: "呼叫控制暂时没有响应" in shown(page, "#request-problem"), "the page says why nothing happens")
     finally:
         os.kill(held_up, signal.SIGCONT)
+        os.kill(supervisor, signal.SIGCONT)
 
     page.wait_for_selector("#connection-bar[hidden]", state="attached")
     page.keyboard.press("F8")

@@ -15,14 +15,16 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
 from firmware.box.commands.cti_request import ask
+from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
 from firmware.calls.messages import DeleteRecording, KeepCopy
-from firmware.core.clock import SystemClock
+from firmware.core.clock import MICROSECONDS, SystemClock
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.hints import ClearError
 from firmware.core.logging import start_logging
@@ -52,8 +54,9 @@ _log = logging.getLogger("linebox.archive")
 class Archive:
     """The turns of the process."""
 
-    def __init__(self, paths: BoxPaths) -> None:
+    def __init__(self, paths: BoxPaths, sign: SignOfLife = NOBODY) -> None:
         self._paths = paths
+        self._sign = sign
         self._engine = open_for_reading(paths.calls_database)
         self._clock = SystemClock()
         self._ended = threading.Event()
@@ -68,6 +71,7 @@ class Archive:
 
     def run(self, every_seconds: float) -> None:
         """Returns after `end`."""
+        self._sign.ready()
         while not self._ended.wait(0.0):
             try:
                 self.turn()
@@ -78,8 +82,15 @@ class Archive:
                 if told != self._told:  # the callserver restarts, the disk is away, …: next turn again
                     self._told = told
                     _log.log(told[1], "the archive waits: %s", cause)
-            self._ended.wait(every_seconds)
+            self._rest(every_seconds)
+        self._sign.stopping()
         self._engine.dispose()
+
+    def _rest(self, seconds: float) -> None:
+        until_us = _now_us() + round(seconds * MICROSECONDS)
+        while (now_us := _now_us()) < until_us and not self._ended.is_set():
+            self._sign.alive(now_us)
+            self._ended.wait((min(until_us, self._sign.next_us) - now_us) / MICROSECONDS)
 
     def turn(self) -> None:
         """Delete what is due, remove files, make copies while it is quiet. Raises what the parts raise."""
@@ -110,6 +121,7 @@ class Archive:
             self._delete(DeleteRecording(number, COPY_KEPT, raw_only=True))
 
     def _delete(self, request: DeleteRecording) -> None:
+        self._sign.alive(_now_us())
         if self._ended.is_set():
             return
         reply = ask(self._paths, request, BY)
@@ -129,6 +141,7 @@ class Archive:
                 left_over.unlink()
         folders = set()
         for file in files:
+            self._sign.alive(_now_us())
             path = self._paths.recordings / file
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
@@ -172,11 +185,16 @@ class Archive:
         return True
 
     def _may_work(self, settings: Recordings) -> bool:
-        """Copies are made while no call is recorded and there is room."""
+        """Copies are made while no call is recorded and there is room. Asked every ten seconds of audio."""
+        self._sign.alive(_now_us())
         if self._ended.is_set() or room_of(self._free(), settings.reserve_mb << 20) is not Room.ENOUGH:
             return False
         with self._engine.connect() as connection:
             return not stored.recording_goes_on(connection)
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
 
 
 def _step_back() -> None:
@@ -194,9 +212,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--every", type=float, default=EVERY_SECONDS, metavar="SECONDS", help="pause between turns")
     options = parser.parse_args(arguments)
     start_logging("archive")
+    sign = begin_signs_of_life()
     paths = box_paths(options.data)
     paths.make()
-    archive = Archive(paths)
+    archive = Archive(paths, sign)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, archive.end)
     _step_back()

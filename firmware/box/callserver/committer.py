@@ -24,6 +24,10 @@ RETRY_SECONDS = 1.0
 TAKE_AGAIN_SECONDS = 10.0
 STOP_SECONDS = 5.0
 """How long `stop` waits for a commit that is under way."""
+HANG_SECONDS = 120.0
+"""A disk that is slow or fails is no reason to end the callserver, which goes on with its calls and could not start
+without the disk: the kernel gives a command 30 s, tries again, and then says that it failed. A commit that has not come
+back after all that hangs for another reason."""
 
 DEFECTS = (IntegrityError, DataError, InterfaceError, ProgrammingError)
 """What the database says of rows that no disk would ever take. To try again would be to store nothing any more."""
@@ -45,6 +49,7 @@ class Committer:
         self._written: list[Effects] = []
         self._batch: Effects | None = None
         self._stopping = False
+        self._commit_began: float | None = None
         self._wake = threading.Condition()
         self._signal = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._next_take = 0.0
@@ -67,6 +72,14 @@ class Committer:
         """True while something gathers, is being stored, or waits to be told."""
         with self._wake:
             return self._gathering_since is not None or self._batch is not None or bool(self._written)
+
+    @property
+    def hangs(self) -> str:
+        """In words what does not go on; empty while commits come back, be it with an error."""
+        began = self._commit_began
+        if began is None or (seconds := time.monotonic() - began) < HANG_SECONDS:
+            return ""
+        return f"the records are not on the disk: a commit has not come back for {seconds:.0f} s"
 
     def due(self) -> int | None:
         """Monotonic microseconds at which `start` should be called; None if there is nothing to store or it is busy."""
@@ -140,7 +153,11 @@ class Committer:
         while True:
             try:
                 if batch.must_be_stored:
-                    self._journal.commit(batch.rows, batch.live)
+                    self._commit_began = time.monotonic()
+                    try:
+                        self._journal.commit(batch.rows, batch.live)
+                    finally:
+                        self._commit_began = None
                     self._keep_reserve()
                 self.failing = False
                 return True

@@ -26,6 +26,7 @@ from firmware.box.callserver.recorder_door import RecorderDoor
 from firmware.box.callserver.reserve import DiskReserve
 from firmware.box.callserver.speaker import Speaker
 from firmware.box.callserver.stored_recordings import StoredRecordings
+from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
 from firmware.calls.messages import BoxAlarm, ReloadConfiguration, Reply, Request, unreasonable
 from firmware.calls.model import BoxLife
 from firmware.contacts.archive import ABOUT_RECORDINGS
@@ -62,8 +63,9 @@ _log = logging.getLogger("linebox.callserver")
 class CallServerProcess:
     """The loop around a CallServer."""
 
-    def __init__(self, paths: BoxPaths, synchronous: str = "FULL") -> None:
+    def __init__(self, paths: BoxPaths, synchronous: str = "FULL", sign: SignOfLife = NOBODY) -> None:
         self._paths = paths
+        self._sign = sign
         configuration, problems = load_configuration_or_last_good(paths)
         if problems:
             _log.error("the configuration files are wrong, the last good configuration is in force")
@@ -114,7 +116,9 @@ class CallServerProcess:
         for listener in (self._cti_listener, self._committer, *errands):
             self._selector.register(listener, selectors.EVENT_READ)
         self._callers.ask(self._server.lookups())
+        self._sign.ready()
         while not self._stopping:
+            self._sign.alive(self._clock.now().mono_us, hangs=self._committer.hangs)
             self._connect_gateway()
             self._show_life()
             for key, _ in self._selector.select(self._patience()):
@@ -126,6 +130,7 @@ class CallServerProcess:
             due = self._committer.due()
             if due is not None and self._clock.now().mono_us >= due:
                 self._committer.start()
+        self._sign.stopping()
         for effects in self._committer.stop():
             self._tell(effects)
         for errand in errands:
@@ -353,10 +358,11 @@ def main() -> int:
     parser.add_argument("--synchronous", default="FULL", choices=("FULL", "OFF"), help="OFF only to test the tests")
     arguments = parser.parse_args()
     start_logging("callserver")
+    sign = begin_signs_of_life()
     paths = box_paths(arguments.data)
     paths.make()
     try:
-        process = CallServerProcess(paths, arguments.synchronous)
+        process = CallServerProcess(paths, arguments.synchronous, sign)
     except ConfigurationError as error:
         _log.error("%s", error)
         return 1

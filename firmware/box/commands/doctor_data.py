@@ -184,6 +184,8 @@ def status(data: Path | None) -> list[str]:
             line += f"  port {entry.port}"
         if entry.restarts:
             line += f"  {entry.restarts} restarts"
+        if entry.hangs:
+            line += f", {entry.hangs} of them because it hung"
         lines.append(line.rstrip())
     return lines
 

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from firmware.box.displays.screen import Screen
+from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
 from firmware.calls.messages import (
     LONGEST_SENTENCE,
     AnyRequestBody,
@@ -53,8 +54,9 @@ _log = logging.getLogger("linebox.displays")
 class DisplayProcess:
     """The loop around the screens."""
 
-    def __init__(self, paths: BoxPaths) -> None:
+    def __init__(self, paths: BoxPaths, sign: SignOfLife = NOBODY) -> None:
         """Raises ConfigurationError."""
+        self._sign = sign
         self._paths = paths
         self._signal = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._screens: dict[str, Screen] = {}
@@ -81,14 +83,17 @@ class DisplayProcess:
 
     def run(self) -> None:
         """Returns after `end`; the displays then say that there is no connection."""
+        self._sign.ready()
         try:
             while not self._ending:
+                self._sign.alive(time.monotonic_ns() // 1000)
                 if self._callserver is None and time.monotonic() >= self._next_connect:
                     self._connect()
                 self._wait()
                 self._keep_fresh()
                 self._report()
         finally:
+            self._sign.stopping()
             self._state = None
             self._show()
             for screen in self._screens.values():
@@ -229,10 +234,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="data folder of the box (default: LINEBOX_DATA)")
     options = parser.parse_args(arguments)
     start_logging("displays")
+    sign = begin_signs_of_life()
     paths = box_paths(options.data)
     paths.make()
     try:
-        process = DisplayProcess(paths)
+        process = DisplayProcess(paths, sign)
     except ConfigurationError as error:
         _log.error("%s", error)
         return 1

@@ -22,6 +22,7 @@ from boards.base import Block, Board, BoardError
 from firmware.box.gateway.boards import BLOCKS_A_TURN, BoardSlot, BoardSlots, make_board
 from firmware.box.gateway.door import CallserverDoor
 from firmware.box.real_time import begin_real_time
+from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
 from firmware.core.clock import MICROSECONDS, Stamp, SystemClock, machine_boot_id
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.faults import Fault
@@ -56,8 +57,9 @@ _log = logging.getLogger(__name__)
 class GatewayProcess:
     """The loop and what it holds."""
 
-    def __init__(self, paths: BoxPaths, configuration: Configuration) -> None:
+    def __init__(self, paths: BoxPaths, configuration: Configuration, sign: SignOfLife = NOBODY) -> None:
         """Raises OSError if socket or ring cannot be made."""
+        self._sign = sign
         self._clock = SystemClock()
         self._watcher = epoll()
         boards: list[Board] = []
@@ -96,6 +98,7 @@ class GatewayProcess:
         """Until `stop`."""
         more = False
         self._last_clocked_us = self._clock.now().mono_us
+        self._sign.ready()
         while not self._stopping:
             for descriptor, mask in self._watcher.poll(0 if more else self._wait_seconds()):
                 self._door.handle(descriptor, mask)
@@ -112,6 +115,7 @@ class GatewayProcess:
                 self._door.watch(now.mono_us)
 
     def close(self) -> None:
+        self._sign.stopping()
         self._boards.close()
         self._door.close()
         self._ring.close()
@@ -192,6 +196,7 @@ class GatewayProcess:
             self._stalls += 1
             self._worst_gap_us = max(self._worst_gap_us, now.mono_us - self._last_tick_us)
         self._last_tick_us = now.mono_us
+        self._sign.alive(now.mono_us)
         inward: dict[str, Block | None] = {
             slot.name: block if slot.name == clock else slot.elastic.take(now.mono_us) for slot in self._boards.slots
         }
@@ -203,9 +208,9 @@ class GatewayProcess:
                 slot.make_outward(outward[slot.name])
 
 
-def run_gateway(paths: BoxPaths, configuration: Configuration) -> None:
+def run_gateway(paths: BoxPaths, configuration: Configuration, sign: SignOfLife) -> None:
     """Run the gateway until SIGTERM or SIGINT. Raises OSError if its socket or its ring cannot be made."""
-    process = GatewayProcess(paths, configuration)
+    process = GatewayProcess(paths, configuration, sign)
     begin_real_time(process.stop, PRIORITY)
     gc.disable()
     try:
@@ -220,6 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="data folder")
     paths = box_paths(parser.parse_args(arguments).data)
     start_logging("gateway")
+    sign = begin_signs_of_life()
     try:
         paths.make()
         configuration, problems = load_configuration_or_last_good(paths)
@@ -227,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
             _log.error("the configuration files are wrong, the last good configuration is in force")
         for problem in problems:
             _log.error("configuration: %s", problem)
-        run_gateway(paths, configuration)
+        run_gateway(paths, configuration, sign)
     except (ConfigurationError, OSError) as error:
         _log.error("%s", error)
         return 1

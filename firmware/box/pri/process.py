@@ -27,6 +27,7 @@ from drivers.d_channel import DChannel, DChannelError, open_d_channel
 from drivers.libpri import LibpriSpan
 from drivers.libpri_build import LibpriMissing
 from drivers.pri_stack import PriError, PriSettings
+from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
 from firmware.core.clock import MICROSECONDS
 from firmware.core.hints import with_hint
 from firmware.core.line_schemas import NumberAs
@@ -58,9 +59,18 @@ def _now_us() -> int:
 class PriWorker:
     """The loop and what it holds."""
 
-    def __init__(self, paths: BoxPaths, number: int, place: str, span: PriSpan, overlap: bool = False) -> None:
+    def __init__(
+        self,
+        paths: BoxPaths,
+        number: int,
+        place: str,
+        span: PriSpan,
+        overlap: bool = False,
+        sign: SignOfLife = NOBODY,
+    ) -> None:
         """`place`: the D channel, see drivers/d_channel.py. `overlap`: called numbers come digit by digit. Raises
         OSError if the socket cannot be made."""
+        self._sign = sign
         self._number = number
         self._place = place
         self._paths = paths
@@ -95,12 +105,13 @@ class PriWorker:
 
     def run(self) -> None:
         """Until `stop`. Raises PriError."""
+        self._sign.ready()
         while not self._stopping:
             self._poll.poll(self._wait_ms(_now_us()))
             self._turn(_now_us())
 
     def _wait_ms(self, now_us: int) -> float:
-        moments = [self._next_report_us]
+        moments = [self._next_report_us, self._sign.next_us]
         deadline = self._span.next_deadline()
         if deadline is not None:
             moments.append(deadline)
@@ -111,6 +122,7 @@ class PriWorker:
         return max(0, min(moments) - now_us + 999) / 1000
 
     def _turn(self, now_us: int) -> None:
+        self._sign.alive(now_us)
         self._accept(now_us)
         if self._known_numbers is not None and self._known_numbers.follow(now_us):
             self._span.lines.numbers = self._known_numbers.numbers
@@ -125,6 +137,7 @@ class PriWorker:
 
     def close(self) -> None:
         """Clear the calls, then let everything go."""
+        self._sign.stopping()
         self._listener.close()
         self._gateway_left("the worker stops", _now_us())
         self._span.gateway_left(_now_us())
@@ -290,13 +303,14 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("spans are counted from 1")
     paths = box_paths(options.data)
     start_logging(f"pri-{options.span}")
+    sign = begin_signs_of_life()
     place = options.d_channel or f"span:{options.span}"
     is_network = options.side == "network"
     lines = PriLines(is_network, options.overlap)
     try:
         paths.make()
         stack = LibpriSpan(stack_settings(is_network, options.called_as, options.calling_as), _now_us())
-        worker = PriWorker(paths, options.span, place, PriSpan(stack, lines), options.overlap)
+        worker = PriWorker(paths, options.span, place, PriSpan(stack, lines), options.overlap, sign)
     except (LibpriMissing, PriError, OSError) as error:
         _log.error("%s", with_hint(str(error)))
         return 1

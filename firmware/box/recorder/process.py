@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
 from firmware.core.logging import start_logging
 from firmware.core.messages import Peer, PeerGone, connect
 from firmware.core.paths import BoxPaths, box_paths
@@ -30,7 +31,8 @@ _log = logging.getLogger("linebox.recorder")
 class RecorderProcess:
     """The loop around a Recorder: one socket, one timer."""
 
-    def __init__(self, paths: BoxPaths, write_bytes: int = WRITE_BYTES) -> None:
+    def __init__(self, paths: BoxPaths, write_bytes: int = WRITE_BYTES, sign: SignOfLife = NOBODY) -> None:
+        self._sign = sign
         self._socket = paths.recorder_socket
         self._recorder = Recorder(
             paths.recordings, lambda boot: RingReader(paths.ring(boot), boot), write_bytes=write_bytes
@@ -47,8 +49,10 @@ class RecorderProcess:
     def run(self) -> None:
         """Returns after `end`."""
         next_advance = next_connect = time.monotonic()
+        self._sign.ready()
         try:
             while not self._ending:
+                self._sign.alive(time.monotonic_ns() // 1000)
                 if self._callserver is None and time.monotonic() >= next_connect:
                     self._connect()
                     next_connect = time.monotonic() + RECONNECT_SECONDS
@@ -58,6 +62,7 @@ class RecorderProcess:
                     self._advance()
                     if self._recorder.behind:
                         next_advance = 0.0
+            self._sign.stopping()
             self._advance()
         finally:
             self._recorder.close()
@@ -128,9 +133,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     start_logging("recorder")
+    sign = begin_signs_of_life()
     paths = box_paths(options.data)
     paths.make()
-    process = RecorderProcess(paths, options.write_bytes)
+    process = RecorderProcess(paths, options.write_bytes, sign)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, process.end)
     _log.info("recorder started, recordings in %s", paths.recordings)

@@ -22,6 +22,7 @@ import msgspec
 from boards.signals import FromBoard, ToBoard
 from drivers.block_link import VERSION, BlockLink, BlockPacket, Hello, LinkChannel, LinkError, LinkListener
 from firmware.box.real_time import begin_real_time
+from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
 from firmware.box.simulator.agents import AgentsLink
 from firmware.core.clock import MICROSECONDS, Stamp, SystemClock
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
@@ -58,8 +59,10 @@ class SimulatorProcess:
         report: Path | None,
         extensions: int,
         exchange_lines: int,
+        sign: SignOfLife = NOBODY,
     ) -> None:
         """Raises OSError if the socket or the report folder cannot be made."""
+        self._sign = sign
         self._report = ReportWriter(report) if report is not None else None
         self._clock = SystemClock()
         self._start = self._clock.now()
@@ -91,6 +94,7 @@ class SimulatorProcess:
 
     def run(self) -> None:
         """Until `stop`."""
+        self._sign.ready()
         while not self._stopping:
             wait_us = self._moment().mono_us - self._clock.now().mono_us
             for key, _ in self._selector.select(max(wait_us, 0) / MICROSECONDS):
@@ -101,12 +105,14 @@ class SimulatorProcess:
                 else:
                     self._listen()
             now_us = self._clock.now().mono_us
+            self._sign.alive(now_us)
             self._watch_for_stall(now_us)
             self._play_due(now_us)
             self._agents.turn(now_us, self._moment())
             self._write_report()
 
     def close(self) -> None:
+        self._sign.stopping()
         self._agents.close()
         if self._link is not None:
             self._link.close()
@@ -240,9 +246,10 @@ def run_simulator(
     report: Path | None,
     extensions: int,
     exchange_lines: int,
+    sign: SignOfLife,
 ) -> None:
     """Run the simulator until SIGTERM or SIGINT. Raises OSError if its socket or its report cannot be made."""
-    process = SimulatorProcess(paths, citizens, phones, report, extensions, exchange_lines)
+    process = SimulatorProcess(paths, citizens, phones, report, extensions, exchange_lines, sign)
     begin_real_time(process.stop, PRIORITY)
     try:
         process.run()
@@ -261,6 +268,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     paths = box_paths(options.data)
     start_logging("simulator")
+    sign = begin_signs_of_life()
     try:
         paths.make()
         citizens: Iterable[Citizen]
@@ -271,7 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.scenario is not None:
             scenario = read_scenario(options.scenario)
             citizens, phones = scenario.in_order, scenario.phones
-        run_simulator(paths, citizens, phones, options.report, board.extensions, board.exchange_lines)
+        run_simulator(paths, citizens, phones, options.report, board.extensions, board.exchange_lines, sign)
     except (ScenarioError, ConfigurationError, ValueError, OSError) as error:
         _log.error("%s", error)
         return 1

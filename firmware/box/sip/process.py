@@ -24,6 +24,7 @@ from boards.sip import CHANNELS
 from drivers.block_link import VERSION, BlockLink, BlockPacket, Hello, LinkChannel, LinkError, LinkListener
 from drivers.sip_stack import SipError, SipSettings, SipStack
 from firmware.box.real_time import begin_real_time
+from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
 from firmware.box.sip.lines import Effect, SipLines, decode_signal, encode_signal
 from firmware.box.sip.losses import LossEpisodes
 from firmware.box.sip.pace import Pace
@@ -53,8 +54,9 @@ def _now_us() -> int:
 class SipWorker:
     """The loop and what it holds."""
 
-    def __init__(self, paths: BoxPaths, stack: SipStack) -> None:
+    def __init__(self, paths: BoxPaths, stack: SipStack, sign: SignOfLife = NOBODY) -> None:
         """Raises OSError if the socket cannot be made."""
+        self._sign = sign
         self._paths = paths
         self._stack = stack
         self._lines = SipLines(len(CHANNELS))
@@ -81,11 +83,13 @@ class SipWorker:
     def run(self) -> None:
         """Until `stop`. Raises SipError."""
         served_us = 0
+        self._sign.ready()
         while not self._stopping:
             wait_us = served_us + SERVE_US - _now_us()
             self._poll.poll(max(0, wait_us) / 1000)
             self._accept()
             now_us = _now_us()
+            self._sign.alive(now_us)
             ticked = self._take_from_gateway(now_us)
             if ticked or now_us - served_us >= SERVE_US:
                 served_us = now_us
@@ -96,6 +100,7 @@ class SipWorker:
 
     def close(self) -> None:
         """Hang up, then let everything go."""
+        self._sign.stopping()
         self._say(self._losses.end())
         self._listener.close()
         self._perform(self._lines.gateway_left())
@@ -215,13 +220,13 @@ class SipWorker:
             _log.log(*told)
 
 
-def run_sip_worker(paths: BoxPaths, settings: SipSettings) -> None:
+def run_sip_worker(paths: BoxPaths, settings: SipSettings, sign: SignOfLife) -> None:
     """Run until SIGTERM or SIGINT. Raises ImportError (pjsua2 is not built), SipError, OSError."""
     from drivers.sip_pjsua2 import Pjsua2Stack  # not there before scripts/build_pjsua2
 
     stack = Pjsua2Stack(settings)
     try:
-        worker = SipWorker(paths, stack)
+        worker = SipWorker(paths, stack, sign)
     except OSError:
         stack.close()
         raise
@@ -243,10 +248,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     paths = box_paths(options.data)
     start_logging("sip")
+    sign = begin_signs_of_life()
     settings = SipSettings(host=options.host, port=options.port, rows=len(CHANNELS), first_rtp_port=options.rtp_port)
     try:
         paths.make()
-        run_sip_worker(paths, settings)
+        run_sip_worker(paths, settings, sign)
     except (ImportError, SipError, OSError) as error:
         _log.error("%s", with_hint(str(error)))
         return 1

@@ -18,6 +18,8 @@ BACK_OFF_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0)
 STEADY_SECONDS = 5.0
 """Who lived this long died of something new: the next restart is at once."""
 
+LAST_WORDS_BYTES = 1 << 14
+
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PIPE_BYTES = 1 << 20
@@ -35,6 +37,8 @@ class Plan:
     stop_stage: int = 0
     """At the end stage 0 is stopped first; the next when those are gone (who keeps the records stays to the last)."""
     port: int = 0
+    watchdog_seconds: float = 0.0
+    """A process that gave signs of life and then gives none for so long is ended and started again; 0: never."""
 
 
 class RestartPolicy:
@@ -71,7 +75,7 @@ class Child:
         self.plan = plan
         self._log = log
         self.last_words = b""
-        """The end of what it said."""
+        """The end of what it said: long enough for where all threads stood and the modules that faulthandler lists."""
         supervisor = os.getpid()
         reading, writing = os.pipe2(os.O_CLOEXEC)
         try:
@@ -113,7 +117,7 @@ class Child:
             if not data:
                 return False
             self._log.append(data)
-            self.last_words = (self.last_words + data)[-4096:]
+            self.last_words = (self.last_words + data)[-LAST_WORDS_BYTES:]
 
     def exit_code(self) -> int | None:
         """None while it runs; else its exit code or minus the signal that ended it."""

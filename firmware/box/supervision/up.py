@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from firmware.box.demonstration import ADMINISTRATOR, is_unconfigured, write_demonstration
+from firmware.box.sign_of_life import SignOfLife, sign_of_life
 from firmware.box.supervision import ports
 from firmware.box.supervision.child import Plan
 from firmware.box.supervision.log_file import LogFile
@@ -30,6 +31,13 @@ from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.process_table import read_process_table
 from firmware.core.schemas import Configuration
 from firmware.core.tokens import token_key
+
+WATCHDOG_SECONDS = 10.0
+"""A process that gives no sign of life for so long hangs: ten times the longest stall of a machine that will do."""
+DISK_WATCHDOG_SECONDS = 30.0
+"""Of those that write to the disk in their main loop: so long the kernel waits for one command of a disk."""
+ARCHIVE_WATCHDOG_SECONDS = 600.0
+"""At idle priority it may not get its turn for minutes, and no call waits for it."""
 
 SIP_PATIENCE_SECONDS = 5.0
 """How long `ready` waits for a SIP worker that is coming up: who calls at once shall not call in vain."""
@@ -93,11 +101,18 @@ def _end_left_overs(paths: BoxPaths) -> None:
 def plans(options: argparse.Namespace, paths: BoxPaths, configuration: Configuration, web: int, sip: int) -> list[Plan]:
     """The processes of this box. At the end whoever makes or shows calls stops before those who keep the records."""
 
+    limits = {
+        "recorder": DISK_WATCHDOG_SECONDS,
+        "web": DISK_WATCHDOG_SECONDS,
+        "archive": ARCHIVE_WATCHDOG_SECONDS,
+    }
+
     def plan(
         module: str, *arguments: str, name: str = "", requires: str = "", stop_stage: int = 0, port: int = 0
     ) -> Plan:
         command = (sys.executable, "-m", f"firmware.box.{module}.process", "--data", str(paths.data), *arguments)
-        return Plan(name or module, command, requires, stop_stage, port)
+        limit = limits.get(module, WATCHDOG_SECONDS)
+        return Plan(name or module, command, requires, stop_stage, port, watchdog_seconds=limit)
 
     kinds = {board.kind for board in configuration.boards if board.enabled}
     chosen = [
@@ -174,16 +189,18 @@ def up(options: argparse.Namespace) -> int:
     paths = box_paths(options.data)
     if options.scenario is not None and not options.scenario.is_file():
         raise ClearError(f"there is no scenario file {options.scenario}", "name a file that exists with --scenario")
+    sign = sign_of_life()
+    sign.status("starting")
     paths.make()
     with _only_one(paths):
         terminal = _Terminal(paths)
         try:
-            return _run(options, paths, terminal)
+            return _run(options, paths, terminal, sign)
         finally:
             terminal.close()
 
 
-def _run(options: argparse.Namespace, paths: BoxPaths, terminal: _Terminal) -> int:
+def _run(options: argparse.Namespace, paths: BoxPaths, terminal: _Terminal, sign: SignOfLife) -> int:
     web = ports.choose("--web-port", options.web_port, WEB_PORT)
     sip = ports.choose("--sip-port", options.sip_port, SIP_PORT, udp=True)
     if is_unconfigured(paths):
@@ -213,15 +230,19 @@ def _run(options: argparse.Namespace, paths: BoxPaths, terminal: _Terminal) -> i
                 return ["sip"]
         return absent
 
+    def is_ready() -> None:
+        text = f"Linebox ready: http://{ports.ADDRESS}:{web} " + (f"(SIP {sip})" if has_sip else "(SIP off)")
+        terminal.say(text)
+        sign.ready(text)
+
     supervisor = Supervisor(
         paths,
         chosen,
         say=terminal.say,
         missing=missing,
-        on_ready=lambda: terminal.say(
-            f"Linebox ready: http://{ports.ADDRESS}:{web} " + (f"(SIP {sip})" if has_sip else "(SIP off)")
-        ),
+        on_ready=is_ready,
         waits_for_module=lambda plan: sip_stack_line(paths),
+        sign=sign,
     )
     supervisor.run()
     terminal.say("Linebox stopped.")

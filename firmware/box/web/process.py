@@ -24,6 +24,7 @@ import gevent
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from firmware.box.sign_of_life import SignOfLife, begin_signs_of_life
 from firmware.calls.messages import EventName
 from firmware.core.clock import SystemClock
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
@@ -47,6 +48,9 @@ log = logging.getLogger("web")
 MOST_CONNECTIONS = 1000
 SILENT_SECONDS = 75
 """A connection that neither sends nor takes anything for so long is closed; streams send something every 15 s."""
+
+SIGN_SECONDS = 1.0
+"""The longest pause after which it is looked whether a sign of life is due."""
 
 
 class Handler(WSGIHandler):
@@ -138,6 +142,14 @@ def make_server(paths: BoxPaths, host: str, port: int) -> tuple[WSGIServer, list
     return server, [gevent.spawn(cti.run), gevent.spawn(configuration.follow)]
 
 
+def give_signs(sign: SignOfLife, clock: SystemClock) -> None:
+    """Runs in a greenlet of its own for ever: it gets its turn as long as the hub goes round."""
+    while True:
+        now_us = clock.now().mono_us
+        sign.alive(now_us)
+        gevent.sleep(min(max(sign.next_us - now_us, 0) / 1e6, SIGN_SECONDS))
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="linebox-web", description="Pages and REST interface of the box.")
     parser.add_argument("--data", type=Path, help="data folder of the box")
@@ -145,6 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     chosen = parser.parse_args(arguments)
     start_logging("web")
+    sign = begin_signs_of_life()
     paths = box_paths(chosen.data)
     try:
         paths.make()
@@ -163,8 +176,11 @@ def main(arguments: list[str] | None = None) -> int:
     stopped = gevent.event.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopped.set)
+    greenlets.append(gevent.spawn(give_signs, sign, SystemClock()))
+    sign.ready()
     log.info("listening on http://%s:%d", chosen.host, server.server_port)
     stopped.wait()
+    sign.stopping()
     server.stop(timeout=1)
     gevent.killall(greenlets)
     return 0
