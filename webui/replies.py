@@ -118,7 +118,10 @@ class StateReply(msgspec.Struct, frozen=True, kw_only=True):
     boards: tuple[BoardReply, ...]
     alarms: tuple[str, ...]
     """Codes of what is wrong with the box itself: disk_low, recordings_refused, recordings_stopped,
-    records_on_reserve, all_trunks_blocked."""
+    records_on_reserve, all_trunks_blocked, stopping."""
+    panel_faults: tuple[FaultReply, ...]
+    """What is wrong with lamps and buttons at the front of the box; `place` is the field of `panel` in box.json, and
+    the line."""
     today: TodayReply | None
 
 
@@ -382,6 +385,7 @@ def state_reply(
         channels=live_channels(state),
         boards=tuple(_board(one, words) for one in state.boards),
         alarms=tuple(str(one) for one in state.alarms),
+        panel_faults=tuple(fault_reply(one, words) for one in state.panel_faults),
         today=today,
     )
 

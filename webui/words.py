@@ -121,6 +121,7 @@ CODES: dict[str, dict[str, str]] = {
         "recordings_stopped": N_("The disk is full: no call is recorded. Delete recordings or put in a larger disk."),
         "records_on_reserve": N_("The disk is full: records of calls use their last reserve. Make room now."),
         "all_trunks_blocked": N_("All trunks are blocked by hand: nobody can call. Give one back at the wall."),
+        "stopping": N_("The box is being shut down by its button."),
     },
     "role": {"administrator": N_("Administrator"), "supervisor": N_("Supervisor"), "agent": N_("Agent")},
 }
@@ -151,6 +152,7 @@ SCRIPT_WORDS: dict[str, str] = {
     "gateway_away": N_("Lines are out of order: the gateway is restarting."),
     "recorder_away": N_("Calls are not being recorded: the recorder is restarting."),
     "board_fault": N_("Board {place}: {what}. {remedy}"),
+    "panel_fault": N_("Front panel, {place}: {what}. {remedy}"),
     "no_seats": N_("No seats are configured."),
     "display_failed": N_("Display failed"),
     "new_calls": N_("New calls have come in. Show them"),

@@ -62,6 +62,8 @@ class EventName(StrEnum):
     """`reason` names the alarms of the box that there are now, separated by spaces."""
     DISPLAY_CHANGED = "DisplayChanged"
     """The display at a seat failed (`reason`), or works again."""
+    PANEL_CHANGED = "PanelChanged"
+    """Lamps or buttons at the front of the box failed (`reason`), or work again."""
 
 
 class CallEvent(msgspec.Struct, tag="event", frozen=True, kw_only=True, omit_defaults=True):
@@ -168,6 +170,8 @@ class BoxAlarm(StrEnum):
     """The disk was full for the records of calls: they use what was kept for that."""
     ALL_TRUNKS_BLOCKED = "all_trunks_blocked"
     """By hand: nobody can call in."""
+    STOPPING = "stopping"
+    """Somebody holds the shut-down button: the box is about to stop, in order."""
 
 
 class BoxState(msgspec.Struct, tag="box_state", frozen=True, kw_only=True):
@@ -188,6 +192,8 @@ class BoxState(msgspec.Struct, tag="box_state", frozen=True, kw_only=True):
     blocked: tuple[BlockedChannel, ...] = ()
     """Channels that are out of service by hand. One whose state is not `blocked` yet will be when its call is over; one
     whose state is, and that is not here, was blocked by the far end."""
+    panel_faults: tuple[Fault, ...] = ()
+    """What is wrong with lamps and buttons at the front of the box."""
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------
@@ -297,6 +303,19 @@ class ReportDisplay(msgspec.Struct, tag="report_display", frozen=True):
     fault: Fault | None = None
 
 
+class ReportPanel(msgspec.Struct, tag="report_panel", frozen=True):
+    """The display process says what is wrong with lamps and buttons at the front of the box; nothing if they work."""
+
+    faults: Annotated[tuple[Fault, ...], msgspec.Meta(max_length=16)] = ()
+
+
+class AnnounceStop(msgspec.Struct, tag="announce_stop", frozen=True):
+    """The shut-down button was held: the box is about to be stopped, which the supervisor does. Told to everybody, and
+    in the audit log. Not `stopping`: it came to nothing."""
+
+    stopping: bool = True
+
+
 class DeleteRecording(msgspec.Struct, tag="delete_recording", frozen=True):
     """Remove its files; row and links stay. `raw_only`: a compressed copy of it is kept. Refused on legal hold.
 
@@ -341,6 +360,8 @@ AnyRequestBody = (
     | UnblockChannels
     | ReloadConfiguration
     | ReportDisplay
+    | ReportPanel
+    | AnnounceStop
     | DeleteRecording
     | HoldRecording
     | KeepCopy
@@ -370,11 +391,10 @@ def unreasonable(request: Request) -> str:
     for where in (request, request.body):
         for name in where.__struct_fields__:
             value = getattr(where, name)
-            texts = value if isinstance(value, tuple) else (value,)
-            wrong = [_wrong_text(name, text, LONGEST_TEXT) for text in texts]
-            wrong += [_wrong_fault(value)] if isinstance(value, Fault) else []
-            if any(wrong):
-                return next(filter(None, wrong))
+            for one in value if isinstance(value, tuple) else (value,):
+                wrong = _wrong_fault(one) if isinstance(one, Fault) else _wrong_text(name, one, LONGEST_TEXT)
+                if wrong:
+                    return wrong
     return ""
 
 

@@ -96,9 +96,12 @@ def rows_of(shown: SeatShown, columns: int, rows: int, language: Language = "zh_
     return tuple(gb2312.field(text, columns) for text in [*filled, *[""] * rows][:rows])
 
 
-def offline_rows(columns: int, rows: int, language: Language = "zh_CN") -> tuple[str, ...]:
-    """The same of a display that does not know what is going on: it must not go on to show what was."""
-    texts = [_words()[language]["text"]["offline"], *[""] * (rows - 1)]
+def offline_rows(
+    columns: int, rows: int, language: Language = "zh_CN", why: Literal["offline", "stopped"] = "offline"
+) -> tuple[str, ...]:
+    """The same of a display that does not know what is going on, or of a box that was stopped in order: it must not go
+    on to show what was."""
+    texts = [_words()[language]["text"][why], *[""] * (rows - 1)]
     return tuple(gb2312.field(text, columns) for text in texts)
 
 

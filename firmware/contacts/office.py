@@ -12,7 +12,7 @@ import msgspec
 from firmware.acd.expected_wait import HANDLINGS_KEPT
 from firmware.calls.model import Agent, BoxLife, Contact, Leg, Phone, QueueLoad, Recording
 from firmware.core.faults import Fault
-from firmware.core.schemas import Configuration, Service
+from firmware.core.schemas import Configuration, Panel, Service
 from firmware.lines.messages import BoardState, ChannelState
 
 _KINDS: dict[str, type[msgspec.Struct]] = {
@@ -43,6 +43,8 @@ class Office:
         self.boards: dict[str, BoardState] = {}
         self.displays: dict[str, Fault] = {}
         """By seat, of displays that do not work. Not stored: the display process says it again."""
+        self.panel_faults: tuple[Fault, ...] = ()
+        """Of lamps and buttons at the front of the box. Not stored either."""
         self._leg_of: dict[str, int] = {}
         self._touched: dict[tuple[str, str], msgspec.Struct] = {}
         self._gone: set[tuple[str, str]] = set()
@@ -59,6 +61,8 @@ class Office:
         for number in self.agent_entries:
             self.agents.setdefault(number, Agent(agent=number))
         self.displays = {seat: fault for seat, fault in self.displays.items() if seat in self.seats}
+        if configuration.box.panel == Panel():
+            self.panel_faults = ()
         self.fit_phones()
 
     # ---- finding ----------------------------------------------------------------------------------------------------

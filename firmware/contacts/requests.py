@@ -65,6 +65,11 @@ class Requests:
                 self._lessons.begin(body, now)
             case cti.ReportDisplay():
                 self._take_display(body, now)
+            case cti.ReportPanel(faults):
+                if faults != self._office.panel_faults:
+                    self._office.panel_faults = faults
+                    reason = " ".join(sorted({one.code for one in faults}))
+                    self._ledger.emit(EventName.PANEL_CHANGED, now, reason=reason)
             case _:
                 raise Refused("not_possible_now")  # configuration: the shell reads the files and calls `configure`
 

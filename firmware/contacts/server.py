@@ -287,7 +287,13 @@ class CallServer:
                 start = after if after >= 0 else self._ledger.last("events")
                 self._ledger.effects.subscriptions.append((client, start))
                 return
-            case cti.ReportDisplay():  # nobody's doing, so nothing for the audit
+            case cti.AnnounceStop(stopping):
+                self.archive.set_alarms({BoxAlarm.STOPPING}, {BoxAlarm.STOPPING} if stopping else set(), now)
+                outcome = "done" if stopping else "not_stopped"
+                self._ledger.audit(now, request.by or "unknown", "AnnounceStop", "", outcome)
+                self._ledger.effects.replies.append((client, Reply(request.id)))
+                return
+            case cti.ReportDisplay() | cti.ReportPanel():  # nobody's doing, so nothing for the audit
                 self._requests.do(request.body, now, lines_known=self._lines_known())
                 self._ledger.effects.replies.append((client, Reply(request.id)))
                 return

@@ -36,6 +36,7 @@ def box_state(
         boards=tuple(office.boards[board] for board in sorted(office.boards)),
         alarms=tuple(sorted(alarms)),
         blocked=office.configuration.blocked_channels,
+        panel_faults=office.panel_faults,
     )
 
 

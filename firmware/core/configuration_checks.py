@@ -14,6 +14,7 @@ import msgspec
 from firmware.core.board_checks import check_boards
 from firmware.core.configuration_problems import Problem, nearest_name
 from firmware.core.document_checks import check_document
+from firmware.core.gpio_checks import check_gpio_lines
 from firmware.core.line_schemas import MOST_BOTH_WAYS_DB, LineLevels
 from firmware.core.schemas import Configuration, Recordings
 from firmware.core.subjects import SUBJECT, SUBJECTS, Documents, Subject, places, texts
@@ -176,6 +177,7 @@ def check(contents: Mapping[str, Documents | None]) -> list[Problem]:
     problems += _check_levels(SUBJECT["exchange_lines"], contents["exchange_lines"])
     problems += _check_services(contents["services"])
     problems += check_boards(contents["boards"])
+    problems += check_gpio_lines(box, contents["boards"])
     for name, field, target in REFERENCES:
         problems += _check_reference(SUBJECT[name], field, SUBJECT[target], contents)
     order = [subject.file for subject in SUBJECTS]

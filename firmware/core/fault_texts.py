@@ -1,4 +1,4 @@
-"""The words of every fault of a board, port, span or display: what it is, and what a person can do. Data only.
+"""The words of every fault of a board, port, span, panel or display: what it is, and what a person can do. Data only.
 
 English here, for the command line and the logs; `webui/locale` translates these texts for the pages. The codes in
 capitals are the field's own names of alarms (ITU-T G.704, G.732). {places} are filled with the arguments of the fault.
@@ -184,9 +184,16 @@ FAULT_TEXTS: dict[str, FaultText] = {
     "gpio_name": FaultText("this names no line", "Write it as /dev/gpiochip0:17"),
     "gpio_absent": FaultText(
         "the line cannot be opened ({error})",
-        "See `gpioinfo`: the line must be there and unused, and the user in the group of the chip's device",
+        "See `gpioinfo`: the line must be there, and the user in the group of the chip's device",
     ),
-    "gpio_failed": FaultText("the line failed ({error})", "See that the board is plugged in"),
+    "gpio_taken": FaultText(
+        "the line is taken by something else ({error})",
+        "See `gpioinfo` for who has it: name another line, or switch off what uses this one in the boot configuration",
+    ),
+    "gpio_failed": FaultText(
+        "the line failed ({error})",
+        "See that the board or panel is plugged in; it is tried again",
+    ),
     "gpio_closed": FaultText("the line is closed", "This is a fault in Linebox"),
     # ---- the DAHDI driver
     "dahdi_gone": FaultText(
@@ -230,6 +237,16 @@ FAULT_TEXTS: dict[str, FaultText] = {
     "ports_missing": FaultText(
         "it does not say what its ports are",
         'Give "ports": {"span": N, "ports": ["fxs", …]}; linebox boards lists the spans',
+    ),
+    # ---- the front panel
+    "button_stuck": FaultText(
+        "the button counts as pressed since the start",
+        "It must close the line to ground only while it is pressed: look for a short; until it is released it does "
+        "nothing",
+    ),
+    "stop_failed": FaultText(
+        "the button could not stop the box ({error})",
+        "Stop it where it was started: by Ctrl-C at linebox up, or as the service that runs it",
     ),
     # ---- displays at the seats
     "display_serial": FaultText(

@@ -16,6 +16,7 @@ from firmware.core.line_schemas import (
     BlockedChannel,
     BoardEntry,
     ExchangeLineEntry,
+    GpioName,
     LineLevels,
     Telephone,
     TrunkGroup,
@@ -54,6 +55,24 @@ class Recordings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Days after which a recording with such a copy is kept as that copy alone; 0: both are kept."""
 
 
+class Panel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Lamps and buttons at the front of the box, each on a GPIO line of the processor; empty: there is none.
+
+    What they mean is in `firmware/calls/panel.py`, how they are connected in `drivers/README.md`.
+    """
+
+    service: GpioName = ""
+    """Lamp 运行."""
+    alarm: GpioName = ""
+    """Lamp 告警."""
+    call: GpioName = ""
+    """Lamp 通话."""
+    acknowledge: GpioName = ""
+    """Button 告警确认."""
+    shut_down: GpioName = ""
+    """Button 关机."""
+
+
 class Box(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`box.json`: one document, who this box is."""
 
@@ -69,6 +88,7 @@ class Box(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Which place numbers that begin so call from, e.g. `{"1380913": "渭南", "8891": "城关镇"}`; the longest prefix
     wins, also over the country's area codes."""
     recordings: Recordings = Recordings()
+    panel: Panel = Panel()
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 from argon2 import PasswordHasher
@@ -273,6 +274,19 @@ def test_the_simulator_gets_its_options(county: BoxPaths, tmp_path: Path) -> Non
 def test_boards_that_are_not_in_the_configuration_need_no_process(county: BoxPaths) -> None:
     save_documents(county, "boards", [{"board": "sim", "kind": "sim", "enabled": False}])
     assert set(up_plans(county)) == {"gateway", "callserver", "recorder", "archive", "web"}
+
+
+def test_lamps_at_the_front_or_a_display_at_a_seat_need_the_display_process(county: BoxPaths) -> None:
+    assert "displays" not in up_plans(county)
+    configuration = load_configuration(county)
+    for subject, documents in (
+        ("box", [{**msgspec.to_builtins(configuration.box), "panel": {"alarm": "/dev/gpiochip0:17"}}]),
+        ("seats", [{"seat": "1", "extension": "FXS-1", "display": {"kind": "serial", "device": "/dev/ttyUSB0"}}]),
+    ):
+        before = (county.configuration / f"{subject}.json").read_bytes()
+        save_documents(county, subject, documents)
+        assert up_plans(county)["displays"] == ()
+        (county.configuration / f"{subject}.json").write_bytes(before)
 
 
 def test_each_isdn_span_has_a_worker_of_its_own_and_spans_with_line_bits_need_none(county: BoxPaths) -> None:

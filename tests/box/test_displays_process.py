@@ -5,10 +5,8 @@ The whole way through real processes is `test_seat_displays.py`.
 
 from __future__ import annotations
 
-import select
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +20,15 @@ from firmware.box.displays.process import DisplayProcess
 from firmware.calls.messages import (
     AgentState,
     AgentView,
-    AnyRequestBody,
     BoxState,
     ContactView,
-    GetBoxState,
     QueueView,
-    Reply,
     ReportDisplay,
-    decode_request,
 )
 from firmware.core.clock import VirtualClock
 from firmware.core.configuration import save_subjects
-from firmware.core.messages import Peer, PeerGone, accept, listen
 from firmware.core.paths import BoxPaths
+from tests.box.scripted_callserver import ScriptedCallserver, until
 from tests.drivers.simulated_lcd import SimulatedLcd
 
 NOW = VirtualClock(utc_us=0, mono_us=0).now()
@@ -61,59 +55,13 @@ def state(agent: AgentState, **fields: Any) -> BoxState:
     return BoxState(**{**box, **fields}, agents=(entry,), queues=(queue,), contacts=(call,) if has_call else ())
 
 
-class Callserver(threading.Thread):
-    """Answers with `state`, unless it hangs; keeps what it was asked."""
-
-    def __init__(self, paths: BoxPaths) -> None:
-        super().__init__(name="scripted callserver")
-        self.state = state(AgentState.READY)
-        self.hangs = False
-        self.asked: list[AnyRequestBody] = []
-        self._listener = listen(paths.cti_socket)
-        self._ending = False
-
-    def run(self) -> None:
-        peers: list[Peer] = []
-        while not self._ending:
-            readable, _, _ = select.select([self._listener, *peers], [], [], 0.01)
-            for one in readable:
-                if one is self._listener:
-                    new = accept(self._listener, decode_request)
-                    peers += [new] if new is not None else []
-                    continue
-                try:
-                    self._answer(one)
-                except PeerGone:
-                    peers.remove(one)
-                    one.close()
-        for peer in (*peers, self._listener):
-            peer.close()
-
-    def _answer(self, peer: Peer) -> None:
-        for request in peer.receive():
-            self.asked.append(request.body)
-            if not self.hangs:
-                peer.send(Reply(request.id, state=self.state if isinstance(request.body, GetBoxState) else None))
-
-    def end(self) -> None:
-        self._ending = True
-        self.join()
-
-
 class Seat:
-    def __init__(self, callserver: Callserver, chip: SimulatedLcd) -> None:
+    def __init__(self, callserver: ScriptedCallserver, chip: SimulatedLcd) -> None:
         self.callserver = callserver
         self.chip = chip
 
     def reads(self, *rows: str) -> None:
         until(lambda: [row.rstrip() for row in self.chip.text(20, 2)] == list(rows), f"the display shows {rows}")
-
-
-def until(true: Callable[[], Any], what: str) -> None:
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -133,7 +81,7 @@ def seat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seat]:
     for name in ("SIGN_OF_LIFE_SECONDS", "OFFLINE_SECONDS", "RECONNECT_SECONDS"):
         monkeypatch.setattr(displays, name, 0.1)
     monkeypatch.setattr(displays, "STATE_PAUSE_SECONDS", 0.02)
-    callserver = Callserver(paths)
+    callserver = ScriptedCallserver(paths, state(AgentState.READY))
     callserver.start()
     process = DisplayProcess(paths)
     running = threading.Thread(target=process.run, name="display process")

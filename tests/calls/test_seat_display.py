@@ -57,6 +57,11 @@ def test_a_display_that_knows_nothing_says_so() -> None:
     assert offline_rows(16, 1, "en") == ("No connection   ",)
 
 
+def test_a_display_of_a_box_that_was_stopped_in_order_says_that() -> None:
+    assert offline_rows(12, 2, "zh_CN", "stopped") == ("系统已停机  ", " " * 12)
+    assert offline_rows(12, 1, "en", "stopped") == ("Box stopped ",)
+
+
 @pytest.mark.parametrize(
     ("times", "text"), [(1, "首次"), (2, "第2次"), (999, "第999次"), (1000, "千次以上"), (None, "")]
 )

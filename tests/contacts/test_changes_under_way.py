@@ -13,6 +13,7 @@ from firmware.core import schemas
 from firmware.core.faults import Fault, fault
 from firmware.lines.extension import ExtensionState
 from firmware.lines.messages import LegState, Snapshot
+from firmware.records import tables
 from tests.contacts.living_office import PHONES, LivingOffice
 from tests.contacts.scripted_lines import ScriptedLines, office_configuration
 
@@ -304,3 +305,42 @@ def test_a_report_may_be_a_sentence_but_not_a_book() -> None:
     assert "arguments" in report(Fault("x", (("x" * 65, ""),)))
     assert "arguments" in report(Fault("x", tuple((str(number), "") for number in range(9))))
     assert "seat" in unreasonable(cti.Request(1, cti.ReportDisplay("x" * 65)))
+    panel = cti.ReportPanel((fault("button_stuck"), fault("x" * 65)))
+    assert "code" in unreasonable(cti.Request(1, panel))
+
+
+# ---- front panel -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_wrong_with_the_front_panel_is_shown_until_it_works_and_told_once(exchange: ScriptedLines) -> None:
+    failed = (fault("gpio_taken", error="busy").at("call /dev/gpiochip0:5"), fault("button_stuck").at("shut_down x"))
+    for report in (failed, failed, (), ()):
+        assert exchange.ask(cti.ReportPanel(report)).error == ""
+        assert exchange.state().panel_faults == report
+
+    assert [event.reason for event in exchange.told(EventName.PANEL_CHANGED)] == ["button_stuck gpio_taken", ""]
+    assert exchange.rows(tables.audit) == []
+
+
+def test_a_panel_that_is_configured_no_more_has_no_faults(office: LivingOffice) -> None:
+    box = msgspec.structs.replace(FULL.box, panel=schemas.Panel(call="/dev/gpiochip0:5"))
+    report = cti.ReportPanel((fault("gpio_taken", error="busy"),))
+    for configuration, left in ((msgspec.structs.replace(FULL, box=box), report.faults), (FULL, ())):
+        office.ask(report)
+        office.reload(configuration)
+        office.settle()
+        assert office.server is not None
+        assert office.server.office.panel_faults == left
+
+
+def test_a_stop_by_the_button_is_announced_to_all_and_in_the_audit_log_and_taken_back_if_it_fails(
+    exchange: ScriptedLines,
+) -> None:
+    assert exchange.ask(cti.AnnounceStop()).error == ""
+    assert exchange.state().alarms == (cti.BoxAlarm.STOPPING,)
+    assert exchange.ask(cti.AnnounceStop(stopping=False)).error == ""
+    assert exchange.state().alarms == ()
+
+    assert [event.reason for event in exchange.told(EventName.ALARMS_CHANGED)] == ["stopping", ""]
+    audit = [(row["login"], row["action"], row["outcome"]) for row in exchange.rows(tables.audit)]
+    assert audit == [("test", "AnnounceStop", "done"), ("test", "AnnounceStop", "not_stopped")]

@@ -247,6 +247,7 @@ def box_state(clock: VirtualClock, number: int = 20) -> BoxState:
                 display_fault=fault("display_serial", error="gone").at("/dev/ttyUSB0"),
             ),
         ),
+        panel_faults=(fault("button_stuck").at("shut_down /dev/gpiochip0:5"),),
         queues=(cti.QueueView(queue="general", title="综合", waiting=0, ready_agents=1),),
         contacts=(
             ContactView(

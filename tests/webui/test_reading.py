@@ -214,6 +214,8 @@ def test_the_state_shows_agents_calls_and_the_figures_of_today(site: Site) -> No
     assert working is None
     assert (failed["code"], failed["arguments"]) == ("display_serial", {"error": "gone"})
     assert (failed["place"], failed["what"]) == ("/dev/ttyUSB0", "串口不通（gone）")
+    (panel,) = state["panel_faults"]
+    assert (panel["place"], panel["what"]) == ("shut_down /dev/gpiochip0:5", "按钮自启动以来一直处于按下状态")
     # 1, 3, 4, 5 answered, 2 abandoned; 4 waited 27 s in the queue; 5 still talks and counts as answered
     assert state["today"] == {
         "arrived": 5,

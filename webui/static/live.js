@@ -119,6 +119,7 @@ export function alarms(of) {
   for (const board of of.boards) {
     for (const fault of board.faults) found.push(text("board_fault", { ...fault, place: fault.place ? `${board.board} (${fault.place})` : board.board }));
   }
+  for (const fault of of.panel_faults ?? []) found.push(text("panel_fault", fault));
   return found;
 }
 

@@ -18,6 +18,7 @@ from firmware.box.commands.doctor_data import data_checks
 from firmware.box.commands.doctor_displays import display_checks
 from firmware.box.commands.doctor_finding import BAD, WARN, Check, Finding
 from firmware.box.commands.doctor_machine import machine_checks
+from firmware.box.commands.doctor_panel import panel_checks
 from firmware.box.commands.doctor_sounds import sound_checks
 from firmware.core.hints import hint
 from firmware.core.paths import BoxPaths, box_paths
@@ -51,8 +52,8 @@ def report(findings: Iterable[Finding]) -> str:
 
 def doctor(data: Path | None, *, as_json: bool = False) -> int:
     """Print the report. Returns 1 if anything is bad, else 0."""
-    checks = (*machine_checks(), *data_checks(), *board_checks(), *card_checks(), *sound_checks(), *display_checks())
-    findings = examine(box_paths(data), checks)
+    checks = (*machine_checks(), *data_checks(), *board_checks(), *card_checks(), *sound_checks())
+    findings = examine(box_paths(data), (*checks, *display_checks(), *panel_checks()))
     bad = any(finding.level == BAD for finding in findings)
     with contextlib.suppress(BrokenPipeError):
         if as_json:

@@ -1,8 +1,10 @@
-"""The display process: `python -m firmware.box.displays.process --data DIR`. Shows at the seats what the box does.
+"""The display process: `python -m firmware.box.displays.process --data DIR`. Shows at the seats, and at the front of
+the box, what the box does.
 
-It subscribes to the callserver's events, fetches the whole state when something happened, and gives each display the
-rows that `firmware/calls/seat_display.py` makes of it. Whether a display works it tells the callserver, which shows it
-on the pages. Displays that have nothing true to show, because the callserver is away, say so.
+It subscribes to the callserver's events, fetches the whole state when something happened, gives each display the rows
+that `firmware/calls/seat_display.py` makes of it, and tells the front panel what it needs (`firmware/calls/panel.py`).
+Whether they work it tells the callserver, which shows it on the pages. Displays that have nothing true to show, because
+the callserver is away, say so.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ import sys
 import time
 from pathlib import Path
 
+from firmware.box.displays.front_panel import RunningPanel
+from firmware.box.displays.orderly_stop import OrderlyStop
 from firmware.box.displays.screen import Screen
+from firmware.box.displays.supervised import end_in_order_with_supervisor, our_table
 from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
 from firmware.calls.messages import (
     LONGEST_SENTENCE,
@@ -27,10 +32,12 @@ from firmware.calls.messages import (
     GetBoxState,
     Reply,
     ReportDisplay,
+    ReportPanel,
     Request,
     Subscribe,
     decode_to_client,
 )
+from firmware.calls.panel import box_seen
 from firmware.calls.seat_display import Language, offline_rows, rows_of, seat_shown
 from firmware.core.configuration import load_configuration_or_last_good
 from firmware.core.configuration_problems import ConfigurationError
@@ -38,7 +45,7 @@ from firmware.core.faults import Fault
 from firmware.core.logging import start_logging
 from firmware.core.messages import Peer, PeerGone, connect
 from firmware.core.paths import BoxPaths, box_paths
-from firmware.core.schemas import Display
+from firmware.core.schemas import Display, Panel
 
 RECONNECT_SECONDS = 0.3
 STATE_PAUSE_SECONDS = 0.2
@@ -47,6 +54,8 @@ SIGN_OF_LIFE_SECONDS = 5.0
 """It is fetched at least so often, and a callserver that takes longer to answer counts as away."""
 OFFLINE_SECONDS = 3.0
 """What was true a moment ago may stand so long without a callserver: it is back in a second."""
+PANEL_SECONDS = 0.2
+"""The front panel is told so often how the box is."""
 
 _log = logging.getLogger("linebox.displays")
 
@@ -61,6 +70,13 @@ class DisplayProcess:
         self._signal = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._screens: dict[str, Screen] = {}
         """By seat."""
+        self._panel: RunningPanel | None = None
+        self._next_panel = 0.0
+        self._panel_reported: tuple[Fault, ...] | None = None
+        """As this connection to the callserver has been told; None: nothing yet."""
+        self._panel_logged: tuple[Fault, ...] = ()
+        self._supervised = False
+        self._stop = OrderlyStop(paths, lambda body: self._ask(body, by="panel"))
         self._language: Language = "zh_CN"
         self._callserver: Peer | None = None
         self._requests = 0
@@ -82,7 +98,8 @@ class DisplayProcess:
         os.eventfd_write(self._signal, 1)
 
     def run(self) -> None:
-        """Returns after `end`; the displays then say that there is no connection."""
+        """Returns after `end`; the displays then say that there is no connection, or that the box was stopped, and the
+        lamps are dark."""
         self._sign.ready()
         try:
             while not self._ending:
@@ -91,15 +108,20 @@ class DisplayProcess:
                     self._connect()
                 self._wait()
                 self._keep_fresh()
+                self._attend_panel(time.monotonic())
                 self._report()
         finally:
             self._sign.stopping()
+            if self._panel is not None:
+                self._panel.finish()
             self._state = None
             self._show()
             for screen in self._screens.values():
                 screen.finish()
             for screen in self._screens.values():
                 screen.stop()
+            if self._panel is not None:
+                self._panel.stop()
             self._drop("the display process ends")
             os.close(self._signal)
 
@@ -118,22 +140,29 @@ class DisplayProcess:
                 screen.stop()
         for seat, entry in wanted.items():
             if seat not in self._screens:
-                self._screens[seat] = Screen(seat, entry, lambda: os.eventfd_write(self._signal, 1))
+                self._screens[seat] = Screen(seat, entry, self._wake)
+        self._configure_panel(configuration.box.panel)
         self._show()
 
+    def _wake(self) -> None:
+        os.eventfd_write(self._signal, 1)
+
     def _show(self) -> None:
+        supervisor = our_table(self._paths).get("supervisor") if self._ending else None
+        stopped = supervisor is not None and supervisor.state == "stopping"
         for seat, screen in self._screens.items():
             language: Language = self._language if screen.chinese else "en"
             size = screen.entry.columns, screen.entry.rows
             if self._state is None or not self._state.gateway_connected:
-                screen.show(offline_rows(*size, language))
+                screen.show(offline_rows(*size, language, "stopped" if stopped else "offline"))
             else:
                 screen.show(rows_of(seat_shown(self._state, seat), *size, language))
 
     def _report(self) -> None:
-        """Tell the callserver, and the log, which displays failed and which work again."""
+        """Tell the callserver, and the log, which displays failed and which work again; the panel's lines, too."""
         if self._callserver is None:
             return
+        self._report_panel()
         states = {seat: screen.fault for seat, screen in self._screens.items()}
         gone: dict[str, Fault | None] = {seat: None for seat in self._reported if seat not in states}
         for seat, fault in {**states, **gone}.items():
@@ -148,6 +177,49 @@ class DisplayProcess:
                 _log.info("the display of seat %s works again", seat)
             self._logged[seat] = fault
 
+    # ---- front panel ------------------------------------------------------------------------------------------------
+
+    def _configure_panel(self, entry: Panel) -> None:
+        if self._panel is not None and self._panel.entry != entry:
+            self._panel.stop()
+            self._panel = None
+        if self._panel is None and entry != Panel():
+            self._panel = RunningPanel(entry, self._wake)
+
+    def _attend_panel(self, now: float) -> None:
+        """Tell the panel how the box is, and do what its button orders."""
+        if self._panel is None:
+            return
+        if now >= self._next_panel:
+            self._next_panel = now + PANEL_SECONDS
+            table = our_table(self._paths)
+            if table and not self._supervised:
+                self._supervised = True
+                end_in_order_with_supervisor()
+            self._panel.see(box_seen(self._state, {name: entry.state for name, entry in table.items()}))
+        if self._panel.take_stop():
+            _log.warning("the shut-down button was held: the box is being stopped")
+            self._stop.begin(now)
+        self._stop.advance(now)
+
+    def _report_panel(self) -> None:
+        if self._panel is None and self._panel_reported is None:
+            return
+        faults: tuple[Fault, ...] = () if self._panel is None else self._panel.faults
+        if self._panel is not None and self._stop.fault is not None:
+            faults = (*faults, self._stop.fault.at(f"shut_down {self._panel.entry.shut_down}"))
+        if faults == self._panel_reported:
+            return
+        self._panel_reported = faults
+        self._ask(ReportPanel(tuple(map(_reasonable, faults))))
+        for one in faults:
+            if one not in self._panel_logged:
+                _log.error("front panel, %s: %s\n  remedy: %s", one.place, one.what, one.remedy)
+        for one in self._panel_logged:
+            if one.place not in {other.place for other in faults}:
+                _log.info("front panel, %s works again", one.place)
+        self._panel_logged = faults
+
     # ---- callserver -------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
@@ -157,15 +229,15 @@ class DisplayProcess:
         except PeerGone:
             return
         _log.info("connected to the callserver")
-        self._reported = {}
+        self._reported, self._panel_reported = {}, None
         self._asked, self._stale, self._next_state = 0, True, 0.0
         self._ask(Subscribe())
 
-    def _ask(self, body: AnyRequestBody) -> int:
+    def _ask(self, body: AnyRequestBody, by: str = "displays") -> int:
         self._requests += 1
         if self._callserver is not None:
             try:
-                self._callserver.send(Request(self._requests, body, "displays"))
+                self._callserver.send(Request(self._requests, body, by))
             except PeerGone as gone:
                 self._drop(gone.reason)
         return self._requests
@@ -183,6 +255,7 @@ class DisplayProcess:
         reading = [self._signal] if peer is None else [self._signal, peer.fileno()]
         writing = [peer.fileno()] if peer is not None and peer.wants_to_write else []
         wait = STATE_PAUSE_SECONDS if self._stale or peer is None else SIGN_OF_LIFE_SECONDS / 5
+        wait = min(wait, PANEL_SECONDS) if self._panel else wait
         readable, writable, _ = select.select(reading, writing, [], wait)
         if self._signal in readable:
             os.eventfd_read(self._signal)
@@ -202,7 +275,9 @@ class DisplayProcess:
             self._stale = True
             if message.name is EventName.CONFIGURATION_CHANGED:
                 self._configure()
-        elif message.id == self._asked:
+            return
+        self._stop.answered(message.id)
+        if message.id == self._asked:
             self._asked = 0
             if message.state is not None:
                 self._state, self._last_state = message.state, time.monotonic()

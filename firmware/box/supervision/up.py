@@ -29,7 +29,7 @@ from firmware.core.configuration import load_configuration_or_last_good
 from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.process_table import read_process_table
-from firmware.core.schemas import Configuration
+from firmware.core.schemas import Configuration, Panel
 from firmware.core.tokens import token_key
 
 WATCHDOG_SECONDS = 10.0
@@ -131,7 +131,7 @@ def plans(options: argparse.Namespace, paths: BoxPaths, configuration: Configura
         chosen.append(plan("simulator", *arguments))
     if "sip" in kinds:
         chosen.append(plan("sip", "--port", str(sip), requires="pjsua2", port=sip))
-    if any(seat.display for seat in configuration.seats):
+    if configuration.box.panel != Panel() or any(seat.display for seat in configuration.seats):
         chosen.append(plan("displays"))
     for board in configuration.boards:
         if board.enabled and board.e1 is not None and board.e1.signalling == "pri":

@@ -1,0 +1,78 @@
+"""A callserver for tests of its clients: answers with a state that the test sets, or hangs."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from firmware.calls.messages import (
+    AnyRequestBody,
+    BoxState,
+    CallEvent,
+    EventName,
+    GetBoxState,
+    Reply,
+    decode_request,
+)
+from firmware.core.messages import Peer, PeerGone, accept, listen
+from firmware.core.paths import BoxPaths
+
+
+class ScriptedCallserver(threading.Thread):
+    """Answers with `state`, unless it hangs; keeps what it was asked, and by whom."""
+
+    def __init__(self, paths: BoxPaths, state: BoxState) -> None:
+        super().__init__(name="scripted callserver")
+        self.state = state
+        self.hangs = False
+        self.asked: list[AnyRequestBody] = []
+        self.by: list[str] = []
+        self._events: list[CallEvent] = []
+        self._listener = listen(paths.cti_socket)
+        self._ending = False
+
+    def run(self) -> None:
+        peers: list[Peer] = []
+        while not self._ending:
+            readable, _, _ = select.select([self._listener, *peers], [], [], 0.01)
+            events, self._events = self._events, []
+            for peer in peers:
+                for event in events:
+                    peer.send(event)
+            for one in readable:
+                if one is self._listener:
+                    new = accept(self._listener, decode_request)
+                    peers += [new] if new is not None else []
+                    continue
+                try:
+                    self._answer(one)
+                except PeerGone:
+                    peers.remove(one)
+                    one.close()
+        for peer in (*peers, self._listener):
+            peer.close()
+
+    def tell(self, name: EventName) -> None:
+        """An event for everybody."""
+        self._events.append(CallEvent(number=1, name=name, at=self.state.at))
+
+    def _answer(self, peer: Peer) -> None:
+        for request in peer.receive():
+            self.asked.append(request.body)
+            self.by.append(request.by)
+            if not self.hangs:
+                peer.send(Reply(request.id, state=self.state if isinstance(request.body, GetBoxState) else None))
+
+    def end(self) -> None:
+        self._ending = True
+        self.join()
+
+
+def until(true: Callable[[], Any], what: str) -> None:
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.005)
