@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
-from firmware.box.supervision.watchdog import NotifySocket
+from firmware.box.supervision.child import Plan
+from firmware.box.supervision.supervisor import Supervisor
+from firmware.box.supervision.watchdog import NotifySocket, Watch
+from firmware.core.paths import BoxPaths
 from firmware.core.process_table import read_process_table
 from tests.box.supervised_box import STAYS, Start, alive, boxes, python
 
@@ -45,6 +48,16 @@ hangs()
 def start(tmp_path: Path) -> Iterator[Start]:
     with boxes(tmp_path) as begin:
         yield begin
+
+
+class HeldByTheKernel:
+    """A process in the hands of a disk that does not answer."""
+
+    def __init__(self) -> None:
+        self.signals: list[int] = []
+
+    def signal(self, number: int) -> None:
+        self.signals.append(number)
 
 
 @pytest.fixture
@@ -85,6 +98,24 @@ def test_one_that_was_stopped_and_does_not_hear_sigabrt_is_killed(start: Start) 
     entry = read_process_table(box.paths)["callserver"]
     assert (entry.hangs, entry.last_exit) == (1, -signal.SIGKILL)
     assert "callserver has not ended within 1 s: SIGKILL" in box.output()
+
+
+def test_one_that_even_sigkill_does_not_end_is_told_once_and_nothing_more_is_tried(tmp_path: Path) -> None:
+    """The kernel holds it, for a disk: nothing that a test can do. So the steps are taken by hand."""
+    paths = BoxPaths(tmp_path / "data", tmp_path / "run")
+    paths.make()
+    told: list[str] = []
+    supervisor = Supervisor(paths, [Plan("recorder", ("true",), watchdog_seconds=10.0)], say=told.append)
+    (slot,) = supervisor._slots
+    held = HeldByTheKernel()
+    slot.child, slot.watch = held, Watch(10.0)  # type: ignore[assignment]
+    slot.watch.hear(b"WATCHDOG=1", 0.0)
+    for second in range(60):
+        supervisor._end_if_hung(slot, float(second))
+    assert held.signals == [signal.SIGABRT, signal.SIGKILL] and slot.entry.hangs == 1
+    assert len(told) == 3 and told[2].startswith("recorder does not end by SIGKILL either: the kernel holds it")
+    slot.log.close()
+    supervisor._selector.close()
 
 
 def test_one_that_never_gave_a_sign_and_one_that_nobody_watches_are_left_alone(start: Start) -> None:

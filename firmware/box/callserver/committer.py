@@ -156,9 +156,9 @@ class Committer:
                     self._commit_began = time.monotonic()
                     try:
                         self._journal.commit(batch.rows, batch.live)
+                        self._keep_reserve()
                     finally:
                         self._commit_began = None
-                    self._keep_reserve()
                 self.failing = False
                 return True
             except DEFECTS:

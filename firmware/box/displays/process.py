@@ -136,6 +136,7 @@ class DisplayProcess:
         wanted: dict[str, Display] = {seat.seat: seat.display for seat in configuration.seats if seat.display}
         for seat, screen in list(self._screens.items()):
             if wanted.get(seat) != screen.entry:
+                self._sign.alive(time.monotonic_ns() // 1000)  # each that hangs is waited for
                 del self._screens[seat]
                 screen.stop()
         for seat, entry in wanted.items():
