@@ -26,6 +26,8 @@ ALAW_TYPE = 8
 EVENT_TYPE = 101
 DIGITS = "0123456789*#ABCD"
 DIGIT_PACKETS = 5
+SO_TIMESTAMPNS = 35
+"""asm-generic/socket.h: the kernel says when it took a packet (struct timespec); who reads it may be late."""
 
 Codes = NDArray[np.uint8]
 
@@ -33,7 +35,7 @@ Codes = NDArray[np.uint8]
 @dataclass
 class Packet:
     arrived: float
-    """Seconds of the monotonic clock."""
+    """Seconds of the real-time clock, by the kernel."""
     source: int
     """SSRC: each call has another."""
     sequence: int
@@ -100,15 +102,18 @@ class RtpPhone:
         now = time.monotonic()
         while True:
             try:
-                data, peer = self._socket.recvfrom(2048)
+                data, extra, _, peer = self._socket.recvmsg(2048, 64)
             except BlockingIOError:
                 return
+            seconds, nanoseconds = struct.unpack("@ll", extra[0][2])
             if len(data) < 12 or data[0] >> 6 != 2:
                 continue
             _, payload_type, sequence, timestamp, source = struct.unpack_from("!BBHII", data)
             if not self.packets or self.packets[-1].source != source:  # a new call: speak from the beginning
                 self._peer, self._began, self._sent = peer, now, 0
-            self.packets.append(Packet(now, source, sequence, timestamp, payload_type & 0x7F, data[12:]))
+            self.packets.append(
+                Packet(seconds + nanoseconds / 1e9, source, sequence, timestamp, payload_type & 0x7F, data[12:])
+            )
 
     def _speak(self, now: float) -> None:
         if self._peer is None or self._socket is None:
@@ -154,6 +159,7 @@ class RtpRoom:
         try:
             for phone in phones:
                 phone._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                phone._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
                 phone._socket.bind((LOCAL, phone.port))
                 phone._socket.setblocking(False)
                 self._selector.register(phone._socket, selectors.EVENT_READ, phone)

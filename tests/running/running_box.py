@@ -122,7 +122,8 @@ class RunningBox:
     def kill_everything(self) -> None:
         """SIGKILL to the supervisor and every process of the box, as near to at once as can be."""
         assert self._process is not None
-        pids = [entry.pid for entry in self.processes().values() if entry.pid]
+        # The supervisor first: it can start nobody any more, and the kernel ends its children with it.
+        pids = [self._process.pid, *(entry.pid for entry in self.processes().values() if entry.pid)]
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -139,7 +140,7 @@ class RunningBox:
 
     def kill(self, name: str) -> None:
         """SIGKILL to one process; returns when another one runs in its place."""
-        old = self.pid(name)
+        old = until(lambda: self.pid(name), f"{name} runs")
         os.kill(old, signal.SIGKILL)
         until(lambda: self.pid(name) not in (0, old), f"{name} runs again")
 

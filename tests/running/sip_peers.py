@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +27,8 @@ from typing import Any, Self
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+
+from tests.running.running_box import until
 
 LOCAL = "127.0.0.1"
 RATE = 8000
@@ -76,16 +78,6 @@ def seconds_of_tone(samples: NDArray[Any], hertz: float, block: int = 800, share
     return sum(tone_share(part, hertz) >= share for part in blocks) * block / RATE
 
 
-def wait_until(true: Callable[[], Any], seconds: float, what: str) -> Any:
-    """Ask until it is true and return that; raises TimeoutError, saying what was waited for."""
-    until = time.monotonic() + seconds
-    while not (found := true()):
-        if time.monotonic() > until:
-            raise TimeoutError(f"{what}: not within {seconds} s")
-        time.sleep(0.01)
-    return found
-
-
 # ---- baresip ---------------------------------------------------------------------------------------------------------
 
 _BARESIP_CONFIG = """\
@@ -127,7 +119,7 @@ class Baresip:
         transport: str = "udp",
         modules: Path = Path("/usr/lib/baresip/modules"),
     ) -> None:
-        """`speaks`: what it says from the moment a call is up, then silence. Raises OSError, TimeoutError."""
+        """`speaks`: what it says from the moment a call is up, then silence. Raises OSError."""
         self._folder = tempfile.TemporaryDirectory(prefix="linebox-baresip-")
         self.folder = Path(self._folder.name)
         ports = free_ports(24)
@@ -158,7 +150,7 @@ class Baresip:
         self._received = b""
         self._control: socket.socket | None = None
         try:
-            self._control = wait_until(lambda: self._connect(control_port), 5, "baresip's control port")
+            self._control = until(lambda: self._connect(control_port), "baresip takes commands")
         except BaseException:
             self.close()
             raise
@@ -225,14 +217,19 @@ class Baresip:
         self._read()
         return next((event for event in reversed(self.events) if event.get("type") == kind), None)
 
-    def wait_for(self, kind: str, seconds: float = 5.0) -> dict[str, Any]:
-        """Wait for an event of a type: CALL_RINGING, CALL_ESTABLISHED, CALL_CLOSED. Raises TimeoutError."""
-        found: dict[str, Any] = wait_until(lambda: self.happened(kind), seconds, f"baresip: {kind}")
+    def wait_for(self, kind: str) -> dict[str, Any]:
+        """Wait for an event of a type: CALL_RINGING, CALL_ESTABLISHED, CALL_CLOSED."""
+        found: dict[str, Any] = until(lambda: self.happened(kind), f"baresip tells {kind}")
         return found
 
     def heard(self) -> Samples:
         """All that it has heard, as decoded; complete once the call is over."""
         return self._dump("dec")
+
+    def heard_so_far(self) -> Samples:
+        """What it has heard of its first call until now: the file tells its length only when the call is over."""
+        path = next(iter(sorted(self.folder.glob("dump-*-dec.wav"))), None)
+        return np.frombuffer(path.read_bytes()[44:][: -1 if path.stat().st_size % 2 else None], np.int16)
 
     def said(self) -> Samples:
         """All that it has said, before encoding."""

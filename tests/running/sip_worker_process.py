@@ -12,8 +12,9 @@ from pathlib import Path
 
 from drivers.block_link import LinkError
 from firmware.core.paths import BoxPaths
+from tests.running.running_box import until
 from tests.running.scripted_gateway import ScriptedGateway
-from tests.running.sip_peers import free_ports, wait_until
+from tests.running.sip_peers import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,7 +56,7 @@ class Worker:
             except LinkError:
                 return None
 
-        gateway: ScriptedGateway = wait_until(connect, 10, "the SIP worker's socket")
+        gateway: ScriptedGateway = until(connect, "the SIP worker takes a gateway")
         return gateway
 
     def runs(self) -> bool:

@@ -83,7 +83,8 @@ def broken_promises(path: Path, log_name: str) -> tuple[list[str], list[str]]:
     durable: dict[str, int] = {}
     told: list[str] = []
     broken: list[str] = []
-    calls = sorted(read_trace(path), key=lambda call: call.returned)
+    # What is closed may have another owner before the call that closed it has returned.
+    calls = sorted(read_trace(path), key=lambda call: call.began if call.name == "close" else call.returned)
     for call in calls:
         if call.name == "openat" and log_name in call.data:
             logs.add(int(call.data.rsplit("= ", 1)[1].split()[0]))

@@ -58,9 +58,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
 
 def test_a_call_arrives_with_its_number_is_answered_and_is_recorded_when_busy_tone_ends_it(box: RunningBox) -> None:
     until(lambda: any(row["state"] == "closed" for row in box.rows(tables.recordings)), "the call is recorded", 60)
-    (contact,) = box.rows(tables.contacts)
-    outside = box.rows(tables.legs)[0]
-    (recording,) = box.rows(tables.recordings)
+    (contact,), (outside, *_), (recording,) = box.rows_of(tables.contacts, tables.legs, tables.recordings)
 
     assert (contact["calling"], contact["called"], contact["result"]) == ("13912345678", "12345", "answered")
     assert (contact["agent"], outside["channel_label"], outside["ended_by"]) == ("801", "FXO-1", "line")
@@ -75,8 +73,9 @@ def test_an_agent_calls_out_on_a_free_trunk_of_the_group(box: RunningBox) -> Non
     until(lambda: box.contacts_in("talking"), "the line was dialled")
     assert box.ask(ReleaseCall("802")).error == ""
     until(lambda: not box.state().contacts, "the call is over")
-    contact = box.rows(tables.contacts)[-1]
-    outside = next(row for row in box.rows(tables.legs) if row["contact"] == contact["number"] and not row["agent"])
+    contacts, legs = box.rows_of(tables.contacts, tables.legs)
+    contact = contacts[-1]
+    outside = next(row for row in legs if row["contact"] == contact["number"] and not row["agent"])
 
     assert (contact["direction"], contact["called"], contact["result"]) == ("out", "96111", "answered")
     assert (outside["channel_label"], outside["ended_by"]) == ("FXO-1", "box")

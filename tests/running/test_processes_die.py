@@ -81,21 +81,19 @@ def play(folder: Path, during: Callable[[RunningBox], None]) -> RunningBox:
     )
     box.start()
     try:
-        until(lambda: talking(box) == TALKERS and waiting(box) == WAITERS, "ten talk and two wait")
+        until(lambda: talking_and_waiting(box) == (TALKERS, WAITERS), "ten talk and two wait")
         during(box)
-        until(lambda: talking(box) == 0, "all talkers hung up", 60.0)
+        until(lambda: talking_and_waiting(box)[0] == 0, "all talkers hung up", 60.0)
         until(lambda: len(closed(box)) >= TALKERS, "their recordings are closed")
     finally:
         box.stop()
     return box
 
 
-def talking(box: RunningBox) -> int:
-    return sum(one.state == "talking" for one in box.state().contacts)
-
-
-def waiting(box: RunningBox) -> int:
-    return sum(one.state == "queued" for one in box.state().contacts)
+def talking_and_waiting(box: RunningBox) -> tuple[int, int]:
+    """How many talk with an agent and how many wait for one, at one moment."""
+    states = [one.state for one in box.state().contacts]
+    return states.count("talking"), states.count("queued")
 
 
 def closed(box: RunningBox) -> list[dict[str, Any]]:
@@ -132,7 +130,8 @@ def silent_seconds(who: PartyReport) -> float:
 
 
 def records_are_right(box: RunningBox, folder: Path) -> None:
-    """One complete record a call, with what really happened, and no number missing."""
+    """One complete record a call, with what really happened, and no number missing. Raises Stalled where a moment is
+    off by no more than a stall of this machine."""
     people, _ = read_report(folder / "report")
     rows, of_legs, of_recordings = box.rows_of(tables.contacts, tables.legs, tables.recordings)
     assert len(rows) == TALKERS + WAITERS
@@ -144,7 +143,10 @@ def records_are_right(box: RunningBox, folder: Path) -> None:
         assert row["result"] == "answered"
         hung_up = people[f"citizen-{int(row['calling'][-4:])}"].event("clearing")
         assert hung_up is not None
-        assert abs(row["ended_mono_us"] - hung_up.at.mono_us) < 500_000, "the record tells when the citizen hung up"
+        late_us = abs(row["ended_mono_us"] - hung_up.at.mono_us)
+        if 500_000 <= late_us < 1_500_000:
+            raise Stalled(f"the end of a call is {late_us} µs off")
+        assert late_us < 500_000, "the record tells when the citizen hung up"
         recording, leg = recordings[row["number"]], legs[row["number"]]
         assert (recording["state"], recording["missing"]) == ("closed", 0)
         assert recording["samples"] == leg["ended_sample"] - leg["answered_sample"]
@@ -161,10 +163,10 @@ def scene(tmp_path: Path, during: Callable[[RunningBox], None]) -> None:
         box = play(folder, during)
         try:
             every_sample_arrived_once(folder)
+            records_are_right(box, folder)
         except Stalled as stalled:
             print(f"stall of this machine, played again: {stalled}")
             continue
-        records_are_right(box, folder)
         return
     pytest.fail("the machine stalled in three attempts")
 
@@ -191,11 +193,12 @@ def test_a_restarted_callserver_knows_every_call_and_what_happened_while_it_was_
         os.kill(supervisor, signal.SIGSTOP)  # so that it stays dead while two citizens hang up
         try:
             os.kill(old, signal.SIGKILL)
-            time.sleep(EARLY_SECONDS)
+            until(lambda: early_hung_up(box), "two citizens have hung up", 3 * EARLY_SECONDS)
+            time.sleep(2.0)  # so that it shows if the record told when this was learnt
         finally:
             os.kill(supervisor, signal.SIGCONT)
-        after = until(lambda: state_with_gateway(box), "the callserver answers and has the gateway")
-        assert talking(box) == TALKERS - EARLY
+        after = until(lambda: state_after(box), "the callserver has the gateway and knows who has hung up")
+        assert [contact.state for contact in after.contacts].count("talking") == TALKERS - EARLY
         for contact in after.contacts:
             was = next(one for one in before.contacts if one.contact == contact.contact)
             assert (was.state, was.agent, was.queue, was.since) == (
@@ -210,12 +213,19 @@ def test_a_restarted_callserver_knows_every_call_and_what_happened_while_it_was_
     scene(tmp_path, during)
 
 
-def state_with_gateway(box: RunningBox) -> BoxState | None:
+def early_hung_up(box: RunningBox) -> bool:
+    people, _ = read_report(box.paths.data.parent / "report")
+    return all(people[f"citizen-{one}"].event("clearing") for one in range(EARLY))
+
+
+def state_after(box: RunningBox) -> BoxState | None:
+    """The state in which the callserver has learnt that those who were early have gone."""
     try:
         state = box.state()
     except PeerGone:
         return None
-    return state if state.gateway_connected and talking(box) < TALKERS else None
+    talking = [contact.state for contact in state.contacts].count("talking")
+    return state if state.gateway_connected and talking <= TALKERS - EARLY else None
 
 
 def test_when_the_gateway_dies_its_calls_end_truthfully_and_the_next_is_taken_within_five_seconds(
@@ -236,7 +246,7 @@ def test_when_the_gateway_dies_its_calls_end_truthfully_and_the_next_is_taken_wi
     box = RunningBox(tmp_path, "--scenario", str(path))
     box.start()
     try:
-        until(lambda: talking(box) == 2 and waiting(box) > 2, "two talk, others wait")
+        until(lambda: talking_and_waiting(box) >= (2, 3), "two talk, others wait")
         before = {contact.contact: contact for contact in box.state().contacts}
         killed_us = time.monotonic_ns() // 1000
         box.kill("gateway")

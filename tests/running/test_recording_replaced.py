@@ -8,9 +8,11 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from firmware.media import codec
+from firmware.records import tables
 from tests.running.listener import check_heard, listener
 from tests.running.running_box import LINEBOX, RunningBox, until
 
@@ -22,8 +24,26 @@ def reload(box: RunningBox) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+class TooSlow(Exception):
+    """The citizen called before the greeting was replaced: the machine has much else to do."""
+
+
 def test_a_greeting_that_was_replaced_is_heard_after_a_reload(tmp_path: Path) -> None:
-    box = RunningBox(tmp_path, *listener(tmp_path, 14.0, 4.0), greeting=["prompt:welcome", "prompt:own"])
+    for calls_at_seconds in (14.0, 60.0):
+        folder = tmp_path / f"{calls_at_seconds:.0f}"
+        folder.mkdir()
+        try:
+            replace_and_listen(folder, calls_at_seconds)
+        except TooSlow:
+            continue
+        check_heard(folder, codec.encode(np.concatenate([GREETING, GREETING[::-1]])))
+        return
+    pytest.fail("the greeting could not be replaced within a minute")
+
+
+def replace_and_listen(tmp_path: Path, calls_at_seconds: float) -> None:
+    arguments = listener(tmp_path, calls_at_seconds, 4.0)
+    box = RunningBox(tmp_path, *arguments, greeting=["prompt:welcome", "prompt:own"])
     folder = box.paths.prompts / "zh_CN"
     box.start()
     try:
@@ -38,12 +58,11 @@ def test_a_greeting_that_was_replaced_is_heard_after_a_reload(tmp_path: Path) ->
         refused = reload(box)
         assert refused.returncode == 1 and "some announcements were not taken" in refused.stderr
         assert "welcome.wav: not a sound file" in refused.stderr and "remedy: " in refused.stderr
-        assert not box.state().contacts, "nobody has called yet"
+        if box.rows(tables.contacts):
+            raise TooSlow
 
-        until(lambda: box.state().contacts, "the citizen calls", 40.0)
+        until(lambda: box.state().contacts, "the citizen calls", 2 * calls_at_seconds)
         until(lambda: not box.state().contacts, "the citizen has hung up", 40.0)
         assert {name: entry.pid for name, entry in box.processes().items()} == running
     finally:
         box.stop()
-
-    check_heard(tmp_path, codec.encode(np.concatenate([GREETING, GREETING[::-1]])))

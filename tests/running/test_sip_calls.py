@@ -101,17 +101,27 @@ def closed_recording(box: RunningBox, contact: int) -> bool:
     return any(row["contact"] == contact and row["state"] == "closed" for row in box.rows(tables.recordings))
 
 
+def likeness(signal: NDArray[Any], piece: NDArray[Any]) -> NDArray[np.float64]:
+    """How much a piece is like the signal from each of its samples on, -1 to 1, [len(signal) - len(piece) + 1]."""
+    size = len(signal) + len(piece)
+    match = np.fft.irfft(np.fft.rfft(signal, size) * np.conj(np.fft.rfft(piece, size)), size)
+    energy = np.cumsum(np.concatenate(([0.0], np.square(signal, dtype=np.float64))))
+    there = np.sqrt(energy[len(piece) :] - energy[: -len(piece)])
+    found: NDArray[np.float64] = match[: len(there)] / (there * np.linalg.norm(piece) + 1.0)
+    return found
+
+
 def greeting_seconds(heard: NDArray[np.int16], prompt: str) -> float:
-    """Where a prompt of the box begins in what was heard, in seconds. Raises AssertionError if it is not there."""
-    wanted = DECODE[SoundStore.load(load_plan().samples()).samples(prompt)].astype(np.float64)[4000:12000]
-    signal = heard.astype(np.float64)
-    size = len(signal) + len(wanted)
-    match = np.fft.irfft(np.fft.rfft(signal, size) * np.conj(np.fft.rfft(wanted, size)), size)[: len(signal)]
-    at = int(match.argmax())
-    part = signal[at : at + len(wanted)]
-    likeness = float(part @ wanted[: len(part)]) / (np.linalg.norm(part) * np.linalg.norm(wanted) + 1.0)
-    assert likeness > 0.9, f"{prompt} was not heard (likeness {likeness:.2f})"
-    return at / 8000 - 0.5
+    """Where a prompt of the box begins in what was heard, in seconds. Raises AssertionError if it is not there. Looked
+    for piece by piece, for a stall of the machine may have moved the one against the other."""
+    wanted = DECODE[SoundStore.load(load_plan().samples()).samples(prompt)].astype(np.float64)[4000:16000]
+    places = []
+    for begin in range(0, len(wanted), 1000):
+        found = likeness(heard, wanted[begin : begin + 1000])
+        if found.max() > 0.9:
+            places.append(int(found.argmax()) - begin)
+    assert len(places) >= 5, f"{prompt} was not heard (only at {places})"
+    return float(np.median(places)) / 8000 - 0.5
 
 
 def seconds_in_menu(box: RunningBox) -> float:
@@ -141,7 +151,7 @@ def test_a_caller_hears_the_greeting_chooses_by_rfc_4733_and_talks_with_an_agent
         caller.press("2")
         contact = until(lambda: next((c for c in box.state().contacts if c.state == "talking"), None), "an agent talks")
         assert contact.queue == "complaint" and contact.trunk.startswith("SIP-")
-        until(lambda: agent_heard(box, contact.seat, CALLER_HZ) > 2.0, "the agent hears the caller")
+        until(lambda: agent_heard(box, contact.seat, CALLER_HZ) > 3.0, "the agent hears the caller")
         caller.hang_up()
         caller.wait_for("CALL_CLOSED")
         call = record_of(box, "13700000001")
@@ -173,13 +183,18 @@ def test_the_agent_ends_the_call_and_the_callers_phone_is_released(box: RunningB
 
 
 def test_a_caller_who_gives_up_in_the_queue_is_recorded_as_abandoned(box: RunningBox) -> None:
-    with Baresip(tone(CALLER_HZ, 60.0), number="13700000003") as caller:
-        caller.dial("12345", box.sip_port)
-        until(lambda: any(c.state in ("queued", "offered") for c in box.state().contacts), "the caller waits")
-        caller.hang_up()
-        caller.wait_for("CALL_CLOSED")
-    assert record_of(box, "13700000003")["result"] == "abandoned"
-    all_idle(box)
+    # The agents answer in half a second: who was answered while this machine stood still calls again.
+    for number in ("13700000003", "13700000004", "13700000005"):
+        with Baresip(tone(CALLER_HZ, 60.0), number=number) as caller:
+            caller.dial("12345", box.sip_port)
+            until(lambda: any(c.state in ("queued", "offered") for c in box.state().contacts), "the caller waits")
+            caller.hang_up()
+            caller.wait_for("CALL_CLOSED")
+        call = record_of(box, number)
+        all_idle(box)
+        if not call["answered"]:
+            break
+    assert call["result"] == "abandoned"
 
 
 def callers(first: int, count: int, ports: list[int] | None = None) -> list[SippCall]:
@@ -203,14 +218,16 @@ def test_ten_callers_at_once_each_hear_an_agent_of_their_own_and_are_recorded_ri
         assert seconds_of_tone(heard, hertz) > 2.0
         left, right = recording_of(box, record).T
         assert seconds_of_tone(right, hertz) > 2.0
-        assert pieces_of(left, DECODE[speaks]) > 50, "the left track is what this caller said"
+        assert seconds_said(left, DECODE[speaks]) > 1.0, "the left track is what this caller said"
     all_idle(box)
 
 
-def pieces_of(track: NDArray[np.int16], said: NDArray[Any]) -> int:
-    """How many pieces of 20 ms of a track are, sample for sample, out of what was said over and over."""
-    repeated = np.concatenate((said, said)).astype(np.int16).tobytes()
-    return sum(track[at : at + 160].tobytes() in repeated for at in range(0, len(track) - 160, 160))
+def seconds_said(track: NDArray[np.int16], said: NDArray[Any]) -> float:
+    """How much of a track is, in pieces of 100 ms, what was said over and over. Not bit for bit: what a stall of this
+    machine has left behind is given back by interpolation (firmware/lines/elastic.py)."""
+    repeated = np.concatenate((said, said))
+    pieces = [track[at : at + 800] for at in range(0, len(track) - 800, 800)]
+    return 0.1 * sum(likeness(repeated, piece).max() > 0.7 for piece in pieces)
 
 
 def test_a_hundred_callers_in_a_row_and_none_is_lost(box: RunningBox) -> None:

@@ -18,7 +18,8 @@ from firmware.lines.line_commands import AnswerLeg, ClearLeg, Hear, Join, Play
 from firmware.lines.messages import AnyLineEvent, DigitReceived, IncomingCall, LegCleared
 from tests.box.running_gateway import Callserver, RunningGateway
 from tests.running import sipp_scenarios as scenarios
-from tests.running.sip_peers import Baresip, SippCall, SippRun, run_sipp, seconds_of_tone, tone, wait_until
+from tests.running.running_box import until
+from tests.running.sip_peers import Baresip, SippCall, SippRun, run_sipp, seconds_of_tone, tone
 from tests.running.sip_worker_process import Worker
 
 pytestmark = [
@@ -50,7 +51,8 @@ class Exchange:
         self._seen = 0
 
     def wait_for_sip(self, working: bool = True) -> None:
-        wait_until(lambda: self.callserver.board("sip").working == working, 6, "the SIP board to change")
+        what = "works" if working else "is out of order"
+        until(lambda: self.callserver.board("sip").working == working, f"the SIP board {what}")
 
     def calls(self) -> list[IncomingCall]:
         return self.callserver.all(IncomingCall)
@@ -110,7 +112,7 @@ def test_two_callers_hear_the_greeting_then_each_other_and_the_box_hangs_up(exch
         other.wait_for("CALL_ESTABLISHED")
         time.sleep(1.5)
         one.press("1")
-        wait_until(lambda: exchange.callserver.all(DigitReceived), 2, "the digit")
+        until(lambda: exchange.callserver.all(DigitReceived), "the digit is there")
         leg = {call.calling: call.leg for call in exchange.calls()}
         exchange.callserver.say(Join((Hear(leg["1001"], (leg["1002"],)), Hear(leg["1002"], (leg["1001"],)))))
         time.sleep(1.5)
@@ -118,7 +120,7 @@ def test_two_callers_hear_the_greeting_then_each_other_and_the_box_hangs_up(exch
         one.wait_for("CALL_CLOSED")
         other.hang_up()
         other.wait_for("CALL_CLOSED")
-        wait_until(lambda: len(exchange.callserver.all(LegCleared)) == 2, 5, "both legs to be cleared")
+        until(lambda: len(exchange.callserver.all(LegCleared)) == 2, "both legs are cleared")
 
         for phone, hertz in ((one, 2000), (other, 1000)):
             assert seconds_of_tone(phone.heard(), 450) > 1.0
@@ -134,11 +136,11 @@ def test_two_callers_hear_the_greeting_then_each_other_and_the_box_hangs_up(exch
 
 def test_the_sip_worker_is_killed_its_calls_end_and_the_board_comes_back(exchange: Exchange) -> None:
     with SippRun(scenarios.box_hangs_up(), callers(3), exchange.worker.port, limit_seconds=6):
-        wait_until(lambda: len(exchange.calls()) == 3, 5, "three calls")
+        until(lambda: len(exchange.calls()) == 3, "three calls are up")
 
         exchange.worker.stop(signal.SIGKILL)
 
-        wait_until(lambda: len(exchange.callserver.all(LegCleared)) == 3, 2, "the legs to end")
+        until(lambda: len(exchange.callserver.all(LegCleared)) == 3, "the legs end")
     assert {cleared.cause for cleared in exchange.callserver.all(LegCleared)} == {Cause.FAILURE}
     exchange.wait_for_sip(False)
 
@@ -151,7 +153,7 @@ def test_the_sip_worker_is_killed_its_calls_end_and_the_board_comes_back(exchang
 
 def test_the_gateway_is_killed_its_sip_calls_are_hung_up_and_the_next_gateway_takes_calls(exchange: Exchange) -> None:
     with SippRun(scenarios.box_hangs_up(), callers(3), exchange.worker.port, limit_seconds=10) as talking:
-        wait_until(lambda: len(exchange.calls()) == 3, 5, "three calls")
+        until(lambda: len(exchange.calls()) == 3, "three calls are up")
         time.sleep(0.3)
 
         exchange.gateway.stop(signal.SIGKILL)
@@ -160,20 +162,20 @@ def test_the_gateway_is_killed_its_sip_calls_are_hung_up_and_the_next_gateway_ta
     assert run_sipp(scenarios.refused(503), callers(1), exchange.worker.port).successful == 1
 
     exchange.gateway.start()
-    wait_until(lambda: exchange.callserver.peer.fileno() >= 0, 6, "the next gateway")
+    until(lambda: exchange.callserver.peer.fileno() >= 0, "the next gateway is there")
     exchange.wait_for_sip()
     assert run_sipp(scenarios.caller_hangs_up(0.3), callers(3), exchange.worker.port).successful == 3
 
 
 def test_a_hundred_calls_in_a_row_ten_at_once_end_with_idle_channels(exchange: Exchange) -> None:
     result = run_sipp(scenarios.caller_hangs_up(0.3), callers(100), exchange.worker.port, rate=20, at_once=10)
-    wait_until(lambda: len(exchange.callserver.all(LegCleared)) == 100, 5, "all legs to be cleared")
+    until(lambda: len(exchange.callserver.all(LegCleared)) == 100, "all legs are cleared")
 
     assert (result.successful, result.failed) == (100, 0), result.errors
     assert len(exchange.calls()) == 100
     again = Callserver(exchange.gateway.paths)
     try:
-        wait_until(lambda: again.look(0.1) or again.snapshot, 5, "a snapshot")
+        until(lambda: again.look(0.1) or again.snapshot, "a snapshot comes")
         assert again.snapshot is not None
         states = {one.label: one.state for one in again.snapshot.channels if one.board == "sip"}
         assert set(states.values()) == {"idle"}

@@ -19,7 +19,8 @@ from drivers import sip_stack
 from firmware.media import codec
 from tests.running import sipp_scenarios as scenarios
 from tests.running.rtp_room import RtpPhone, RtpRoom
-from tests.running.sip_peers import SippCall, free_ports, run_sipp, wait_until
+from tests.running.running_box import until
+from tests.running.sip_peers import SippCall, free_ports, run_sipp
 from tests.running.sip_worker_process import Worker, running
 
 pytestmark = [
@@ -63,7 +64,7 @@ def play_the_scene(worker: Worker) -> list[NDArray[np.float32]]:
         calls = [SippCall(f"1380013800{number}", "12345", port) for number, port in enumerate(ports)]
         with RtpRoom(phones):
             result = run_sipp(scenarios.caller_hangs_up(6.0), calls, worker.port, rate=50)
-        wait_until(lambda: not gateway.busy(), 5, "the calls to end")
+        until(lambda: not gateway.busy(), "the calls end")
         assert (result.successful, result.failed) == (6, 0), result.errors
         if gateway.worst_late_ms > STALL_MS or gateway.missing:
             raise Stalled(f"{gateway.worst_late_ms:.0f} ms late, {gateway.missing} blocks missing")

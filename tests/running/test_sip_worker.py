@@ -17,6 +17,7 @@ from drivers import sip_stack
 from firmware.media import codec
 from tests.running import sipp_scenarios as scenarios
 from tests.running.rtp_room import RtpPhone, RtpRoom
+from tests.running.running_box import until
 from tests.running.scripted_gateway import ScriptedGateway, refuse_with
 from tests.running.sip_peers import (
     LOCAL,
@@ -27,9 +28,9 @@ from tests.running.sip_peers import (
     run_sipp,
     seconds_of_tone,
     tone,
-    wait_until,
 )
 from tests.running.sip_worker_process import Worker, running
+from tests.running.stalls import played_again_after_a_stall
 
 pytestmark = [
     pytest.mark.running,
@@ -79,7 +80,7 @@ def seconds_of_pattern(heard: Codes, pattern: Codes, piece: int = 400) -> float:
 
 
 def all_idle(gateway: ScriptedGateway) -> None:
-    wait_until(lambda: not gateway.busy(), 5, f"channels {gateway.busy()} to become idle")
+    until(lambda: not gateway.busy(), f"channels {gateway.busy()} become idle")
 
 
 # ---- calls -----------------------------------------------------------------------------------------------------------
@@ -93,15 +94,17 @@ def test_a_caller_hears_the_box_speaks_to_it_presses_digits_and_hangs_up(
     with Baresip(tone(1000, 30)) as phone:
         phone.dial("12345", worker.port)
         phone.wait_for("CALL_ESTABLISHED")
-        time.sleep(1.0)
+        (setup,) = gateway.of(Setup)
+        assert isinstance(setup, Setup)
+        until(lambda: seconds_of_tone(phone.heard_so_far(), 450) > 0.8, "it hears the box")
         phone.press("12345509*#")
-        time.sleep(0.5)
+        until(lambda: len(gateway.digits(setup.channel)) >= 10, "all digits arrive")
+        until(lambda: seconds_of_tone(phone.heard_so_far(), 450) > 3.0, "it hears the box on")
         phone.hang_up()
         phone.wait_for("CALL_CLOSED")
         all_idle(gateway)
 
-        (setup,) = gateway.of(Setup)
-        assert isinstance(setup, Setup)
+        assert len(gateway.of(Setup)) == 1
         assert (setup.called, setup.calling, setup.digits) == ("12345", "13800138000", "events")
         assert seconds_of_tone(phone.heard(), 450) > 3.0
         assert seconds_of_tone(codec.decode(gateway.heard(setup.channel)), 1000) > 1.5
@@ -119,22 +122,23 @@ def test_the_box_hangs_up(gateway: ScriptedGateway, worker: Worker) -> None:
 
         gateway.send(Release(setup.channel, Cause.NORMAL))
 
-        phone.wait_for("CALL_CLOSED", 2)
+        phone.wait_for("CALL_CLOSED")
         all_idle(gateway)
 
 
-def test_ten_at_once_each_hears_its_own_channel_and_no_other_bit_for_bit(
-    gateway: ScriptedGateway, worker: Worker
-) -> None:
-    gateway.plays = {channel: noise(channel) for channel in range(30)}
+@played_again_after_a_stall
+def test_ten_at_once_each_hears_its_own_channel_and_no_other_bit_for_bit(worker: Worker) -> None:
     ports = free_ports(20)[::2]
     phones = [RtpPhone(port, noise(100 + index), [(0.5, "7")]) for index, port in enumerate(ports)]
     calls = callers(10, ports)
 
-    with RtpRoom(phones):
-        result = run_sipp(scenarios.caller_hangs_up(3.0), calls, worker.port, rate=50)
-    all_idle(gateway)
+    with worker.gateway() as gateway:
+        gateway.plays = {channel: noise(channel) for channel in range(30)}
+        with RtpRoom(phones):
+            result = run_sipp(scenarios.caller_hangs_up(3.0), calls, worker.port, rate=50)
+        all_idle(gateway)
 
+    assert gateway.error is None
     assert (result.successful, result.failed) == (10, 0), result.errors
     channels = {setup.calling: setup.channel for setup in gateway.of(Setup) if isinstance(setup, Setup)}
     assert len(set(channels.values())) == 10
@@ -162,14 +166,12 @@ def test_a_caller_who_only_speaks_mu_law_is_heard(gateway: ScriptedGateway, work
     with Baresip(tone(1000, 30), codec="PCMU/8000/1", number="10086") as phone:
         phone.dial("12345", worker.port)
         phone.wait_for("CALL_ESTABLISHED")
-        time.sleep(1.5)
-        phone.hang_up()
-        phone.wait_for("CALL_CLOSED")
-
         (setup,) = gateway.of(Setup)
         assert isinstance(setup, Setup)
-        assert seconds_of_tone(phone.heard(), 450) > 0.8
-        assert seconds_of_tone(codec.decode(gateway.heard(setup.channel)), 1000) > 0.8
+        until(lambda: seconds_of_tone(codec.decode(gateway.heard(setup.channel)), 1000) > 0.8, "the box hears it")
+        until(lambda: seconds_of_tone(phone.heard_so_far(), 450) > 0.8, "it hears the box")
+        phone.hang_up()
+        phone.wait_for("CALL_CLOSED")
 
 
 def test_a_call_over_tcp(gateway: ScriptedGateway, worker: Worker) -> None:
@@ -190,15 +192,18 @@ def test_a_caller_without_events_has_its_digits_in_the_audio(gateway: ScriptedGa
     assert [one.digits for one in gateway.of(Setup) if isinstance(one, Setup)] == ["inband"]
 
 
-def test_a_caller_puts_the_box_on_hold_and_comes_back(gateway: ScriptedGateway, worker: Worker) -> None:
-    gateway.plays = dict.fromkeys(range(30), noise(1))
+@played_again_after_a_stall
+def test_a_caller_puts_the_box_on_hold_and_comes_back(worker: Worker) -> None:
     (port,) = free_ports(1)
     phone = RtpPhone(port, noise(2))
 
-    with RtpRoom([phone]), SippRun(scenarios.caller_holds(1.0, 1.0), callers(1, [port]), worker.port) as run:
-        result = run.wait()
-    all_idle(gateway)
+    with worker.gateway() as gateway:
+        gateway.plays = dict.fromkeys(range(30), noise(1))
+        with RtpRoom([phone]), SippRun(scenarios.caller_holds(1.0, 1.0), callers(1, [port]), worker.port) as run:
+            result = run.wait()
+        all_idle(gateway)
 
+    assert gateway.error is None
     assert result.successful == 1, result.errors
     moments = np.array([packet.arrived for packet in phone.packets if packet.payload_type == 8])
     assert 0.7 < np.diff(moments).max() < 1.5  # nothing is sent to who does not want to hear
@@ -225,7 +230,7 @@ def test_a_caller_puts_the_box_on_hold_and_comes_back(gateway: ScriptedGateway, 
 def test_a_call_that_the_box_refuses(gateway: ScriptedGateway, worker: Worker, cause: Cause, status: int) -> None:
     gateway.answers = refuse_with(cause)
 
-    result = run_sipp(scenarios.refused(status), callers(1), worker.port, limit_seconds=5)
+    result = run_sipp(scenarios.refused(status), callers(1), worker.port)
 
     assert (result.successful, result.failed) == (1, 0), result.errors + result.messages
     all_idle(gateway)
@@ -243,7 +248,7 @@ def only_alert(signal: FromBoard) -> list[ToBoard]:
 def test_a_caller_who_gives_up_while_it_rings(gateway: ScriptedGateway, worker: Worker) -> None:
     gateway.answers = only_alert
 
-    result = run_sipp(scenarios.caller_gives_up(0.3), callers(5), worker.port, limit_seconds=10)
+    result = run_sipp(scenarios.caller_gives_up(0.3), callers(5), worker.port)
     all_idle(gateway)
 
     assert (result.successful, result.failed) == (5, 0), result.errors
@@ -252,9 +257,9 @@ def test_a_caller_who_gives_up_while_it_rings(gateway: ScriptedGateway, worker: 
 
 def test_the_thirty_first_caller_is_told_that_there_is_no_line(gateway: ScriptedGateway, worker: Worker) -> None:
     with SippRun(scenarios.box_hangs_up(), callers(30), worker.port, rate=100) as thirty:
-        wait_until(lambda: len(gateway.of(Setup)) == 30, 5, "30 calls")
+        until(lambda: len(gateway.of(Setup)) == 30, "30 calls are up")
 
-        one_more = run_sipp(scenarios.refused(503), callers(1), worker.port, limit_seconds=5)
+        one_more = run_sipp(scenarios.refused(503), callers(1), worker.port)
 
         for channel in range(30):
             gateway.send(Release(channel))
@@ -268,7 +273,8 @@ def test_the_thirty_first_caller_is_told_that_there_is_no_line(gateway: Scripted
 def test_a_blocked_channel_gets_no_call(gateway: ScriptedGateway, worker: Worker) -> None:
     for channel in range(29):
         gateway.send(Blocked(channel, True))
-    time.sleep(0.1)
+    gateway.send(Setup(channel=0, called="110"))
+    until(lambda: gateway.of(Release), "a call out behind them is refused")
 
     result = run_sipp(scenarios.caller_hangs_up(0.0), callers(3), worker.port, rate=5, at_once=1)
 
@@ -277,7 +283,7 @@ def test_a_blocked_channel_gets_no_call(gateway: ScriptedGateway, worker: Worker
 
 
 def test_a_caller_cannot_make_the_box_call_somebody(gateway: ScriptedGateway, worker: Worker) -> None:
-    result = run_sipp(scenarios.caller_asks_for_transfer(403), callers(1), worker.port, limit_seconds=5)
+    result = run_sipp(scenarios.caller_asks_for_transfer(403), callers(1), worker.port)
 
     assert result.successful == 1, result.errors + result.messages
 
@@ -285,7 +291,7 @@ def test_a_caller_cannot_make_the_box_call_somebody(gateway: ScriptedGateway, wo
 def test_a_call_out_is_refused_and_leaves_the_channel_idle(gateway: ScriptedGateway, worker: Worker) -> None:
     gateway.send(Setup(channel=3, called="110"))
 
-    wait_until(lambda: gateway.of(Release), 2, "the refusal")
+    until(lambda: gateway.of(Release), "it is refused")
 
     assert gateway.of(Release) == [Release(3, Cause.REJECTED)]
 
@@ -293,18 +299,22 @@ def test_a_call_out_is_refused_and_leaves_the_channel_idle(gateway: ScriptedGate
 # ---- stalls, deaths --------------------------------------------------------------------------------------------------
 
 
-def test_after_a_stall_the_callers_get_no_burst(gateway: ScriptedGateway, worker: Worker) -> None:
-    gateway.plays = dict.fromkeys(range(30), noise(1))
+@played_again_after_a_stall
+def test_after_a_stall_the_callers_get_no_burst(worker: Worker) -> None:
     (port,) = free_ports(1)
     phone = RtpPhone(port, noise(2))
 
-    with RtpRoom([phone]), SippRun(scenarios.caller_hangs_up(2.5), callers(1, [port]), worker.port) as run:
-        wait_until(lambda: len(phone.packets) > 20, 5, "audio")
-        gateway.stall.set()
-        time.sleep(0.4)
-        gateway.stall.clear()
-        assert run.wait().successful == 1
+    with worker.gateway() as gateway:
+        gateway.plays = dict.fromkeys(range(30), noise(1))
+        with RtpRoom([phone]), SippRun(scenarios.caller_hangs_up(2.5), callers(1, [port]), worker.port) as run:
+            until(lambda: len(phone.packets) > 20, "there is audio")
+            gateway.stall.set()
+            time.sleep(0.4)
+            gateway.stall.clear()
+            assert run.wait().successful == 1
+        all_idle(gateway)
 
+    assert gateway.error is None
     assert "SIP lines has gaps" in worker.log() and "remedy: `linebox doctor`" in worker.log()
     assert 30 <= gateway.missing <= 45
     assert phone.most_at_once() <= 3
@@ -314,13 +324,13 @@ def test_after_a_stall_the_callers_get_no_burst(gateway: ScriptedGateway, worker
 def test_without_a_gateway_calls_end_and_new_ones_are_told_to_come_back(worker: Worker) -> None:
     with SippRun(scenarios.box_hangs_up(), callers(3), worker.port, limit_seconds=10) as talking:
         with worker.gateway() as gateway:
-            wait_until(lambda: len(gateway.of(Connect) or gateway.of(Setup)) == 3, 5, "three calls")
+            until(lambda: len(gateway.of(Connect) or gateway.of(Setup)) == 3, "three calls are up")
             time.sleep(0.3)
 
         result = talking.wait()
-    refused = run_sipp(scenarios.refused(503), callers(2), worker.port, limit_seconds=5)
+    refused = run_sipp(scenarios.refused(503), callers(2), worker.port)
     with worker.gateway() as gateway:
-        after = run_sipp(scenarios.caller_hangs_up(0.1), callers(2), worker.port, limit_seconds=5)
+        after = run_sipp(scenarios.caller_hangs_up(0.1), callers(2), worker.port)
         all_idle(gateway)
 
     assert result.successful == 3, result.errors
@@ -332,13 +342,13 @@ def test_without_a_gateway_calls_end_and_new_ones_are_told_to_come_back(worker: 
 def test_a_gateway_that_hangs_holds_no_caller(worker: Worker) -> None:
     with worker.gateway() as gateway:
         with SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=15) as talking:
-            wait_until(lambda: len(gateway.of(Setup)) == 2, 5, "two calls")
+            until(lambda: len(gateway.of(Setup)) == 2, "two calls are up")
             time.sleep(0.3)
             gateway.stall.set()
 
             assert talking.wait().successful == 2
         gateway.stall.clear()
-        wait_until(lambda: gateway.error, 2, "the gateway to notice")
+        until(lambda: gateway.error, "the gateway notices")
 
 
 def test_killed_and_started_again_it_takes_the_next_call(tmp_path: Path) -> None:
@@ -346,19 +356,17 @@ def test_killed_and_started_again_it_takes_the_next_call(tmp_path: Path) -> None
     worker.start()
     try:
         with worker.gateway() as gateway, SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=4):
-            wait_until(lambda: len(gateway.of(Setup)) == 2, 5, "two calls")
+            until(lambda: len(gateway.of(Setup)) == 2, "two calls are up")
             with socket.create_connection((LOCAL, worker.port), timeout=2):
                 time.sleep(0.05)
                 worker.stop(signal.SIGKILL)  # leaves a connection that lingers on the port
-            wait_until(lambda: gateway.error, 2, "the gateway to notice")
+            until(lambda: gateway.error, "the gateway notices")
 
         worker.start()
         began = time.monotonic()
         with worker.gateway() as gateway:
-            result = run_sipp(scenarios.caller_hangs_up(0.1), callers(2), worker.port, limit_seconds=5)
-            over_tcp = run_sipp(
-                scenarios.caller_hangs_up(0.1), callers(2), worker.port, transport="t1", limit_seconds=5
-            )
+            result = run_sipp(scenarios.caller_hangs_up(0.1), callers(2), worker.port)
+            over_tcp = run_sipp(scenarios.caller_hangs_up(0.1), callers(2), worker.port, transport="t1")
             all_idle(gateway)
         assert result.successful == 2, result.errors
         assert over_tcp.successful == 2, over_tcp.errors
@@ -375,7 +383,7 @@ def test_at_its_end_it_hangs_up(tmp_path: Path) -> None:
             worker.gateway() as gateway,
             SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=10) as run,
         ):
-            wait_until(lambda: len(gateway.of(Setup)) == 2, 5, "two calls")
+            until(lambda: len(gateway.of(Setup)) == 2, "two calls are up")
             time.sleep(0.3)
             assert worker.stop() == 0
 
