@@ -119,11 +119,11 @@ def test_each_connection_is_told_how_the_displays_are(seat: Seat) -> None:
     def reports() -> list[ReportDisplay]:
         return [body for body in seat.callserver.asked if isinstance(body, ReportDisplay)]
 
-    until(lambda: reports() == [ReportDisplay("1")], "a display that works is told")
+    until(lambda: reports()[-1:] == [ReportDisplay("1")], "a display that works is told")
     seat.chip.plugged = False
     seat.callserver.state = state(AgentState.NOT_READY)
-    until(lambda: len(reports()) == 2, "a failure is told")
-    told = reports()[1].fault
+    until(lambda: reports()[-1].fault, "a failure is told")
+    told = reports()[-1].fault
     assert told is not None and "no answer at I²C address 0x3f" in told.what
     seat.callserver.asked.clear()
     seat.callserver.hangs = True

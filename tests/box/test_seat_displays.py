@@ -50,7 +50,7 @@ CITIZEN = "09118888888"
 
 class Line(threading.Thread):
     """The far end of the board: moves a block every 10 ms, keeps what the phone hears, and signals. A stalled machine
-    makes it late, not lossy: it is the clock."""
+    makes it late, not lossy: it is the clock, and sends no block before the one before it was answered."""
 
     def __init__(self, gateway: RunningGateway) -> None:
         super().__init__(name="line")
@@ -69,18 +69,20 @@ class Line(threading.Thread):
         return sum(isinstance(one, kind) and one.channel == channel for one in list(self._gateway.e1.signals))
 
     def run(self) -> None:
-        started, moved = time.monotonic(), 0
+        due, answered = time.monotonic(), True
         far = self._gateway.e1
         assert far.link is not None
         while not self._ending:
-            time.sleep(max(0.0, started + moved * 0.01 - time.monotonic()))
-            with self._lock:
-                signals, self._to_signal = self._to_signal, []
-            far.signal(*signals)
-            far.block(silence())
-            moved += 1
+            if answered:
+                due = max(due + 0.01, time.monotonic())
+                time.sleep(max(0.0, due - time.monotonic()))
+                with self._lock:
+                    signals, self._to_signal = self._to_signal, []
+                far.signal(*signals)
+                far.block(silence())
             select.select([far.link.fileno()], [], [], 0.005)
             far.look()
+            answered = bool(far.blocks)
             self.heard += [packet.samples[PHONE].copy() for packet in far.blocks]
             far.blocks.clear()
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +43,15 @@ FOR_EVER = 4_000_000_000
 class ScriptedCallserver(threading.Thread):
     """Listens on cti.sock; answers GetBoxState and Subscribe; sends what it is told to."""
 
-    def __init__(self, paths: BoxPaths) -> None:
+    def __init__(self, paths: BoxPaths, events: Sequence[CallEvent] = ()) -> None:
+        """`events`: what its database holds."""
         super().__init__(daemon=True)
         self._paths = paths
         self._listener = listen(paths.cti_socket)
         self._over, self._wake = os.pipe()
         self._peers: list[Peer] = []
         self._orders: list[Callable[[], None]] = []
-        self.events: list[CallEvent] = []
+        self.events = list(events)
         self.subscribed: list[int] = []
         self.answers = True
         self.start()
@@ -228,11 +229,10 @@ def test_a_stream_goes_on_over_the_death_of_the_callserver_without_gap_or_double
 
     callserver.stop()
     until(lambda: web.health() == 503, "the loss is noticed")
-    callserver.__init__(web.paths)  # type: ignore[misc]
-    for number in (1, 2, 3, 4):  # what its database holds: 3 and 4 happened while nobody was connected
-        callserver.events.append(
-            CallEvent(number=number, name=EventName.QUEUED, at=VirtualClock(START_UTC_US).now(), contact=number)
-        )
+    at = VirtualClock(START_UTC_US).now()
+    # 3 and 4 happened while nobody was connected.
+    events = [CallEvent(number=number, name=EventName.QUEUED, at=at, contact=number) for number in (1, 2, 3, 4)]
+    callserver.__init__(web.paths, events)  # type: ignore[misc]
     assert stream.numbers(2) == [3, 4]
 
     assert callserver.subscribed == [2], "it subscribes after the last event that it has"

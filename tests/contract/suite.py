@@ -71,14 +71,23 @@ class BoardContract(EveryBoard):
     # ---- before it is open -------------------------------------------------------------------------------------------
 
     def test_a_far_end_that_hangs_delays_the_gateway_once_and_for_a_moment_only(
-        self, board: Board, far: FarEnd
+        self, board: Board, far: FarEnd, paths: BoxPaths
     ) -> None:
-        for most in (0.2, 0.01, 0.01):
-            start = time.thread_time(), time.monotonic()
-            with pytest.raises(BoardError, match="not greeted"):
-                board.open()
-            assert time.monotonic() - start[1] < most + 0.1  # the machine itself may stall
-            assert time.thread_time() - start[0] < 0.01
+        took = []
+        for one in (board, self.make_board(paths), self.make_board(paths)):
+            took.append([self._delay(one) for _ in range(3)])
+            one.close()
+        first, *later = (min(delays) for delays in zip(*took, strict=True))  # the machine itself may stall
+        assert first < 0.3
+        assert max(later) < 0.11
+
+    def _delay(self, board: Board) -> float:
+        """Seconds for which an attempt that fails keeps the gateway; hardly any of them cost processor time."""
+        start = time.thread_time(), time.monotonic()
+        with pytest.raises(BoardError, match="not greeted"):
+            board.open()
+        assert time.thread_time() - start[0] < 0.01
+        return time.monotonic() - start[1]
 
     # ---- blocks ------------------------------------------------------------------------------------------------------
 

@@ -119,7 +119,7 @@ class Caller:
                 pass
 
     def wait_event(self, kind: type) -> SipEvent:
-        until = time.monotonic() + 3
+        until = time.monotonic() + 20
         while not (found := [event for event in self.events if isinstance(event, kind)]):
             assert time.monotonic() < until, f"no {kind.__name__}"
             self.serve()
@@ -127,7 +127,7 @@ class Caller:
         return found[-1]
 
     def wait_message(self, beginning: str) -> str:
-        until = time.monotonic() + 3
+        until = time.monotonic() + 20
         while not (found := [text for text in self.responses if text.startswith(beginning)]):
             assert time.monotonic() < until, f"no {beginning} in {[text[:40] for text in self.responses]}"
             self.serve()

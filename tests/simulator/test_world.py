@@ -440,7 +440,7 @@ def test_a_block_with_ten_talking_calls_costs_little(calls: int) -> None:
 
 
 def _cost(box: ScriptedBox, heard: np.ndarray) -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     for _ in range(100):
         box.world.step(heard, [], box.now)
-    return (time.perf_counter() - began) / 100
+    return (time.thread_time() - began) / 100
