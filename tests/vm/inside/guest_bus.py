@@ -1,4 +1,5 @@
-"""A board's own buses through the real kernel: TDM samples through ALSA (snd-aloop), GPIO lines, a display on I²C.
+"""A board's own buses through the real kernel: TDM samples through ALSA (snd-aloop), GPIO lines with the front panel on
+them, a display on I²C.
 
 GPIO chip and I²C bus are those of `recipe/stand_ins.c`; the display behind the bus is simulated. SPI has no stand-in.
 """
@@ -16,11 +17,15 @@ import numpy as np
 import pytest
 from periphery import I2C
 
-from drivers.gpio_lines import GpioLine
+from drivers.gpio_lines import GpioLine, line_user
 from drivers.lcd_hd44780 import CharacterLcd, open_lcd
 from drivers.seat_display import DisplayError
 from drivers.spi_line_chip import ChipError, open_spi
 from drivers.tdm_alsa import BLOCK, TdmStream, open_pcms
+from firmware.box.displays.front_panel import LOOK_SECONDS, PanelLines
+from firmware.calls.panel import BoxSeen
+from firmware.calls.troubles import Trouble
+from firmware.core.schemas import Panel
 from tests.drivers.simulated_lcd import SimulatedLcd
 
 SLOTS = 32
@@ -160,6 +165,79 @@ def test_a_line_in_use_is_an_error_that_says_what_to_do(world: OutsideWorld) -> 
     with pytest.raises(ChipError, match="gpioinfo"):
         GpioLine(f"{world.device}:1", "out", "board x")
     first.close()
+
+
+def test_who_has_a_line_is_known_without_disturbing_it(world: OutsideWorld) -> None:
+    assert line_user(f"{world.device}:1") == ""
+    first = GpioLine(f"{world.device}:1", "out", "board x", active_low=False)
+    first.set(True)
+    assert line_user(f"{world.device}:1") == "linebox"
+    assert world.levels()[1] == 1
+    first.close()
+
+    assert line_user(f"{world.device}:1") == ""
+    with pytest.raises(OSError, match="Invalid argument"):
+        line_user(f"{world.device}:4")
+
+
+# ---- GPIO: the front panel -------------------------------------------------------------------------------------------
+
+
+class Front:
+    """The panel on the chip's four lines, in virtual time: only the lines are real."""
+
+    def __init__(self, world: OutsideWorld) -> None:
+        self.world = world
+        names = ("service", "alarm", "acknowledge", "shut_down")
+        self.lines = PanelLines(Panel(**{name: f"{world.device}:{line}" for line, name in enumerate(names)}))
+        self.seen = BoxSeen(frozenset({Trouble("disk_low")}))
+        self.now_ms = 0
+        self.press()
+
+    def press(self, *, acknowledge: bool = False, shut_down: bool = False) -> None:
+        self.world.pull(0, 0, not acknowledge, not shut_down)
+
+    def watch(self, seconds: float) -> None:
+        for _ in range(round(seconds / LOOK_SECONDS)):
+            self.now_ms += round(LOOK_SECONDS * 1000)
+            self.lines.see(self.seen, self.now_ms)
+            self.lines.look(self.now_ms)
+
+    def lit(self) -> list[int]:
+        return self.world.levels()[:2]
+
+
+def test_lamps_and_buttons_of_the_front_panel_work_through_the_kernel(world: OutsideWorld) -> None:
+    front = Front(world)
+    front.watch(0.2)
+    assert (front.lit(), front.lines.faults) == ([1, 1], ())
+    front.press(acknowledge=True)
+    front.watch(0.2)
+    front.press()
+    front.watch(0.2)
+    assert front.lit() == [1, 0]
+
+    front.press(shut_down=True)
+    front.watch(4.9)
+    assert not front.lines.stop_wanted
+    front.watch(0.3)
+    assert front.lines.stop_wanted
+    assert front.lit() == [1, 1]
+    front.lines.close()
+    assert front.lit() == [0, 0]
+
+
+def test_a_line_of_the_panel_that_is_taken_is_told_and_works_when_it_is_free(world: OutsideWorld) -> None:
+    other = GpioLine(f"{world.device}:1", "out", "board x", active_low=False)
+    front = Front(world)
+    front.watch(0.2)
+    assert [(fault.code, fault.place) for fault in front.lines.faults] == [("gpio_taken", f"alarm {world.device}:1")]
+    assert front.lit() == [1, 0]
+    other.close()
+    front.watch(2.1)
+
+    assert (front.lit(), front.lines.faults) == ([1, 1], ())
+    front.lines.close()
 
 
 def test_an_spi_device_that_is_not_there_says_what_to_do() -> None:
