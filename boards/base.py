@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from boards.signals import ChannelKind, FromBoard, ToBoard
+from boards.signals import ChannelKind, FromBoard, LoopWay, ToBoard
 from firmware.core.faults import Fault, FaultError, fault
 
 BLOCK = 80
@@ -50,6 +50,8 @@ class ChannelPlace:
     kind: ChannelKind
     label: str
     """As printed on the box and in messages, e.g. `E1-1/17`, `FXS-3`, `FXO-2`, `SIP-1`."""
+    time_slot: int = 0
+    """Of an E1, where every bit passes as it is; 0: not such a channel."""
 
 
 @dataclass
@@ -103,4 +105,20 @@ class Board(Protocol):
 
     def send_signal(self, signal: ToBoard) -> None:
         """Do something on a channel's line. Raises BoardError for a signal that the channel's kind cannot do."""
+        ...
+
+
+@runtime_checkable
+class LoopBoard(Protocol):
+    """Optional: an E1 that can be looped, or that alters samples by an echo canceller. A board without it can be tested
+    in a loop that somebody else has closed, and looped for the exchange slot by slot by the gateway."""
+
+    def begin_loop(self, way: LoopWay) -> None:
+        """From now on every octet passes as it is, and the board closes the loop that `way` asks of it (none for FAR).
+        Raises NotSupported if it has no such loop, BoardError as ever."""
+        ...
+
+    def end_loop(self) -> None:
+        """As before, with counters of now. `close` does so too, and `open` begins without a loop, even if a process
+        died with one closed."""
         ...

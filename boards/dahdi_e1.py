@@ -4,17 +4,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 from collections.abc import Sequence
 from typing import Literal
 
-from boards.base import Block, Board, BoardError, ChannelPlace
+from boards.base import Block, Board, BoardError, ChannelPlace, NotSupported
 from boards.dahdi_card import DahdiCard
 from boards.pri_link import PriLink, pri_channels
-from boards.signals import Bits, ChannelKind, FromBoard, Setup, ToBoard
-from drivers.dahdi import ChannelState
+from boards.signals import Bits, ChannelKind, FromBoard, LoopWay, Setup, ToBoard
+from drivers.dahdi import ChannelState, DahdiError
 from drivers.dahdi_control import ChannelSetting
-from drivers.dahdi_numbers import Event, LineConfig, Signalling
+from drivers.dahdi_numbers import Event, LineConfig, Maintenance, Signalling
 from firmware.core.faults import fault
 from firmware.core.line_schemas import BoardEntry, DahdiE1
 from firmware.core.paths import BoxPaths
@@ -31,11 +32,18 @@ def channels(span: int, signalling: Literal["pri", "cas"]) -> tuple[ChannelPlace
     """The 30 bearer channels of a span."""
     if signalling == "pri":
         return pri_channels(span)
-    return tuple(ChannelPlace(ChannelKind.CAS, f"E1-{span}/{slot}") for slot in BEARERS)
+    return tuple(ChannelPlace(ChannelKind.CAS, f"E1-{span}/{slot}", slot) for slot in BEARERS)
+
+
+LOOPS = {
+    LoopWay.FAR: Maintenance.NONE,
+    LoopWay.LOCAL: Maintenance.LOCAL_LOOP,
+    LoopWay.TOWARD_EXCHANGE: Maintenance.LINE_LOOP,
+}
 
 
 class DahdiE1Board(DahdiCard):
-    """Implements `boards.base.Board`."""
+    """Implements `boards.base.Board` and `LoopBoard`."""
 
     def __init__(self, name: str, settings: DahdiE1, paths: BoxPaths) -> None:
         super().__init__(name, settings.span, channels(settings.span, settings.signalling), settings.echo_canceller)
@@ -48,6 +56,7 @@ class DahdiE1Board(DahdiCard):
         # Register tones of both sides sound at the same time, which a canceller takes for echo.
         self._cancels_at_rest = self._is_isdn
         self._bits: list[int] = []
+        self._is_looped = False
         self._link: PriLink | None = None
         self._watcher: select.epoll | None = None
 
@@ -64,7 +73,8 @@ class DahdiE1Board(DahdiCard):
         return settings, bearers
 
     def _opened(self) -> None:
-        assert self._stream is not None
+        assert self._stream is not None and self._control is not None
+        self._control.set_maintenance(self._span, Maintenance.NONE)  # a process that died in a test left its loop
         self._watcher = select.epoll()
         self._watcher.register(self._stream.fileno(), select.EPOLLIN)
         if self._is_isdn:
@@ -78,6 +88,7 @@ class DahdiE1Board(DahdiCard):
                 self._look_at_bits(index)
 
     def close(self) -> None:
+        self._open_loop()
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
@@ -101,6 +112,40 @@ class DahdiE1Board(DahdiCard):
                         self._cancel_echo(signal.channel)
             signals += from_worker
         return blocks, signals
+
+    # ---- loops -------------------------------------------------------------------------------------------------------
+
+    def begin_loop(self, way: LoopWay) -> None:
+        """No canceller on any channel, and the card's own loop. Raises NotSupported if the card has none."""
+        self._running()
+        assert self._control is not None
+        with self._telling():
+            for index in range(len(self._lines)):
+                self._cancel_echo(index, False)
+            self._is_looped = way is not LoopWay.FAR
+            if self._is_looped and not self._control.set_maintenance(self._span, LOOPS[way]):
+                self._is_looped = False
+                raise NotSupported(fault("no_loop"), self.name, f"span {self._span}")
+
+    def end_loop(self) -> None:
+        """Counters are read before the loop opens, which itself makes errors; alarms are looked at soon after."""
+        self._running()
+        with self._telling():
+            self._look()
+            self._open_loop()
+            self._look_in = 0
+            if self._cancels_at_rest:
+                self._cancel_all()
+
+    def _open_loop(self) -> None:
+        if self._is_looped and self._control is not None:
+            self._is_looped = False
+            with contextlib.suppress(DahdiError):  # the span is gone, and its loop with it
+                self._control.set_maintenance(self._span, Maintenance.NONE)
+
+    def _cancel_all(self) -> None:
+        for index in range(len(self._lines)):
+            self._cancel_echo(index)
 
     def _each_second(self) -> None:
         if self._link is not None:

@@ -5,15 +5,16 @@ ISDN on such a span is not here: its D channel has to outlive the gateway, and t
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 
 from boards.base import Block, BoardError, ChannelPlace, NotSupported, cannot_do
-from boards.signals import Alarm, Bits, ChannelKind, FromBoard, ToBoard
+from boards.signals import Alarm, Bits, ChannelKind, FromBoard, LoopWay, ToBoard
 from boards.tdm_board import Buses, TdmBoard
 from drivers.cas_slot import CasSlot
 from drivers.e1_framer import ALARMS, Ds26521
 from drivers.simulated.line_card import simulated_card
-from drivers.spi_line_chip import PowerUp, SpiBus, open_spi
+from drivers.spi_line_chip import ChipError, PowerUp, SpiBus, open_spi
 from drivers.tdm_alsa import TdmStream, open_pcms
 from firmware.core.faults import fault
 from firmware.core.line_schemas import BoardEntry, FramerSpan
@@ -34,10 +35,11 @@ class FramerE1Board(TdmBoard):
     alarm."""
 
     def __init__(self, name: str, span: FramerSpan, buses: Buses) -> None:
-        places = tuple(ChannelPlace(ChannelKind.CAS, f"{name}-E1/{slot}") for slot in SLOTS)
+        places = tuple(ChannelPlace(ChannelKind.CAS, f"{name}-E1/{slot}", slot) for slot in SLOTS)
         super().__init__(name, places, SLOTS, span.tdm, span.reset, buses)
         self._span = span
         self._bus: SpiBus | None = None
+        self._is_looped = False
         self._cas = CasSlot()
 
     def _start_chips(self) -> None:
@@ -52,6 +54,10 @@ class FramerE1Board(TdmBoard):
 
     def _close_chips(self) -> None:
         if self._bus is not None:
+            if self._is_looped:
+                self._is_looped = False
+                with contextlib.suppress(ChipError, OSError):
+                    self._chip.loop()  # it would stay, with nobody to open it
             try:
                 self._bus.close()
             except OSError:
@@ -139,6 +145,29 @@ class FramerE1Board(TdmBoard):
             self._cas.set(signal.channel, signal.abcd)
         except ValueError as error:
             raise NotSupported(fault("wrong_bits", error=error), self.name, place.label) from error
+
+    # ---- loops -------------------------------------------------------------------------------------------------------
+
+    def begin_loop(self, way: LoopWay) -> None:
+        """The framer's own loop, or the line interface's. Raises NotSupported while the chip is set up."""
+        self._opened()
+        if self._steps is not None:
+            raise NotSupported(fault(STARTING), self.name)
+        self._loop(way)
+
+    def end_loop(self) -> None:
+        """A chip that is being set up has no loop."""
+        self._opened()
+        if self._steps is None:
+            self._loop(LoopWay.FAR)
+
+    def _loop(self, way: LoopWay) -> None:
+        self._is_looped = way is not LoopWay.FAR
+        try:
+            self._chip.loop(local=way is LoopWay.LOCAL, outward=way is LoopWay.TOWARD_EXCHANGE)
+        except ChipError as error:
+            self.close()
+            raise self._board_error(error) from error
 
 
 def open_board(entry: BoardEntry, paths: BoxPaths) -> FramerE1Board:

@@ -41,7 +41,7 @@ _encode = msgspec.json.Encoder().encode
 
 def pri_channels(span: int) -> tuple[ChannelPlace, ...]:
     """The B channels of a span in the order of the link: `E1-1/1` … `E1-1/15`, `E1-1/17` … `E1-1/31`."""
-    return tuple(ChannelPlace(ChannelKind.TRUNK, f"E1-{span}/{slot}") for slot in TIME_SLOTS)
+    return tuple(ChannelPlace(ChannelKind.TRUNK, f"E1-{span}/{slot}", slot) for slot in TIME_SLOTS)
 
 
 class PriLink:

@@ -51,6 +51,17 @@ class Cause(StrEnum):
     """A process of the box that held the line ended."""
 
 
+class LoopWay(StrEnum):
+    """Where an E1 is looped, so that what was sent comes back and can be compared."""
+
+    FAR = "far"
+    """At the far end, or by a plug: the box sets nothing."""
+    LOCAL = "local"
+    """In the board: what it sends comes back to itself."""
+    TOWARD_EXCHANGE = "toward_exchange"
+    """In the board, outward: what comes in goes back to the line."""
+
+
 class Setup(msgspec.Struct, tag="setup", frozen=True):
     """A call arrives on (from board) or is to be placed on (to board) a trunk channel."""
 

@@ -25,6 +25,8 @@ from drivers.dahdi_numbers import (
     LAW_ALAW,
     LINE,
     LOADZONE,
+    MAINT,
+    MAINTENANCE,
     MAX_SPANS,
     PARAMS,
     SPAN,
@@ -33,6 +35,7 @@ from drivers.dahdi_numbers import (
     STARTUP,
     ZONE,
     LineConfig,
+    Maintenance,
     Signalling,
     SpanAlarm,
 )
@@ -183,6 +186,17 @@ class Control:
             packed = LINE.pack(number, b"", build_out, line, sync)
             self.ask(SPANCONFIG, packed, "setting framing and coding", where)
         self.ask(STARTUP, INT.pack(number), "starting", where)
+
+    def set_maintenance(self, number: int, what: Maintenance) -> bool:
+        """Close a loop on a span, or take it back. It outlives this process. False: the card has no such loop (spans
+        without hardware have none). Some cards close only one of the two and say nothing (wcte12xp of an E1)."""
+        try:
+            ioctl(self._descriptor, MAINT, MAINTENANCE.pack(number, what))
+        except OSError as error:
+            if error.errno in (errno.ENOSYS, errno.EINVAL, errno.ENOTTY):
+                return False
+            fail(error, f"maintenance {what.name}", f"span {number}")
+        return True
 
     def configure_channels(self, settings: Iterable[ChannelSetting]) -> None:
         """Make channels what they shall be. One that is so already is not touched: somebody may have it open."""

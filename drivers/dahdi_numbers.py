@@ -118,6 +118,16 @@ class SpanAlarm(IntFlag):
     LMFA = 1 << 10
 
 
+class Maintenance(IntEnum):
+    """What MAINT sets on a span."""
+
+    NONE = 0
+    LOCAL_LOOP = 1
+    """What it sends comes back to itself."""
+    LINE_LOOP = 2
+    """What it receives goes back to the line."""
+
+
 class Event(IntEnum):
     """What GETEVENT gives, but for pulse and DTMF digits, which are these flags or'ed with the digit's character."""
 

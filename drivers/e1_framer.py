@@ -112,6 +112,12 @@ class Ds26521(LineChip):
             self._remote_alarm = remote_alarm
             self.change("transmit_non_align", rai=int(remote_alarm))
 
+    def loop(self, local: bool = False, outward: bool = False) -> None:
+        """Close a loop, or none. `local`: what the framer sends comes back to its receiver, and the line is not
+        listened to. `outward`: the line interface sends what it receives, the whole 2048 kbit/s."""
+        self.change("receive_control_3", framer_loopback=int(local))
+        self.change("liu_maintenance", remote_loopback=int(outward))
+
     def count(self) -> SpanErrors:
         """Take the chip's counters of the last second, if it has new ones, and the slips. Call every 100 ms or so."""
         register = self.table["latched_status_4"]

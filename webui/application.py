@@ -10,7 +10,7 @@ from typing import Any
 import bottle
 from sqlalchemy.exc import DBAPIError
 
-from webui import events, pages, rest_agents, rest_calls, rest_lines, rest_recordings
+from webui import events, pages, rest_agents, rest_boards, rest_calls, rest_lines, rest_recordings
 from webui.access import words_for
 from webui.endpoints import install
 from webui.office import Office
@@ -68,6 +68,7 @@ def make_application(office: Office) -> WebApplication:
     routes = (
         *rest_calls.ENDPOINTS,
         *rest_agents.ENDPOINTS,
+        *rest_boards.ENDPOINTS,
         *rest_lines.ENDPOINTS,
         *rest_recordings.ENDPOINTS,
         *events.ENDPOINTS,

@@ -81,6 +81,10 @@ KNOWN: dict[str, _Words] = {
     "unknown_channel": _Words(
         404, N_("There is no such channel."), N_("Check the label, e.g. E1-1/17; the nearest is named.")
     ),
+    "unknown_board": _Words(404, N_("There is no such board."), N_("Check the name: linebox boards lists them.")),
+    "calls_on_board": _Words(
+        409, N_("There are calls on this board."), N_("Try again when all its channels are idle.")
+    ),
     "unknown_trunk_group": _Words(404, N_("There is no such trunk group."), N_("Check the name of the trunk group.")),
     "unknown_seat": _Words(404, N_("There is no such seat."), N_("Choose a seat of the list.")),
     "wrong_method": _Words(405, N_("This address does not take that method."), N_("See the Allow header.")),

@@ -12,6 +12,7 @@ import msgspec
 
 from firmware.calls.messages import BoxState, CallEvent, ContactView
 from firmware.core.clock import Stamp
+from firmware.lines.loop_messages import LoopOutcome
 from firmware.lines.messages import BoardState
 from firmware.records.queries import CallRow, LegRow, SegmentRow
 from firmware.tones.cadence import LearnedTone
@@ -227,6 +228,7 @@ class EventReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     board: BoardReply | None = None
     line: str = ""
     tone: LearnedTone | None = None
+    loop_test: LoopOutcome | None = None
 
 
 class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -413,4 +415,5 @@ def event_reply(event: CallEvent, sees_number: SeesNumber, words: Words) -> Even
         board=None if board is None else _board(board, words),
         line=event.line,
         tone=event.tone,
+        loop_test=event.loop_test,
     )

@@ -126,6 +126,14 @@ def _channels(options: argparse.Namespace) -> int:
     return {"block": block, "unblock": unblock}.get(options.change, channels)(options)
 
 
+def _loop_test(options: argparse.Namespace) -> int:
+    from boards.signals import LoopWay
+    from firmware.box.commands.loop_test import loop_test
+    from firmware.core.paths import box_paths
+
+    return loop_test(box_paths(options.data), options.board, LoopWay(options.way), options.seconds)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="linebox", description="Linebox 线匣: one box that is a whole 12345 hotline centre."
@@ -257,6 +265,24 @@ def _parser() -> argparse.ArgumentParser:
         )
         if name == "block":
             one.add_argument("--reason", required=True, help="why; the wall shows it")
+
+    one = commands.add_parser(
+        "loop-test",
+        parents=[data],
+        help="test an E1 in a loop: bit errors on each time slot, slips and alarms meanwhile",
+        description="No call may be up on the board; meanwhile none is placed or taken there. Exit code 1: not all "
+        "channels came back without an error.",
+    )
+    one.add_argument("board", metavar="BOARD", help="name of the board; linebox boards lists them")
+    ways = one.add_mutually_exclusive_group()
+    for way, text in (
+        ("far", "the exchange or a plug has looped the line (the default): tests board and cable"),
+        ("local", "the board loops itself: tests the card alone"),
+        ("toward-exchange", "loop what comes in, so that the exchange can test"),
+    ):
+        ways.add_argument(f"--{way}", dest="way", action="store_const", const=way.replace("-", "_"), help=text)
+    one.add_argument("--seconds", type=float, default=10.0, help="how long (1 to 600, default: 10)")
+    one.set_defaults(run=_loop_test, way="far")
 
     for name, text in HANDED_ON.items():
         commands.add_parser(name, help=text, add_help=False)

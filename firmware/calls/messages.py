@@ -12,9 +12,11 @@ from typing import Annotated
 
 import msgspec
 
+from boards.signals import LoopWay
 from firmware.core.clock import Stamp
 from firmware.core.faults import Fault
 from firmware.core.line_schemas import BlockedChannel
+from firmware.lines.loop_messages import LoopOutcome
 from firmware.lines.messages import BoardState, ChannelState
 from firmware.tones.cadence import LearnedTone
 
@@ -58,6 +60,8 @@ class EventName(StrEnum):
     CONFIGURATION_CHANGED = "ConfigurationChanged"
     LINE_LEARNT = "LineLearnt"
     """A lesson asked for by LearnLine is over: `tone` is what was measured; without one, `reason` says why not."""
+    LOOP_TESTED = "LoopTested"
+    """A test asked for by LoopTest is over: `loop_test`, with what was found, or why nothing was (`reason`)."""
     ALARMS_CHANGED = "AlarmsChanged"
     """`reason` names the alarms of the box that there are now, separated by spaces."""
     DISPLAY_CHANGED = "DisplayChanged"
@@ -93,6 +97,7 @@ class CallEvent(msgspec.Struct, tag="event", frozen=True, kw_only=True, omit_def
     line: str = ""
     """Channel label of an analogue trunk."""
     tone: LearnedTone | None = None
+    loop_test: LoopOutcome | None = None
 
 
 # ---- what pages show -------------------------------------------------------------------------------------------------
@@ -292,6 +297,15 @@ class UnblockChannels(msgspec.Struct, tag="unblock_channels", frozen=True):
     channels: Labels
 
 
+class LoopTest(msgspec.Struct, tag="loop_test", frozen=True):
+    """Test the time slots of an E1 in a loop, or loop it for the exchange's own test. Refused while calls are up there.
+    Done when the gateway is told; the event LoopTested tells the end."""
+
+    board: str
+    way: LoopWay = LoopWay.FAR
+    seconds: Annotated[float, msgspec.Meta(ge=1, le=600)] = 10.0
+
+
 class ReloadConfiguration(msgspec.Struct, tag="reload_configuration", frozen=True):
     """Read the configuration files again. Refused as a whole, with all errors, if any is wrong."""
 
@@ -358,6 +372,7 @@ AnyRequestBody = (
     | LearnLine
     | BlockChannels
     | UnblockChannels
+    | LoopTest
     | ReloadConfiguration
     | ReportDisplay
     | ReportPanel

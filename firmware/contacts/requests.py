@@ -9,11 +9,20 @@ from firmware.contacts.agents import Agents, Refused
 from firmware.contacts.conversation import CONNECTED, Conversation
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.lessons import Lessons
+from firmware.contacts.loop_tests import LoopTests
 from firmware.contacts.office import Office
 from firmware.contacts.outgoing import Outgoing
 from firmware.core.clock import Stamp
 
-NEEDS_LINES = (cti.AnswerCall, cti.HoldCall, cti.RetrieveCall, cti.ReleaseCall, cti.LearnLine, cti.MakeCall)
+NEEDS_LINES = (
+    cti.AnswerCall,
+    cti.HoldCall,
+    cti.RetrieveCall,
+    cti.ReleaseCall,
+    cti.LearnLine,
+    cti.LoopTest,
+    cti.MakeCall,
+)
 
 
 class Requests:
@@ -27,6 +36,7 @@ class Requests:
         conversation: Conversation,
         outgoing: Outgoing,
         lessons: Lessons,
+        loop_tests: LoopTests,
     ) -> None:
         self._office = office
         self._ledger = ledger
@@ -34,6 +44,7 @@ class Requests:
         self._conversation = conversation
         self._outgoing = outgoing
         self._lessons = lessons
+        self._loop_tests = loop_tests
 
     def do(self, body: cti.AnyRequestBody, now: Stamp, *, lines_known: bool) -> None:
         """Raises Refused."""
@@ -63,6 +74,8 @@ class Requests:
                 self._outgoing.call(body, now)
             case cti.LearnLine():
                 self._lessons.begin(body, now)
+            case cti.LoopTest():
+                self._loop_tests.begin(body, now)
             case cti.ReportDisplay():
                 self._take_display(body, now)
             case cti.ReportPanel(faults):

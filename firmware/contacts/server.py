@@ -23,6 +23,7 @@ from firmware.contacts.effects import BlockingToStore, CallerLookup, Effects
 from firmware.contacts.keeper import Keeper
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.lessons import Lessons
+from firmware.contacts.loop_tests import LoopTests
 from firmware.contacts.offering import Offering
 from firmware.contacts.office import Office
 from firmware.contacts.outgoing import Outgoing
@@ -48,6 +49,7 @@ from firmware.lines.messages import (
     LegAnswered,
     LegCleared,
     LegReleasing,
+    LoopTested,
     PhoneLifted,
     PlayEnded,
     RingFailed,
@@ -83,10 +85,17 @@ class CallServer:
         self._phones = Phones(self.office, self._ledger, self._agents, self._offering)
         self._lessons = Lessons(self.office, self._ledger)
         self._blocking = Blocking(self.office, self._ledger)
+        self._loop_tests = LoopTests(self.office, self._ledger)
         self._hunt = TrunkHunt(self.office)
         self._outgoing = Outgoing(self.office, self._ledger, keeper, self._agents, self._conversation, self._hunt)
         self._requests = Requests(
-            self.office, self._ledger, self._agents, self._conversation, self._outgoing, self._lessons
+            self.office,
+            self._ledger,
+            self._agents,
+            self._conversation,
+            self._outgoing,
+            self._lessons,
+            self._loop_tests,
         )
         self._recovery = Recovery(
             self.office,
@@ -208,6 +217,8 @@ class CallServer:
                 self._phones.releasing(event)
             case ToneLearnt() | LearnFailed():
                 self._lessons.ended(event)
+            case LoopTested():
+                self._loop_tests.ended(event)
             case ChannelChanged():
                 self.office.channels[event.state.channel] = event.state
                 self._hunt.follow(event.state, event.at.mono_us)
@@ -337,7 +348,7 @@ class CallServer:
         self, client: int, request: Request, now: Stamp, error: str = "", details: tuple[str, ...] = ()
     ) -> None:
         body = request.body
-        about = [getattr(body, name, "") for name in ("agent", "line", "recording")]
+        about = [getattr(body, name, "") for name in ("agent", "line", "board", "recording")]
         subject = " ".join(getattr(body, "channels", ()))[:200] or str(next(filter(None, about), ""))
         self._ledger.audit(now, request.by or "unknown", type(body).__name__, subject, error or "done")
         self._ledger.effects.replies.append((client, Reply(request.id, error, details)))

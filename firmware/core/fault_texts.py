@@ -108,6 +108,10 @@ FAULT_TEXTS: dict[str, FaultText] = {
         "for which country the module {module} was loaded may be read by root only",
         "Run linebox boards as root once",
     ),
+    "no_loop": FaultText(
+        "the board cannot close such a loop",
+        "Put a loop plug on, or ask the exchange for a loop, and test what comes back from there (--far)",
+    ),
     # ---- ports and their chips
     "NO_LINE": FaultText("no line voltage", "Check that the exchange line is plugged in; else ask the operator"),
     "chip_silent": FaultText(

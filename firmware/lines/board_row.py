@@ -7,7 +7,7 @@ board that is not there when the gateway starts does not move the channels of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from boards.base import BoardCounters, ChannelPlace
 from firmware.core.faults import Fault, fault
@@ -101,9 +101,7 @@ def board_rows(boards: Sequence[tuple[str, Sequence[ChannelPlace]]]) -> list[Boa
     for name, places in boards:
         if any(row.name == name for row in rows):
             raise ValueError(f"two boards are called {name}")
-        places = [
-            ChannelPlace(place.kind, f"{name}-{place.label}") if place.label in taken else place for place in places
-        ]
+        places = [replace(place, label=f"{name}-{place.label}") if place.label in taken else place for place in places]
         taken |= {place.label for place in places}
         state = BoardState(board=name, working=False, faults=(fault("not_started"),), channels=len(places))
         rows.append(BoardRow(name, places, first, state))

@@ -22,6 +22,8 @@ from firmware.lines.digits import signalled_digit
 from firmware.lines.kinds import AnyLine, take_signal
 from firmware.lines.line_bank import LineBank
 from firmware.lines.line_commands import AnyLineCommand, Attach
+from firmware.lines.loop_messages import BeginLoopTest
+from firmware.lines.loop_tests import LoopTests
 from firmware.lines.messages import AnyLineEvent, BoardChanged, BoardState, PlayEnded, Snapshot
 from firmware.lines.r2.line import R2Line
 from firmware.lines.r2.plan import R2Plan, load_r2_plan
@@ -52,6 +54,8 @@ class Gateway:
         self._plane = MediaPlane(sum(len(places) for _, places in boards), sounds)
         self._bank = LineBank(list(self._boards.values()), self._plane, boot, r2_plan or load_r2_plan())
         self._commands = LineCommands(self._bank)
+        self.loop_tests = LoopTests(self._bank, self._boards)
+        """What they order of the boards is for whoever holds these (`take_orders`)."""
         self.received: Block = np.full((len(self.lines), BLOCK), ALAW_SILENCE, np.uint8)
         """What came in in the last tick, all channels; overwritten by the next."""
         self.sent: Block = self.received.copy()
@@ -77,26 +81,36 @@ class Gateway:
         return self._plane.sample
 
     def tick(self, blocks: Mapping[str, Block | None], now: Stamp) -> dict[str, Block]:
-        """One tick of 10 ms: a block [channels, 80] A-law of each board in (None: silence), one for each out."""
+        """One tick of 10 ms: a block [channels, 80] A-law of each board in (None: silence), one for each out. None out
+        for a board without a block here that is in a loop test: its blocks are answered by `loop_tests.exchange`."""
         self.advance(now)
         for name, row in self._boards.items():
             block = blocks.get(name)
             self.received[row.rows] = ALAW_SILENCE if block is None else block
+        patterns = self.loop_tests.take_from(self.received, blocks)
         begin = self._plane.sample
         result = self._plane.tick(self.received)
         self.sent = result.sent
         self._bank.listen(self.sent, begin, now)
         self.recorded = result.recorded()
         self._bank.plays_ended(result.ended, now)
-        return {name: result.sent[row.rows] for name, row in self._boards.items()}
+        for rows, pattern in patterns:
+            self.sent[rows] = pattern
+        return {
+            name: self.sent[row.rows]
+            for name, row in self._boards.items()
+            if not self.loop_tests.is_past_the_tick(name, blocks.get(name))
+        }
 
     def advance(self, now: Stamp) -> None:
         """Fire the timers that are due."""
         self._bank.advance(now)
+        self.loop_tests.advance(now)
 
     def next_deadline(self) -> int | None:
         """Monotonic microseconds of the next timer, or None."""
-        return self._bank.next_deadline()
+        moments = (self._bank.next_deadline(), self.loop_tests.next_deadline())
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def idle_until(self, now: Stamp) -> int | None:
         """Monotonic microseconds of the next thing that happens without audio or anybody's doing: a timer or the end of
@@ -154,6 +168,7 @@ class Gateway:
         row = self._boards[board]
         for line in self.lines[row.rows]:
             self._bank.perform(line, line.take_out_of_service(now), now)
+        self.loop_tests.failed(board, now)
         self._board_changed(row, row.failed(fault), now)
 
     def board_counters(self, board: str, counters: BoardCounters, now: Stamp) -> bool:
@@ -167,7 +182,7 @@ class Gateway:
         if isinstance(signal, Alarm):
             self._alarm(row, signal, now)
             return
-        if not row.holds(signal.channel):
+        if not row.holds(signal.channel) or self.loop_tests.keeps(board, signal):
             return
         channel = row.first + signal.channel
         line = self.lines[channel]
@@ -186,6 +201,8 @@ class Gateway:
 
     def _alarm(self, row: BoardRow, signal: Alarm, now: Stamp) -> None:
         alarm = Fault(signal.alarm, signal.arguments)
+        if signal.raised:
+            self.loop_tests.alarm(row.name, alarm.code)
         for channel in sorted(row.set_alarm(alarm, signal.raised, signal.channels)):
             line = self.lines[channel]
             self._bank.perform(line, line.alarm(row.is_alarmed(channel), now), now)
@@ -205,6 +222,7 @@ class Gateway:
     def detach(self, now: Stamp) -> None:
         """The callserver has gone: calls that come, and those not alerted yet, are the gateway's to keep alive."""
         self._bank.attended = False
+        self.loop_tests.stop_all()
         for line in self.lines:
             if isinstance(line, TrunkLine | R2Line):
                 line.watch_unattended(now)
@@ -212,7 +230,10 @@ class Gateway:
 
     def handle_command(self, command: AnyLineCommand, now: Stamp) -> None:
         """Do what a callserver says. Said twice, or of a leg that is gone, it does nothing. Attach is for `attach`."""
-        self._commands.handle(command, now)
+        if isinstance(command, BeginLoopTest):
+            self.loop_tests.begin(command, now)
+        else:
+            self._commands.handle(command, now)
 
     def snapshot(self, resumed: bool, now: Stamp) -> Snapshot:
         """How all lines are now."""

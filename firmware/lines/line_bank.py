@@ -99,6 +99,10 @@ class LineBank:
         self._line_sounds = LineSounds(plane)
         self._leg_began = [0] * len(self.lines)
         self._shown = [("out_of_service", "")] * len(self.lines)
+        self._blocked: set[int] = set()
+        """Channels that are out of service by hand."""
+        self._held: set[int] = set()
+        """Channels that somebody else needs for a while."""
         self._deadlines: list[tuple[int, int]] = []
         self._signals: list[tuple[str, ToBoard]] = []
 
@@ -118,12 +122,22 @@ class LineBank:
                 self.perform(line, line.configure(chosen), now)  # levels are the switch's
             elif isinstance(line, R2Line):
                 line.plan = self._r2_plan.with_settings(wanted.r2.get(row.name, R2Settings()))
-            self.perform(line, line.block(place.label in wanted.blocked, now), now)
+        self._blocked = {channel for channel, place in enumerate(self._places) if place.label in wanted.blocked}
+        self._block(self.lines, now)
         analogue = [line for line in self.lines if isinstance(line, ExchangeLine | ExtensionLine)]
         labels = {self._places[line.channel].label: line.channel for line in analogue}
         self.hearing.set_line_levels({labels[one]: level for one, level in wanted.levels.items() if one in labels})
         for label in settings:
             _log.warning("there are settings for %s, which is no exchange line of this box", label)
+
+    def hold(self, channels: Sequence[int], held: bool, now: Stamp) -> None:
+        """No call on these channels for a while, whatever is blocked by hand meanwhile, or no more so."""
+        (self._held.update if held else self._held.difference_update)(channels)
+        self._block([self.lines[channel] for channel in channels], now)
+
+    def _block(self, lines: Sequence[AnyLine], now: Stamp) -> None:
+        for line in lines:
+            self.perform(line, line.block(line.channel in self._blocked or line.channel in self._held, now), now)
 
     def load_sound(self, name: str, samples: Alaw) -> bool:
         """A recording replaces another, for plays that begin from now on. False if there is no room for it."""

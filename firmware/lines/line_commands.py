@@ -12,6 +12,7 @@ import msgspec
 from boards.signals import Cause
 from firmware.core.line_schemas import ExchangeLineEntry, LineLevels, R2Settings
 from firmware.lines.load_sound import LoadSound
+from firmware.lines.loop_messages import BeginLoopTest
 
 
 class AnswerLeg(msgspec.Struct, tag="answer_leg", frozen=True):
@@ -220,6 +221,7 @@ AnyLineCommand = (
     | SetLevel
     | ConfigureLines
     | LearnTone
+    | BeginLoopTest
     | LoadSound
     | Attach
     | Resume

@@ -14,6 +14,7 @@ import msgspec
 from boards.signals import Cause, ChannelKind
 from firmware.core.clock import Stamp
 from firmware.core.faults import Fault
+from firmware.lines.loop_messages import LoopOutcome
 from firmware.tones.cadence import LearnedTone
 
 # ---- line events -----------------------------------------------------------------------------------------------------
@@ -162,6 +163,13 @@ class LearnFailed(LineEvent, tag="learn_failed", frozen=True, kw_only=True):
     reason: str
 
 
+class LoopTested(LineEvent, tag="loop_tested", frozen=True, kw_only=True):
+    """A loop test is over, or could not be (BeginLoopTest)."""
+
+    request: str
+    outcome: LoopOutcome
+
+
 AnyLineEvent = (
     IncomingCall
     | PhoneLifted
@@ -175,6 +183,7 @@ AnyLineEvent = (
     | HookFlashed
     | ToneLearnt
     | LearnFailed
+    | LoopTested
     | PlayEnded
     | ChannelChanged
     | BoardChanged

@@ -26,6 +26,7 @@ from firmware.simulator.journal import Journal
 from firmware.simulator.phones import Handset
 from firmware.simulator.scenario import Citizen, Phone
 from firmware.simulator.surroundings import BLOCKS_A_SECOND, Timer
+from firmware.simulator.trunk_loops import TrunkLoops
 from firmware.simulator.voices import Voices
 from firmware.tones.dtmf import DtmfDetector
 
@@ -103,6 +104,7 @@ class World:
             channel: SubscriberLine(channel, self, self._tell_box) for channel in range(first_line, len(self.channels))
         }
         """Channel → the exchange's end of the analogue trunk."""
+        self._looped = TrunkLoops(FIRST_EXTENSION)
         self._dialling = DtmfDetector(len(self.channels)) if exchange_lines else None
         if beyond := sorted(set(plans) - set(ports)):
             raise ValueError(f"the board has {extensions} extension ports, there is no {', '.join(beyond)}")
@@ -141,7 +143,7 @@ class World:
             self.hear(self.block, heard)
             if self._signals:
                 answer += self._taken_signals()
-        block = self.voices.block(self.sample)
+        block = self._looped.answer(self.voices.block(self.sample))
         self.block += 1
         return block, answer
 
@@ -160,6 +162,7 @@ class World:
     def hear(self, number: int, block: Alaw) -> None:
         """A block [channels, 80] of the box was heard; `number` is its sender's. For a driver whose blocks do not come
         one by one: signals that this leads to go out with the next step."""
+        self._looped.hear(block)
         if self._listening:
             rows = self._listening_rows
             if rows is None:
@@ -200,6 +203,7 @@ class World:
         """The gateway died: all trunk calls are lost, phones stop ringing and stay on or off the hook."""
         self.skip_to(now)
         self.gateway_connected = False
+        self._looped.clear()
         for caller in list(self.callers.values()):
             caller.line_lost()
         for line in self.exchange_lines.values():
@@ -366,6 +370,7 @@ class World:
             return
         if isinstance(signal, Blocked):
             (self._blocked.add if signal.blocked else self._blocked.discard)(signal.channel)
+            self._looped.set(signal.channel, signal.blocked)
             return
         caller = self.callers.get(signal.channel)
         if signal.channel in self.exchange_lines:

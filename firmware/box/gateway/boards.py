@@ -16,8 +16,8 @@ from pathlib import Path
 from select import EPOLLIN, epoll
 
 import boards
-from boards.base import Block, Board, BoardCounters, BoardError, NotSupported
-from boards.signals import FromBoard, ToBoard
+from boards.base import Block, Board, BoardCounters, BoardError, LoopBoard, NotSupported
+from boards.signals import FromBoard, LoopWay, ToBoard
 from firmware.core.clock import MICROSECONDS
 from firmware.core.configuration_problems import nearest_name
 from firmware.core.faults import Fault, fault
@@ -173,6 +173,32 @@ class BoardSlots:
             _log.error("%s", error)
         except BoardError as error:
             self.fail(slot, error, now_us)
+
+    def begin_loop(self, name: str, way: LoopWay, now_us: int) -> Fault | None:
+        """Have a board loop (`LoopBoard`); None, or why it does not."""
+        slot = self._by_name[name]
+        if not slot.is_open:
+            return slot.fault
+        if not isinstance(slot.board, LoopBoard):
+            return None if way is LoopWay.FAR else fault("no_loop")
+        try:
+            slot.board.begin_loop(way)
+        except BoardError as error:
+            if not isinstance(error, NotSupported):
+                self.fail(slot, error, now_us)
+            return error.fault
+        return None
+
+    def end_loop(self, name: str, now_us: int) -> None:
+        slot = self._by_name[name]
+        if slot.is_open and isinstance(slot.board, LoopBoard):
+            try:
+                slot.board.end_loop()
+            except BoardError as error:
+                self.fail(slot, error, now_us)
+
+    def counters_of(self, name: str) -> BoardCounters:
+        return self._by_name[name].counters({})
 
     def flush_outward(self, now_us: int) -> None:
         """Give the boards the blocks that were made in this turn of the loop."""

@@ -107,6 +107,7 @@ class GatewayProcess:
             self._tick_by_timer(now.mono_us)
             for name, line_signal in self._gateway.take_signals():
                 self._boards.send_signal(name, line_signal, now.mono_us)
+            self._loop_boards(now)
             self._boards.flush_outward(now.mono_us)
             more |= self._door.send_events()
             if now.mono_us >= self._next_look_us:
@@ -128,6 +129,19 @@ class GatewayProcess:
 
     def _board_failed(self, slot: BoardSlot, fault: Fault) -> None:
         self._gateway.board_failed(slot.name, fault, self._clock.now())
+
+    def _loop_boards(self, now: Stamp) -> None:
+        """Do what loop tests want of boards."""
+        tests = self._gateway.loop_tests
+        for order in tests.take_orders():
+            match order.what:
+                case "begin":
+                    tests.begun(order.board, self._boards.begin_loop(order.board, order.way, now.mono_us))
+                case "count":
+                    tests.counted(order.board, self._boards.counters_of(order.board))
+                case "end":
+                    self._boards.end_loop(order.board, now.mono_us)
+                    tests.ended(order.board, self._boards.counters_of(order.board), now)
 
     def _look_after_boards(self, now: Stamp) -> None:
         self._boards.close_silent(now.mono_us)
@@ -156,6 +170,9 @@ class GatewayProcess:
                         self._last_clocked_us = now.mono_us
                         slot.elastic.restart()
                         self._tick(slot.name, block)
+                    elif (answer := self._gateway.loop_tests.exchange(slot.name, block)) is not None:
+                        slot.elastic.restart()  # a slip there would be taken for the line's
+                        slot.make_outward(answer)
                     else:
                         slot.elastic.put(block, now.mono_us)
                 for line_signal in signals:
@@ -204,7 +221,7 @@ class GatewayProcess:
         outward = self._gateway.tick(inward, now)
         self._ring.write(begin, self._gateway.received, self._gateway.recorded)
         for slot in self._boards.slots:
-            if slot.is_open:
+            if slot.is_open and slot.name in outward:
                 slot.make_outward(outward[slot.name])
 
 

@@ -1,0 +1,193 @@
+"""A pseudo-random bit pattern on all time slots of an E1 at once, and what is found of it when it comes back. No I/O.
+
+The pattern is the 2047 bits of ITU-T O.150 (5.2), O.152 for 64 kbit/s: a shift register of eleven stages whose ninth
+and eleventh are added into the first; the highest bit of an octet goes first (G.704). Each slot has a place of its own
+in it, so that a slot that comes back as another is known. Octets are compared as they are, before any law or level.
+
+2047 and 8 have no common divisor, so the octets, too, have a period of 2047 (256 ms), and eleven bits say where in it
+an octet stands. Everything is counted in such places.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boards.base import BLOCK, Block
+
+STAGES, TAP = 11, 9
+PERIOD = 2**STAGES - 1
+"""Bits, and octets, after which the pattern begins again."""
+BITS = 8 * BLOCK
+"""Bits of a slot in a block of 10 ms."""
+LOST_FROM = BITS // 5
+"""Wrong bits in a block from which on it is not the pattern that comes (O.150 4.2: an error ratio of 0.2)."""
+FOUND_BELOW = BITS // 10
+"""With fewer wrong bits a block is the pattern; of noise half are wrong."""
+LOOKS = (0, BLOCK // 4, BLOCK // 2, BLOCK * 3 // 4)
+"""Octets of a block from which its place is read: a wrong bit spoils one of them."""
+APART = 2
+"""Octets by which the way through one slot may be longer than through the others, as exchanges switch slot by slot."""
+
+Places = NDArray[np.int64]
+"""Of each channel, a place in the pattern: 0 to 2046; -1: none."""
+
+
+def sequence() -> NDArray[np.uint8]:
+    """The 2047 bits, beginning with eleven ones."""
+    bits = np.ones(PERIOD, np.uint8)
+    for index in range(STAGES, PERIOD):
+        bits[index] = bits[index - TAP] ^ bits[index - STAGES]
+    return bits
+
+
+_BITS = sequence()
+OCTETS: NDArray[np.uint8] = np.packbits(np.tile(_BITS, 8))
+"""Octet of each place."""
+_BLOCKS = np.lib.stride_tricks.sliding_window_view(np.concatenate((OCTETS, OCTETS[:BLOCK])), BLOCK)
+_PLACE_OF = np.full(PERIOD + 1, -1, np.int64)
+"""Eleven bits → the place of the octet that begins with them. Eleven zeros are nowhere in the pattern."""
+_PLACE_OF[(OCTETS.astype(np.int64) << 3) | (np.roll(OCTETS, -1).astype(np.int64) >> 5)] = np.arange(PERIOD)
+_WRONG = np.array([value.bit_count() for value in range(256)], np.int64)
+
+
+def place_of_slot(slot: int) -> int:
+    """Where in the pattern a time slot (0 to 31) begins. All differences are different, so that a shift by one slot
+    cannot be taken for delay (a set of Erdős and Turán, 62 n + n² mod 31)."""
+    return 62 * slot + slot * slot % 31
+
+
+class PatternSender:
+    """What is sent: on each channel the pattern, from its slot's place on."""
+
+    def __init__(self, slots: NDArray[np.int64]) -> None:
+        """`slots`: time slot of each channel."""
+        self._next: Places = np.array([place_of_slot(int(slot)) for slot in slots], np.int64)
+
+    def block(self) -> Block:
+        """The next 10 ms, [channels, 80]."""
+        block: Block = _BLOCKS[self._next]
+        self._next = (self._next + BLOCK) % PERIOD
+        return block
+
+
+class PatternFindings(NamedTuple):
+    """What came back of it, by channel."""
+
+    bits: NDArray[np.int64]
+    """Compared while synchronised."""
+    errors: NDArray[np.int64]
+    """Of these, wrong."""
+    interruptions: NDArray[np.int64]
+    """Times that the pattern was lost, or went on at another place: octets were lost or put in."""
+    source: NDArray[np.int64]
+    """The time slot that came back; -1: the pattern has never come, or from no slot of ours."""
+
+
+class PatternChecker:
+    """Compares what comes with the pattern. A block counts when the next one goes on with it: what stands around a loss
+    is no bit error."""
+
+    def __init__(self, slots: NDArray[np.int64]) -> None:
+        """`slots`: time slot of each channel."""
+        channels = len(slots)
+        self._slots = slots
+        self._begins: Places = np.array([place_of_slot(int(slot)) for slot in slots], np.int64)
+        self._octets = 0
+        self._expected: Places = np.full(channels, -1, np.int64)
+        self._seen: Places = self._expected.copy()
+        """How far behind its own beginning each channel was when it was last found."""
+        self._waiting: NDArray[np.int64] = self._expected.copy()
+        """Wrong bits of the last block; -1: it does not count."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Counting begins now. Who is in step stays so."""
+        channels = len(self._slots)
+        self._bits = np.zeros(channels, np.int64)
+        self._errors = np.zeros(channels, np.int64)
+        self._interruptions = np.zeros(channels, np.int64)
+        self._waiting = np.full(channels, -1, np.int64)
+
+    @property
+    def synchronised(self) -> NDArray[np.bool_]:
+        """Channels on which the pattern comes now."""
+        found: NDArray[np.bool_] = self._expected >= 0
+        return found
+
+    def take(self, block: Block) -> None:
+        """The next 10 ms came, [channels, 80]."""
+        was = self.synchronised
+        wrong = np.where(was, _wrong_bits(block, self._expected), BITS)
+        good = wrong < LOST_FROM
+        self._interruptions += was & ~good
+        counts = good & (self._waiting >= 0)
+        self._bits += counts * BITS
+        self._errors += np.where(counts, self._waiting, 0)
+        self._waiting = np.where(good, wrong, -1)
+        found = _found(block, ~good)
+        at = np.where(good, self._expected, found)
+        self._expected = np.where(at >= 0, (at + BLOCK) % PERIOD, -1)
+        behind = (self._begins + self._octets - at) % PERIOD
+        self._seen = np.where(at >= 0, behind, self._seen)
+        self._octets += BLOCK
+
+    def lost(self) -> None:
+        """What came or went between the last block and the next was lost: nobody is in step."""
+        self._expected = np.full(len(self._slots), -1, np.int64)
+        self._waiting = self._expected.copy()
+
+    def findings(self) -> PatternFindings:
+        """What has been counted, the last block too."""
+        last = self._waiting >= 0
+        return PatternFindings(
+            bits=self._bits + last * BITS,
+            errors=self._errors + np.where(last, self._waiting, 0),
+            interruptions=self._interruptions.copy(),
+            source=self._sources(),
+        )
+
+    def _sources(self) -> NDArray[np.int64]:
+        """Which slot comes back on each channel. The way there and back is as long for all: the delay by which most
+        channels are one of ours counts; of several, that by which most are their own, and then the shortest."""
+        heard = self._seen >= 0
+        nobody: NDArray[np.int64] = np.full(len(self._slots), -1, np.int64)
+        if not heard.any():
+            return nobody
+        owner = np.full(PERIOD, -1, np.int64)
+        for slot, begin in zip(self._slots, self._begins, strict=True):
+            owner[(begin + np.arange(-APART, APART + 1)) % PERIOD] = slot
+        # Each delay at which a channel that was heard would be one of the slots.
+        delays = np.unique((self._seen[heard][:, None] - self._begins[heard][:, None] + self._begins[None, :]) % PERIOD)
+        sources = owner[(self._begins[None, :] - self._seen[None, :] + delays[:, None]) % PERIOD]
+        sources[:, ~heard] = -1
+        ours = (sources >= 0).sum(axis=1)
+        own = (sources == self._slots[None, :]).sum(axis=1)
+        best = np.lexsort((delays, -own, -ours))[0]
+        chosen: NDArray[np.int64] = sources[best]
+        return chosen
+
+
+def _wrong_bits(block: Block, places: Places) -> NDArray[np.int64]:
+    """Bits of each channel's block that are not those of the pattern from `places` on."""
+    wrong: NDArray[np.int64] = _WRONG[block ^ _BLOCKS[places % PERIOD]].sum(axis=1)
+    return wrong
+
+
+def _found(block: Block, wanted: NDArray[np.bool_]) -> Places:
+    """Where in the pattern the blocks of the channels `wanted` begin; -1: they are not of it."""
+    found: Places = np.full(len(block), -1, np.int64)
+    if not wanted.any():
+        return found
+    least = np.full(len(block), FOUND_BELOW, np.int64)
+    for look in LOOKS:
+        word = (block[:, look].astype(np.int64) << 3) | (block[:, look + 1].astype(np.int64) >> 5)
+        place = _PLACE_OF[word]
+        begin = (place - look) % PERIOD
+        wrong = np.where(wanted & (place >= 0), _wrong_bits(block, begin), BITS)
+        better = wrong < least
+        found = np.where(better, begin, found)
+        least = np.where(better, wrong, least)
+    return found

@@ -1,0 +1,42 @@
+"""A loop test is asked for: handed to the gateway, refused while there are calls, told and noted when it is over."""
+
+from __future__ import annotations
+
+from boards.signals import LoopWay
+from firmware.calls import messages as cti
+from firmware.calls.messages import EventName
+from firmware.lines.loop_messages import BeginLoopTest, LoopOutcome
+from firmware.lines.messages import LoopTested
+from firmware.records import tables
+from tests.contacts.scripted_lines import ScriptedLines
+
+
+def test_the_gateway_is_told_and_what_it_found_is_told_and_noted(exchange: ScriptedLines) -> None:
+    assert exchange.ask(cti.LoopTest("sim", LoopWay.LOCAL, 5.0)).error == ""
+    (order,) = exchange.ordered(BeginLoopTest)
+    assert (order.board, order.way, order.seconds) == ("sim", LoopWay.LOCAL, 5.0)
+    outcome = LoopOutcome(board="sim", way=LoopWay.LOCAL, seconds=5.0)
+    exchange.happens(LoopTested, request=order.request, outcome=outcome)
+
+    told = exchange.events[-1]
+    assert (told.name, told.loop_test, told.reason) == (EventName.LOOP_TESTED, outcome, "")
+    audit = exchange.rows(tables.audit)[-2:]
+    assert [(row["action"], row["subject"], row["outcome"]) for row in audit] == [
+        ("LoopTest", "sim", "done"),
+        ("LoopTest", "sim", "tested"),
+    ]
+
+
+def test_why_there_was_no_test_is_told(exchange: ScriptedLines) -> None:
+    outcome = LoopOutcome(board="sim", way=LoopWay.FAR, seconds=0, reason="no_carrier")
+    exchange.happens(LoopTested, request="loop/1", outcome=outcome)
+
+    assert (exchange.events[-1].name, exchange.events[-1].reason) == (EventName.LOOP_TESTED, "no_carrier")
+    assert exchange.rows(tables.audit)[-1]["outcome"] == "no_carrier"
+
+
+def test_a_board_that_is_not_there_or_has_calls_is_refused(exchange: ScriptedLines) -> None:
+    assert exchange.ask(cti.LoopTest("nowhere")).error == "unknown_board"
+    exchange.channel_is(0, "seized")
+    assert exchange.ask(cti.LoopTest("sim")).error == "calls_on_board"
+    assert exchange.ordered(BeginLoopTest) == []
