@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import threading
 import time
@@ -40,8 +41,9 @@ class ScriptedCallserver(threading.Thread):
             readable, _, _ = select.select([self._listener, *peers], [], [], 0.01)
             events, self._events = self._events, []
             for peer in peers:
-                for event in events:
-                    peer.send(event)
+                with contextlib.suppress(PeerGone):  # noticed below
+                    for event in events:
+                        peer.send(event)
             for one in readable:
                 if one is self._listener:
                     new = accept(self._listener, decode_request)

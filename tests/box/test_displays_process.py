@@ -5,6 +5,7 @@ The whole way through real processes is `test_seat_displays.py`.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from firmware.calls.messages import (
 from firmware.core.clock import VirtualClock
 from firmware.core.configuration import save_subjects
 from firmware.core.paths import BoxPaths
+from firmware.core.process_table import ProcessEntry, write_process_table
 from tests.box.scripted_callserver import ScriptedCallserver, until
 from tests.drivers.simulated_lcd import SimulatedLcd
 
@@ -56,9 +58,20 @@ def state(agent: AgentState, **fields: Any) -> BoxState:
 
 
 class Seat:
-    def __init__(self, callserver: ScriptedCallserver, chip: SimulatedLcd) -> None:
+    """A display process with one display, from its start to its end."""
+
+    def __init__(self, paths: BoxPaths, callserver: ScriptedCallserver, chip: SimulatedLcd) -> None:
+        self.paths = paths
         self.callserver = callserver
         self.chip = chip
+        self._process = DisplayProcess(paths)
+        self._running = threading.Thread(target=self._process.run, name="display process")
+        self._running.start()
+
+    def end(self) -> None:
+        if self._running.is_alive():
+            self._process.end()
+            self._running.join()
 
     def reads(self, *rows: str) -> None:
         until(lambda: [row.rstrip() for row in self.chip.text(20, 2)] == list(rows), f"the display shows {rows}")
@@ -83,12 +96,9 @@ def seat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seat]:
     monkeypatch.setattr(displays, "STATE_PAUSE_SECONDS", 0.02)
     callserver = ScriptedCallserver(paths, state(AgentState.READY))
     callserver.start()
-    process = DisplayProcess(paths)
-    running = threading.Thread(target=process.run, name="display process")
-    running.start()
-    yield Seat(callserver, chip)
-    process.end()
-    running.join()
+    made = Seat(paths, callserver, chip)
+    yield made
+    made.end()
     callserver.end()
 
 
@@ -111,6 +121,15 @@ def test_nobody_reads_what_was_so_while_the_gateway_is_away(seat: Seat) -> None:
     seat.reads("No connection", "")
     seat.callserver.state = state(AgentState.WRAP_UP)
     seat.reads("Wrap-up Queue 2", "No.801")
+
+
+@pytest.mark.parametrize(("supervisor", "shown"), [("stopping", "Box stopped"), ("running", "No connection")])
+def test_at_the_end_a_display_says_whether_the_whole_box_was_stopped(seat: Seat, supervisor: str, shown: str) -> None:
+    seat.reads("Ready Queue 2 No.801", "")
+    write_process_table(seat.paths, {"supervisor": ProcessEntry(state=supervisor, pid=os.getppid())})
+    seat.end()
+
+    seat.reads(shown, "")
 
 
 def test_each_connection_is_told_how_the_displays_are(seat: Seat) -> None:

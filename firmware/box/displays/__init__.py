@@ -1,1 +1,1 @@
-"""The display process: what the displays at the seats show."""
+"""The display process: what the displays at the seats and the lamps at the front of the box show."""
