@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import os
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -27,6 +28,7 @@ from firmware.core.clock import VirtualClock
 from firmware.core.configuration import save_subjects
 from firmware.core.faults import fault
 from firmware.core.paths import BoxPaths
+from firmware.core.process_table import ProcessEntry, write_process_table
 from firmware.lines.messages import ChannelState
 from tests.box.scripted_callserver import ScriptedCallserver, until
 from tests.drivers.simulated_gpio import SimulatedGpio
@@ -69,7 +71,7 @@ class Box:
         return [body for body in self.callserver.asked if isinstance(body, ReportPanel)]
 
     def end(self) -> None:
-        if self._running.is_alive():
+        if self.callserver.is_alive():
             self.process.end()
             self._running.join()
             self.callserver.end()
@@ -107,6 +109,29 @@ def test_the_lamps_follow_the_box_and_are_dark_after_the_end(box: Box) -> None:
     box.end()
     assert not box.gpio.level[SERVICE] and not box.gpio.level[ALARM]
     assert box.gpio.held == set()
+
+
+def test_when_the_box_is_stopped_the_lamps_go_dark_after_all_others_have_ended(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(displays, "OTHERS_SECONDS", 10)
+    box.shows(True, False)
+
+    def table(callserver: int) -> None:
+        supervisor = ProcessEntry(state="stopping", pid=os.getppid())
+        others = {"displays": ProcessEntry(state="running", pid=os.getpid()), "web": ProcessEntry(state="stopped")}
+        entry = ProcessEntry(state="running" if callserver else "stopped", pid=callserver)
+        write_process_table(box.paths, {"supervisor": supervisor, "callserver": entry, **others})
+
+    table(callserver=1)
+    box.process.end()
+    looks = box.gpio.reads[SHUT_DOWN]
+    until(lambda: box.gpio.reads[SHUT_DOWN] > looks + 10, "the panel goes on")
+    assert box.gpio.level[SERVICE]
+    table(callserver=0)
+
+    until(lambda: not box.gpio.held, "the panel ends")
+    assert not box.gpio.level[SERVICE]
 
 
 def test_service_does_not_stay_lit_while_the_callserver_hangs(box: Box) -> None:

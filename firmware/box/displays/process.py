@@ -56,6 +56,8 @@ OFFLINE_SECONDS = 3.0
 """What was true a moment ago may stand so long without a callserver: it is back in a second."""
 PANEL_SECONDS = 0.2
 """The front panel is told so often how the box is."""
+OTHERS_SECONDS = 0.8
+"""At the end the lamps wait so long for those who close the records; the supervisor's own patience is 1.3 s."""
 
 _log = logging.getLogger("linebox.displays")
 
@@ -94,8 +96,9 @@ class DisplayProcess:
 
     def end(self, *_: object) -> None:
         """Signal handler: leave the loop."""
-        self._ending = True
-        os.eventfd_write(self._signal, 1)
+        if not self._ending:
+            self._ending = True
+            os.eventfd_write(self._signal, 1)
 
     def run(self) -> None:
         """Returns after `end`; the displays then say that there is no connection, or that the box was stopped, and the
@@ -112,10 +115,11 @@ class DisplayProcess:
                 self._report()
         finally:
             self._sign.stopping()
-            if self._panel is not None:
-                self._panel.finish()
             self._state = None
             self._show()
+            if self._panel is not None:
+                self._wait_for_others()
+                self._panel.finish()
             for screen in self._screens.values():
                 screen.finish()
             for screen in self._screens.values():
@@ -149,8 +153,7 @@ class DisplayProcess:
         os.eventfd_write(self._signal, 1)
 
     def _show(self) -> None:
-        supervisor = our_table(self._paths).get("supervisor") if self._ending else None
-        stopped = supervisor is not None and supervisor.state == "stopping"
+        stopped = self._ending and self._stopping()
         for seat, screen in self._screens.items():
             language: Language = self._language if screen.chinese else "en"
             size = screen.entry.columns, screen.entry.rows
@@ -178,6 +181,11 @@ class DisplayProcess:
                 _log.info("the display of seat %s works again", seat)
             self._logged[seat] = fault
 
+    def _stopping(self) -> bool:
+        """True if the whole box is being stopped in order."""
+        supervisor = our_table(self._paths).get("supervisor")
+        return supervisor is not None and supervisor.state == "stopping"
+
     # ---- front panel ------------------------------------------------------------------------------------------------
 
     def _configure_panel(self, entry: Panel) -> None:
@@ -202,6 +210,16 @@ class DisplayProcess:
             _log.warning("the shut-down button was held: the box is being stopped")
             self._stop.begin(now)
         self._stop.advance(now)
+
+    def _wait_for_others(self) -> None:
+        """Dark lamps say that the box has stopped. While it is stopped in order nobody shall take its power away before
+        the records are closed."""
+        end = time.monotonic() + OTHERS_SECONDS
+        while self._stopping() and time.monotonic() < end:
+            table = our_table(self._paths)
+            if not any(entry.pid for name, entry in table.items() if name not in ("supervisor", "displays")):
+                return
+            time.sleep(0.02)
 
     def _report_panel(self) -> None:
         if self._panel is None and self._panel_reported is None:

@@ -132,7 +132,7 @@ def plans(options: argparse.Namespace, paths: BoxPaths, configuration: Configura
     if "sip" in kinds:
         chosen.append(plan("sip", "--port", str(sip), requires="pjsua2", port=sip))
     if configuration.box.panel != Panel() or any(seat.display for seat in configuration.seats):
-        chosen.append(plan("displays"))
+        chosen.append(plan("displays", stop_stage=1))  # its lamps go dark when the records are closed
     for board in configuration.boards:
         if board.enabled and board.e1 is not None and board.e1.signalling == "pri":
             arguments = ["--span", str(board.e1.span), "--side", board.e1.side]
