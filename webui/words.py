@@ -162,6 +162,7 @@ SCRIPT_WORDS: dict[str, str] = {
     "in_use": N_("{used} of {all} in use"),
     "in_use_blocked": N_("{used} of {all} in use, {blocked} blocked"),
     "phone_blocked": N_("Phone blocked"),
+    "phone_blocking": N_("Phone blocked when idle"),
     "block": N_("Block"),
     "unblock": N_("Give back"),
 }

@@ -59,11 +59,8 @@ def box_state(**changes: Any) -> BoxState:
 def test_each_channel_has_a_line_with_its_state_and_why_it_is_blocked() -> None:
     lines = shown(box_state())
 
-    assert lines[:2] == [
-        "E1-1/1   trunk            blocked                更换板卡 (admin, 2026-11-22",
-        "                                                 09:05)",
-    ]
-    assert lines[2].startswith("E1-1/2   trunk            in use, to be blocked  更换板卡更换板卡")
+    assert lines[0] == "E1-1/1   trunk            blocked                更换板卡 (admin, 2026-11-22)"
+    assert lines[1].startswith("E1-1/2   trunk            in use, to be blocked  更换板卡更换板卡")
     assert all(columns_of(line) <= 80 for line in lines)
     assert lines[-3:] == [
         "E1-1/3   trunk            blocked by far end",

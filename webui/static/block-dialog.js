@@ -34,7 +34,7 @@ export function openBlockDialog(channel) {
   show(byId("block-problem"), false);
   render();
   byId("block-dialog").showModal();
-  if (!channel.block) byId("block-reason").focus();
+  byId(channel.block ? "block-cancel" : "block-reason").focus();
 }
 
 function render() {
@@ -42,6 +42,7 @@ function render() {
   if (!channel) return;
   write(byId("block-state"), stateInWords(channel));
   write(byId("block-why"), channel.block ? blockInWords(channel.block) : "");
+  show(byId("block-why"), Boolean(channel.block));
   write(byId("block-do"), channel.block ? text("unblock") : text("block"));
   byId("block-do").dataset.blocked = channel.block ? "1" : "";
   show(byId("block-reason-row"), !channel.block);

@@ -67,10 +67,13 @@ function renderSeats(state) {
     mark(cell, "state", shown);
     write(cell.querySelector(".seat-head span"), agent ? agent.name : "");
     const fault = seat.display_fault;
-    const block = phones.get(seat.extension)?.block;
-    write(cell.querySelector(".seat-head em"), block ? text("phone_blocked") : fault ? text("display_failed") : "");
+    const phone = phones.get(seat.extension);
+    const block = phone?.block;
+    const sign = !block ? fault && text("display_failed")
+      : stateOf(phone) === "blocking" ? text("phone_blocking") : text("phone_blocked");
+    write(cell.querySelector(".seat-head em"), sign ?? "");
     const title = [
-      block && `${seat.extension} ${stateInWords(phones.get(seat.extension))}: ${blockInWords(block)}`,
+      block && `${seat.extension} ${stateInWords(phone)}: ${blockInWords(block)}`,
       fault && `${fault.place}: ${fault.what}\n${fault.remedy}`,
     ].filter(Boolean).join("\n");
     if (cell.title !== title) cell.title = title;

@@ -122,7 +122,7 @@ def _in_words(channel: ChannelState, is_blocked: bool) -> str:
 
 def _why(entry: BlockedChannel) -> str:
     since = datetime.fromtimestamp(entry.since_utc_us // 1_000_000, CHINA) if entry.since_utc_us else None
-    asked = [entry.by, since.strftime("%Y-%m-%d %H:%M") if since else ""]
+    asked = [entry.by, since.strftime("%Y-%m-%d") if since else ""]
     about = ", ".join(filter(None, asked))
     return f"{entry.reason} ({about})" if about else entry.reason
 
