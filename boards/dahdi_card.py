@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from types import TracebackType
 
 from boards.base import ALAW_SILENCE, Block, BoardCounters, BoardError, ChannelPlace, NotSupported, cannot_do
 from boards.signals import TO_KIND, Alarm, FromBoard, ToBoard
@@ -223,15 +223,28 @@ class DahdiCard:
             raise BoardError(fault("not_open"), self.name)
         return self._stream
 
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _telling(self) -> _Telling:
         """What the driver refuses becomes a BoardError, after which the board is closed."""
-        try:
-            yield
-        except DahdiError as error:
+        return _Telling(self)
+
+
+class _Telling:
+    """The context of what is asked of the driver. No generator: from Python 3.13 on an error that passes through one
+    keeps itself and all frames that it saw in a circle, at each opening anew, and the gateway collects none."""
+
+    def __init__(self, card: DahdiCard) -> None:
+        self._card = card
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        card = self._card
+        if isinstance(error, DahdiError | ValueError):
             with contextlib.suppress(OSError):
-                self.close()
-            raise BoardError(error.fault, self.name, error.where) from error
-        except ValueError as error:  # fewer channels than places
-            self.close()
-            raise BoardError(fault("span_other"), self.name, f"span {self._span}") from error
+                card.close()
+        if isinstance(error, DahdiError):
+            raise BoardError(error.fault, card.name, error.where) from error
+        if isinstance(error, ValueError):  # fewer channels than places
+            raise BoardError(fault("span_other"), card.name, f"span {card._span}") from error

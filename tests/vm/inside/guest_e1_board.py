@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -189,6 +190,27 @@ def test_a_card_that_is_pulled_is_an_error_and_works_again_by_itself_when_it_is_
     assert channels_that_heard(sent, end.heard) == 30
     board.close()
     far.close()
+
+
+def test_a_span_that_is_not_there_costs_nothing_however_often_it_is_looked_for(pair: Pair, paths: BoxPaths) -> None:
+    """The gateway looks every second and collects no garbage."""
+    board = e1(paths, 99)
+
+    def look() -> None:
+        try:
+            board.open()
+        except BoardError:
+            board.close()
+
+    look()
+    gc.collect()
+    gc.disable()
+    for _ in range(20):
+        look()
+    left = gc.collect()
+    gc.enable()
+
+    assert left == 0
 
 
 # ---- line bits -------------------------------------------------------------------------------------------------------
