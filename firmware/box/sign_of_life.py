@@ -28,6 +28,7 @@ class SignOfLife:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._socket: socket.socket | None = None
         self._period_us = limit_us // SIGNS_A_LIMIT
+        self._told_hang = False
         self.next_us = _NEVER_US
         """Monotonic moment of the next sign: a loop that sleeps wakes up for it."""
         if address:
@@ -44,7 +45,9 @@ class SignOfLife:
         """To be called at every turn of the main loop, by the loop itself; a sign is sent only when one is due.
         `hangs`: what of this process does not go on. Then that is told in place of the sign."""
         if now_us >= self.next_us:
-            sent = self._send(_status(hangs) if hangs else "WATCHDOG=1\n")
+            good = "WATCHDOG=1\n" + _status("goes on" if self._told_hang else "")
+            sent = self._send(_status(hangs) if hangs else good)
+            self._told_hang = bool(hangs)
             # The receiver's queue may be full of others' signs: not a whole period is waited for the next try.
             self.next_us = now_us + (self._period_us if sent else self._period_us // SIGNS_A_LIMIT)
 

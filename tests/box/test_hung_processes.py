@@ -84,7 +84,8 @@ def test_one_that_hangs_is_ended_and_started_again_and_it_is_told_where_it_stood
     assert re.search(r"gateway hangs: no sign of life for [1-9]\.[0-9] s; it is ended \(SIGABRT\)", output)
     assert "gateway.log" in output and "it said last of itself: waits for a part" in output
     assert re.search(
-        r"gateway killed by SIGABRT after .* s; restarting now \(restart 1\)\n  it hung in File .* in hangs", output
+        r"killed by SIGABRT after .* s; restarting now \(restart 1\)\n  its main thread stood at File .* in hangs",
+        output,
     )
     assert "in hangs" in box.log("gateway"), "the whole story is in its log"
     assert "Traceback" not in output

@@ -92,6 +92,9 @@ def test_where_something_of_the_process_hangs_that_is_told_in_place_of_the_sign(
     for now_us in range(0, 2 * PERIOD_US, 10_000):
         sign.alive(now_us, hangs="a commit has not come back")
     assert manager.heard() == ["STATUS=a commit has not come back\n"] * 2
+    sign.alive(2 * PERIOD_US)
+    sign.alive(3 * PERIOD_US)
+    assert manager.heard() == ["WATCHDOG=1\nSTATUS=goes on\n", "WATCHDOG=1\n"]
 
 
 def test_a_manager_that_stands_still_holds_up_nobody_and_hears_again_when_it_is_back(

@@ -230,7 +230,7 @@ class Supervisor:
             slot.entry.hangs += 1
             self._write_table()
             text = f"{name} hangs: no sign of life for {silent:.1f} s; it is ended (SIGABRT) and started again\n"
-            text += f"  where it stood is in {self._paths.logs / name}.log"
+            text += f"  where all its threads stood is in {self._paths.logs / name}.log"
             if slot.watch.status:
                 text += f"\n  it said last of itself: {without_secrets(slot.watch.status)}"
             self._say(text)
@@ -319,7 +319,7 @@ class Supervisor:
         elif told > 0 and told % QUIET_DEATHS:
             return
         if slot.watch is not None and slot.watch.is_hung and (place := where_it_hung(child.last_words)):
-            text += f"\n  it hung in {place}"
+            text += f"\n  its main thread stood at {place}"
         words = without_secrets(last_line(child.last_words)) if code > 0 else ""
         if words:
             text += f"\n  it said last: {words[:300]}"

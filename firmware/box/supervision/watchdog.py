@@ -135,6 +135,9 @@ class NotifySocket:
 
 
 def where_it_hung(words: bytes) -> str:
-    """The innermost place of the thread that got SIGABRT, out of what faulthandler wrote; empty if it wrote nothing."""
+    """The innermost place of the thread that got SIGABRT, which is the main one, out of what faulthandler wrote.
+
+    Empty if it wrote nothing.
+    """
     found = _PLACE.findall(words.decode("utf-8", errors="replace"))
     return str(found[-1]) if found else ""
