@@ -77,8 +77,8 @@ def test_after_each_of_fifty_power_cuts_nothing_acknowledged_is_missing(tmp_path
     assert report["cuts"] == CUTS and report["promises"] > 3 * CUTS and report["recordings"] > CUTS
     assert report["tampered"] == report["named"] == CUTS // 5
     # The disk did lose something, and kept other things that it need not have kept. Chance has it so in about six cuts
-    # of ten; in no more than four it would once in some hundreds of runs.
+    # of ten; in no more than two of ten it would once in a hundred million runs.
     assert len(disk.dropped) == CUTS
-    assert sum(dropped > 0 for dropped in disk.dropped) > CUTS * 0.4, disk.dropped
+    assert sum(dropped > 0 for dropped in disk.dropped) > CUTS * 0.2, disk.dropped
     assert sum(disk.dropped) > CUTS, disk.dropped
     assert sum(disk.kept) > 0, disk.kept

@@ -25,7 +25,7 @@ CITIZENS = (REGULAR, REGULAR, IMPATIENT, "02987654321", WITHHELD, "18612345678",
 PATIENT = [{"do": "talk", "tone_hz": 700}, {"do": "wait", "until": "cleared", "at_most_seconds": 900.0}]
 HANGS_UP_WHEN_OFFERED = [
     {"do": "wait", "until": "offered", "at_most_seconds": 900.0},
-    {"do": "wait", "seconds": 1.0},
+    {"do": "wait", "seconds": 3.0},
     {"do": "hang_up"},
 ]
 

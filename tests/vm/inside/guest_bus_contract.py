@@ -101,7 +101,7 @@ class TestFramerE1Board(AlsaBoardContract):
             for bits in (0b0001, 0b1101, 0b0101):
                 end = BoardEnd(opened)
                 far.cas.set(channel, bits)
-                assert run([end, far], 0.2, lambda: end.signals), f"channel {channel} bits {bits:04b}"  # noqa: B023
+                assert run([end, far], 2, lambda: end.signals), f"channel {channel} bits {bits:04b}"  # noqa: B023
                 assert end.signals == [Bits(channel, bits)]
 
     def test_signals_go_out_as_they_were_said(self, opened: Board, far: FarSpan) -> None:  # type: ignore[override]
@@ -109,5 +109,5 @@ class TestFramerE1Board(AlsaBoardContract):
         assert far.bits == dict.fromkeys(range(30), BLOCKED)
         for channel, bits in ((0, 0b0001), (29, 0b0101), (0, 0b1001)):
             opened.send_signal(Bits(channel, bits))
-            assert run([BoardEnd(opened), far], 0.2, lambda c=channel, b=bits: far.bits[c] == b)
+            assert run([BoardEnd(opened), far], 2, lambda c=channel, b=bits: far.bits[c] == b)
         assert far.bits == {**dict.fromkeys(range(30), BLOCKED), 0: 0b1001, 29: 0b0101}

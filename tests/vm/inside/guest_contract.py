@@ -145,13 +145,13 @@ class TestLineBitsBoard(DriverBoardContract):
             for bits in (0b0001, 0b1101, 0b0101):
                 end = BoardEnd(opened)
                 far.channels[channel].send_bits(bits)
-                assert run([end, far], 0.2, lambda: end.signals), f"channel {channel} bits {bits:04b}"  # noqa: B023
+                assert run([end, far], 2, lambda: end.signals), f"channel {channel} bits {bits:04b}"  # noqa: B023
                 assert end.signals == [Bits(channel, bits)]
 
     def test_signals_go_out_as_they_were_said(self, opened: Board, far: FarLine) -> None:  # type: ignore[override]
         for channel, bits in ((0, 0b0001), (29, 0b1101), (0, 0b0101)):
             opened.send_signal(Bits(channel, bits))
-            assert run([BoardEnd(opened), far], 0.2, lambda c=channel, b=bits: far.channels[c].receive_bits() == b)
+            assert run([BoardEnd(opened), far], 2, lambda c=channel, b=bits: far.channels[c].receive_bits() == b)
 
     def test_nonsense_from_the_far_end_is_an_error_that_says_what(  # type: ignore[override]
         self, opened: Board, far: FarLine

@@ -250,13 +250,13 @@ def test_without_its_signalling_process_the_span_is_in_alarm_and_with_it_signals
         assert run([end, far], 3, lambda: worker.accept() and worker_alarm(False) in end.signals)
 
         worker.say(Setup(2, "12345", "13800138000"), Release(2))
-        assert run([end, far], 0.2, lambda: end.signals[-2:] == [Setup(2, "12345", "13800138000"), Release(2)])
+        assert run([end, far], 2, lambda: end.signals[-2:] == [Setup(2, "12345", "13800138000"), Release(2)])
         board.send_signal(Connect(2))
         worker.look()
         assert worker.signals == [Connect(2)]
 
         worker.hang_up()
-        assert run([end, far], 0.2, lambda: end.signals[-1] == worker_alarm(True))
+        assert run([end, far], 2, lambda: end.signals[-1] == worker_alarm(True))
         assert run([end, far], 3, lambda: worker.accept() and end.signals[-1] == worker_alarm(False))
         worker.close()
 
