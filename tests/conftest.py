@@ -5,6 +5,9 @@ folder. After each file of tests there may be no process anywhere that was start
 A box keeps its run folder, in shared memory, when it stops; those of a file's boxes go after its last test.
 What module and session fixtures hold (a running box, a browser) is started before the first look and does not count.
 A test that must leave something says so: `@pytest.mark.leaves("threads")`.
+
+What hypothesis makes up is the same in every run of the same test, and how long it takes is not judged: a test that
+was green is green again, also on a machine that stands still now and then.
 """
 
 from __future__ import annotations
@@ -23,8 +26,12 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported: its idle t
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from firmware.core.paths import box_paths
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeatable")
 
 MARKER = "LINEBOX_TEST_PROCESS"
 GRACE_S = 2.0

@@ -367,7 +367,7 @@ def history(opening: str, steps: list[Step]) -> None:
 @given(
     st.sampled_from(sorted(OPENINGS)), st.booleans(), st.lists(st.tuples(life, st.booleans()), min_size=5, max_size=40)
 )
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 def test_people_in_any_order(opening: str, offered: bool, steps: list[Step]) -> None:
     history(opening, [(step, True) for step in (OFFERED if offered else [])] + steps)
 
@@ -377,6 +377,6 @@ def test_people_in_any_order(opening: str, offered: bool, steps: list[Step]) -> 
     st.booleans(),
     st.lists(st.tuples(st.one_of(life, life, trouble), st.booleans()), min_size=10, max_size=40),
 )
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=500)
 def test_people_and_trouble_in_any_order(opening: str, offered: bool, steps: list[Step]) -> None:
     history(opening, [(step, True) for step in (OFFERED if offered else [])] + steps)

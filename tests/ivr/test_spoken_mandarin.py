@@ -198,7 +198,7 @@ def understood(words: Words) -> int:
     return total + below_wan + digit
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     st.one_of(
         st.integers(-(10**12), 10**12),
@@ -217,7 +217,7 @@ def test_every_number_has_words_of_its_own() -> None:
     assert len(spoken_before) == 120_000
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 10**12))
 def test_an_amount_is_heard_to_the_fen(fen: int) -> None:
     assert heard_in_units(spoken.amount(fen), {"元": 100, "角": 10, "分": 1}) == fen
@@ -236,7 +236,7 @@ def heard_in_units(words: Words, worth: dict[str, int]) -> int:
     return heard
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.integers(0, 4000), st.integers(0, 10**7)))
 def test_a_length_of_time_is_heard_to_the_second(seconds: int) -> None:
     assert heard_in_units(spoken.duration(seconds), {"小时": 3600, "分": 60, "分钟": 60, "秒": 1}) == seconds
@@ -250,7 +250,7 @@ def test_a_time_of_day_is_heard_to_the_minute(minute: int) -> None:
     assert heard_in_units(words, {"点": 60, "分": 1}) == minute
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.decimals(min_value=-(10**9), max_value=10**9, places=4))
 def test_a_decimal_is_heard_to_the_last_place(value: Decimal) -> None:
     words = spoken.decimal(value)

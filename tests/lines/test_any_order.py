@@ -235,7 +235,7 @@ def check_events(events: list[AnyLineEvent]) -> None:
         assert moments == sorted(moments)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(steps)
 def test_any_course_ends_with_idle_lines_and_complete_legs(course: list[object]) -> None:
     played = Course()

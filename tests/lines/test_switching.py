@@ -331,7 +331,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(STEPS, st.integers(0, 3)), min_size=1, max_size=16))
 def test_any_sequence_of_commands_leaves_everyone_hearing_exactly_whom_they_should(
     course: list[tuple[tuple[object, ...], int]],

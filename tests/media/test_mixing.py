@@ -73,7 +73,7 @@ def test_an_overload_is_met_without_a_step() -> None:
     assert np.abs(heard).max() <= codec.DECODE.max()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.floats(1, 400_000), min_size=1, max_size=6), st.floats(0.05, 1.0), st.integers(0, 2**32 - 1))
 def test_whatever_comes_no_sum_is_beyond_overload_and_the_gain_never_jumps(
     peaks: list[float], begin: float, seed: int

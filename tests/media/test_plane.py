@@ -96,7 +96,7 @@ def test_the_decoded_input_of_the_tick_is_there_for_the_detectors() -> None:
     assert np.array_equal(plane.linear, codec.decode(received))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_everyone_hears_exactly_whom_they_are_joined_to(data: st.DataObject) -> None:
     # Given any joins, after any joins, with channels forgotten in between
@@ -331,7 +331,7 @@ def test_a_play_of_nothing_ends_at_once_or_loops_as_silence() -> None:
     assert plane.playing(1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.lists(st.sampled_from(["prompt:one", "prompt:two", "music:waiting"]), max_size=3), st.booleans()),

@@ -158,7 +158,7 @@ def test_room_that_was_given_back_is_written_over_last() -> None:
     assert set(store.bank[first.offset : first.offset + 800].tolist()) == {1}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, LONGEST_SAMPLES), st.booleans()), max_size=60))
 def test_held_sounds_never_overlap(wishes: list[tuple[int, bool]]) -> None:
     store = SoundStore({})

@@ -158,7 +158,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(STEPS, min_size=4, max_size=24))
 def test_whatever_is_switched_a_recording_is_as_long_as_its_leg_and_both_tracks_are_to_the_sample(
     course: list[tuple[object, ...]],

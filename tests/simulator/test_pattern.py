@@ -37,7 +37,7 @@ def test_the_pattern_survives_decoding_and_encoding_and_is_as_loud_as_speech() -
     assert -18 < level_of(decode(sent)) < -10
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     first=some.integers(0, (1 << 36) - 1000),
     before=some.integers(0, 50),
