@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from boards.base import BoardError, NotSupported
-from boards.signals import Alarm, Bits
+from boards.framer_e1 import FramerE1Board
+from boards.signals import Alarm, Bits, LoopWay
 from drivers.cas_slot import CasSlot
 from drivers.simulated.ds26521 import SimulatedDs26521
 from drivers.simulated.register_chip import Fault
@@ -163,6 +164,48 @@ def test_a_far_end_that_does_not_find_our_multiframes_is_an_alarm(span: SpanBenc
     span.cas = well
     span.run(1000)
     assert [one for one in span.take() if isinstance(one, Alarm)] == [Alarm("RAI", False)]
+
+
+def loops(span: SpanBench) -> tuple[int, int]:
+    """The framer's own, and that of the line interface."""
+    chip = span.chip
+    return chip.get_field("receive_control_3", "framer_loopback"), chip.get_field("liu_maintenance", "remote_loopback")
+
+
+@pytest.mark.parametrize(
+    ("way", "closed"), [(LoopWay.FAR, (0, 0)), (LoopWay.LOCAL, (1, 0)), (LoopWay.TOWARD_EXCHANGE, (0, 1))]
+)
+def test_a_loop_is_closed_and_opened_and_the_transmitter_stays_on(
+    span: SpanBench, way: LoopWay, closed: tuple[int, int]
+) -> None:
+    board = cast(FramerE1Board, span.board)
+    board.begin_loop(way)
+    assert loops(span) == closed
+    span.run(500)
+    board.end_loop()
+
+    assert loops(span) == (0, 0)
+    assert span.chip.get_field("liu_maintenance", "transmit_enable") == 1
+
+
+def test_a_loop_ends_with_the_board_and_one_that_a_dead_process_left_is_opened(span: SpanBench) -> None:
+    board = cast(FramerE1Board, span.board)
+    board.begin_loop(LoopWay.LOCAL)
+    board.close()
+    assert loops(span) == (0, 0)
+
+    span.chip.set_field("receive_control_3", framer_loopback=1)
+    span.chip.set_field("liu_maintenance", remote_loopback=1)
+    span.started()
+    assert loops(span) == (0, 0)
+
+
+def test_there_is_no_loop_while_the_chip_is_set_up() -> None:
+    bench = SpanBench()
+    bench.board.open()
+    with pytest.raises(NotSupported):
+        cast(FramerE1Board, bench.board).begin_loop(LoopWay.LOCAL)
+    bench.board.close()
 
 
 def test_bits_that_would_look_like_an_alignment_word_are_refused(span: SpanBench) -> None:

@@ -16,6 +16,7 @@ from drivers import dahdi_numbers as numbers
         (numbers.HOOK, 0x4004DA07),
         (numbers.GETEVENT, 0x8004DA08),
         (numbers.SPANSTAT, 0xC13ADA0A),
+        (numbers.MAINT, 0x4008DA0B),
         (numbers.SENDTONE, 0x4004DA15),
         (numbers.SET_BUFINFO, 0x4018DA1B),
         (numbers.DIAL_DIGITS, 0x4104DA1F),
@@ -42,6 +43,10 @@ def test_lines_and_laws_have_the_numbers_that_the_header_gives() -> None:
     wanted = {"AMI": 0x40, "CCS": 0x100, "HDB3": 0x200, "CRC4": 0x400}
     assert {line.name: int(line) for line in numbers.LineConfig} == wanted
     assert numbers.LAW_ALAW == 2
+
+
+def test_loops_have_the_numbers_that_the_header_gives() -> None:
+    assert [(one.name, int(one)) for one in numbers.Maintenance] == [("NONE", 0), ("LOCAL_LOOP", 1), ("LINE_LOOP", 2)]
 
 
 def test_signallings_name_the_side_of_the_line_as_the_driver_does() -> None:
