@@ -48,7 +48,8 @@ OCTETS: NDArray[np.uint8] = np.packbits(np.tile(_BITS, 8))
 """Octet of each place."""
 _BLOCKS = np.lib.stride_tricks.sliding_window_view(np.concatenate((OCTETS, OCTETS[:BLOCK])), BLOCK)
 _PLACE_OF = np.full(PERIOD + 1, -1, np.int64)
-"""Eleven bits → the place of the octet that begins with them. Eleven zeros are nowhere in the pattern."""
+"""Eleven bits → the place of the octet that begins with them. Eleven zeros are nowhere in the pattern; any place that
+is taken for theirs shows too many wrong bits."""
 _PLACE_OF[(OCTETS.astype(np.int64) << 3) | (np.roll(OCTETS, -1).astype(np.int64) >> 5)] = np.arange(PERIOD)
 _WRONG = np.array([value.bit_count() for value in range(256)], np.int64)
 
@@ -134,11 +135,6 @@ class PatternChecker:
         self._seen = np.where(at >= 0, behind, self._seen)
         self._octets += BLOCK
 
-    def lost(self) -> None:
-        """What came or went between the last block and the next was lost: nobody is in step."""
-        self._expected = np.full(len(self._slots), -1, np.int64)
-        self._waiting = self._expected.copy()
-
     def findings(self) -> PatternFindings:
         """What has been counted, the last block too."""
         last = self._waiting >= 0
@@ -184,9 +180,8 @@ def _found(block: Block, wanted: NDArray[np.bool_]) -> Places:
     least = np.full(len(block), FOUND_BELOW, np.int64)
     for look in LOOKS:
         word = (block[:, look].astype(np.int64) << 3) | (block[:, look + 1].astype(np.int64) >> 5)
-        place = _PLACE_OF[word]
-        begin = (place - look) % PERIOD
-        wrong = np.where(wanted & (place >= 0), _wrong_bits(block, begin), BITS)
+        begin = (_PLACE_OF[word] - look) % PERIOD
+        wrong = np.where(wanted, _wrong_bits(block, begin), BITS)
         better = wrong < least
         found = np.where(better, begin, found)
         least = np.where(better, wrong, least)

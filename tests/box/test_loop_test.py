@@ -40,16 +40,18 @@ def test_errors_open_and_swapped_channels_are_named() -> None:
         8: {"comes_from": "E1-1/9"},
         9: {"comes_from": "E1-1/8"},
         17: {"interruptions": 2},
+        18: {"bits": BITS // 2},
     }
     outcome = found(changes, counters={"crc_errors": 12}, alarms=("RAI",))
 
     assert shown(outcome) == [
-        "town: 27 of 30 channels: no bit error in 17.3 million bits",
+        "town: 27 of 30 channels: no bit error in 17.0 million bits",
         "  E1-1/2: 1 bit error in 0.6 million bits, 1.6e-06",
         "  E1-1/5: 64 bit errors in 0.6 million bits, 1.0e-04",
         "  E1-1/8: comes back from E1-1/9",
         "  E1-1/9: comes back from E1-1/8",
-        "  not looped (no synchronisation): E1-1/7",
+        "  no synchronisation (not looped, or every tenth bit wrong): E1-1/7",
+        "  came back for a part of the time only: E1-1/18",
         "  interrupted 2 times (octets lost or put in): E1-1/17",
         "  alarms of the line meanwhile: RAI",
         "  counted by the board meanwhile: 12 crc errors",
@@ -57,7 +59,9 @@ def test_errors_open_and_swapped_channels_are_named() -> None:
     assert not is_good(outcome)
 
 
-@pytest.mark.parametrize("slot", [{"errors": 1}, {"bits": 0}, {"comes_from": "E1-1/2"}, {"interruptions": 1}])
+@pytest.mark.parametrize(
+    "slot", [{"errors": 1}, {"bits": 0}, {"comes_from": "E1-1/2"}, {"interruptions": 1}, {"bits": 9}]
+)
 def test_whatever_is_wrong_with_one_channel_is_not_good(slot: dict[str, Any]) -> None:
     assert not is_good(found({1: slot}))
 

@@ -313,7 +313,9 @@ def test_a_seizure_that_stands_at_the_end_counts_then(bench: LoopBench) -> None:
     bench.begin("r2")
     bench.run(0.5)
     bench.gateway.handle_signal("r2", Bits(2, 0b0001), bench.clock.now())
-    bench.run(2.2)
+    bench.run(0.5)
+    assert bench.states(R2) == {"blocked"}
+    bench.run(1.7)
 
     assert bench.gateway.lines[R2 + 2].display_state() == "seized"
 

@@ -51,6 +51,9 @@ BEGUN = {
     LoopWay.LOCAL: "the board loops itself; a pattern is sent and compared with what comes back, {seconds:g} s",
     LoopWay.TOWARD_EXCHANGE: "the exchange can test now: what comes in goes back, {seconds:g} s",
 }
+BITS_A_SECOND = 64_000
+WHOLE = 0.9
+"""A time slot that was compared for less than this part of the time was not looped all the time."""
 OWN_COUNTERS = ("lost_inward", "lost_outward", "slips", "line_underruns", "overruns", "card_underruns", "underruns")
 """Of these the box or its clock is the cause, not the line."""
 
@@ -85,6 +88,7 @@ def is_good(outcome: LoopOutcome) -> bool:
         not outcome.alarms
         and (is_ours or interruptions <= {0})
         and all(one.bits and not one.errors and not one.comes_from for one in outcome.channels)
+        and not _short(outcome)
     )
 
 
@@ -122,8 +126,15 @@ def _channels(outcome: LoopOutcome) -> list[str]:
     ]
     lines += [f"  {one.label}: comes back from {one.comes_from}" for one in back if one.comes_from]
     if missing := [one.label for one in outcome.channels if not one.bits]:
-        lines.append(f"  not looped (no synchronisation): {', '.join(missing)}")
+        lines.append(f"  no synchronisation (not looped, or every tenth bit wrong): {', '.join(missing)}")
+    if short := _short(outcome):
+        lines.append(f"  came back for a part of the time only: {', '.join(one.label for one in short)}")
     return lines + _interruptions(back)
+
+
+def _short(outcome: LoopOutcome) -> list[LoopedChannel]:
+    """Time slots that came back, but not all the time; a loss in the box costs less."""
+    return [one for one in outcome.channels if 0 < one.bits < WHOLE * BITS_A_SECOND * outcome.seconds]
 
 
 def _interruptions(back: list[LoopedChannel]) -> list[str]:
