@@ -62,6 +62,7 @@ class PageBox(RunningBox):
         # Nothing is there: the pages must say so.
         documents["boards"].append({"board": "span", "kind": "dahdi_e1", "e1": {"span": 77}})
         documents["seats"][1]["display"] = {"kind": "serial", "device": "/dev/ttyNONE0"}
+        documents["box"][0]["panel"] = {"call": "/dev/gpiochip99:1"}
         hashed = password_hash(PASSWORD)
         for login, agent in (("chen", "805"), ("yang", "806")):
             name = next(one["name"] for one in documents["agents"] if one["agent"] == agent)

@@ -190,7 +190,7 @@ def test_a_supervisor_blocks_a_channel_at_the_wall_and_gives_it_back_by_keyboard
     assert box.audited("unblock_channel") == ["line SIP-30"]
 
 
-def test_the_wall_says_which_seats_display_fails_and_what_to_do(open_page: OpenPage) -> None:
+def test_the_wall_says_which_seats_display_and_which_lamp_of_the_box_fails_and_what_to_do(open_page: OpenPage) -> None:
     page = open_page("admin", "/wall")
 
     until(lambda: page.locator(".seat-cell", has_text="显示屏故障").count() == 1, "the display is told")
@@ -198,6 +198,8 @@ def test_the_wall_says_which_seats_display_fails_and_what_to_do(open_page: OpenP
     assert shown(page, ".seat-cell:has(em:not(:empty)) .seat-head b") == "2"
     assert "/dev/ttyNONE0" in (cell.get_attribute("title") or "")
     assert "检查显示屏是否插好" in (cell.get_attribute("title") or "")
+    until(lambda: "前面板 call /dev/gpiochip99:1：" in shown(page, "#wall-alarms"), "the lamp is told")
+    assert "用 gpioinfo 查看" in shown(page, "#wall-alarms")
 
 
 def test_a_board_that_does_not_work_is_told_in_the_readers_language(open_page: OpenPage, box: PageBox) -> None:
