@@ -93,10 +93,13 @@ def _refusals(office: Office) -> Callable[[Callable[..., Any]], Callable[..., An
             try:
                 return handler(**path)
             except Refusal as refusal:
+                if refusal.status >= 500 and refusal.__cause__ is not None:  # a person is told no exception's words
+                    cause = getattr(refusal.__cause__, "orig", refusal.__cause__)
+                    log.info("%s: %s: %s", bottle.request.path, refusal.code, cause)
                 return problem_answer(office, refusal)
             except DBAPIError as error:
                 log.error("%s: the database could not be used: %s", bottle.request.path, error.orig)
-                return problem_answer(office, Refusal("records_away", str(error.orig)))
+                return problem_answer(office, Refusal("records_away"))
             except bottle.HTTPResponse:
                 raise
             except Exception:

@@ -17,15 +17,17 @@ import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from webui.access import Caller, Environ, authenticate, refuse_foreign_pages, words_for
+from webui.body_problems import what_is_wrong
 from webui.cti_connection import CallserverAway
 from webui.office import Office
-from webui.problems import Refusal
-from webui.words import Words
+from webui.problems import Refusal, detail
+from webui.words import N_, Words
 
 log = logging.getLogger("web.rest")
 
 PREFIX = "/api/v1"
 LARGEST_BODY = 16 * 1024
+MOST_PARAMETERS = 50
 
 encode = msgspec.json.Encoder().encode
 
@@ -108,7 +110,7 @@ def _answer(office: Office, endpoint: Endpoint) -> Callable[..., bottle.HTTPResp
             given = endpoint.handler(ask, **path)
         except CallserverAway as away:
             _audit(office, endpoint, caller, subject, "callserver_away")
-            raise Refusal("callserver_away", str(away)) from away
+            raise Refusal("callserver_away") from away
         except Refusal as refusal:
             _audit(office, endpoint, caller, subject, refusal.code)
             raise
@@ -136,7 +138,7 @@ def audit(office: Office, login: str, source: str, action: str, subject: str, ou
     except DBAPIError as error:
         log.error("audit of %s by %s (%s) could not be written: %s", action, login, outcome, error.orig)
         if must:
-            raise Refusal("audit_away", str(error.orig)) from error
+            raise Refusal("audit_away") from error
 
 
 def _subject(environ: Environ, path: dict[str, Any]) -> str:
@@ -152,35 +154,39 @@ def _query(endpoint: Endpoint) -> dict[str, str]:
     given = query_of(bottle.request.environ)
     for name in given:
         if name not in known:
-            raise Refusal("bad_parameter", f"{name}: unknown; there are: {', '.join(sorted(known))}")
+            there_are = N_("{name}: there is no such parameter; there are {names}")
+            raise Refusal("bad_parameter", detail(there_are, name=name, names=", ".join(sorted(known))))
     return given
 
 
 def query_of(environ: Environ) -> dict[str, str]:
     """The query parameters of a request. Raises Refusal bad_parameter for too many, or text that is not UTF-8."""
     try:
-        return dict(parse_qsl(environ.get("QUERY_STRING", ""), errors="strict", max_num_fields=50))
+        return dict(parse_qsl(environ.get("QUERY_STRING", ""), errors="strict", max_num_fields=MOST_PARAMETERS))
     except ValueError as error:
-        raise Refusal("bad_parameter", str(error)) from error
+        expected = N_("name=value&name=value in UTF-8 is expected, at most {most} of them")
+        raise Refusal("bad_parameter", detail(expected, most=MOST_PARAMETERS)) from error
 
 
 def read_body(environ: Environ, largest: int = LARGEST_BODY) -> bytes:
     """The whole body. Raises Refusal bad_request, and too_large before reading more than `largest` bytes."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length and not (length.isascii() and length.isdecimal()):
-        raise Refusal("bad_request", "Content-Length is not a number")
+        raise Refusal("bad_request", detail(N_("Content-Length: a whole number is expected")))
+    too_large = Refusal("too_large", detail(N_("at most {largest} bytes"), largest=largest))
     if len(length) > 15 or (length and int(length) > largest):
-        raise Refusal("too_large", f"at most {largest} bytes")
+        raise too_large
     if not length and environ.get("HTTP_TRANSFER_ENCODING", "").lower() != "chunked":
         return b""
     try:
         data: bytes = environ["wsgi.input"].read(int(length) if length else largest + 1)
     except OSError as error:  # the sender went away, or its pieces do not fit together
-        raise Refusal("bad_request", str(error)) from error
+        broken = N_("the body broke off, or its pieces do not fit together")
+        raise Refusal("bad_request", detail(broken)) from error
     if len(data) > largest:
-        raise Refusal("too_large", f"at most {largest} bytes")
+        raise too_large
     if length and len(data) < int(length):
-        raise Refusal("bad_request", "the body ends before its Content-Length")
+        raise Refusal("bad_request", detail(N_("the body ends before its Content-Length")))
     return data
 
 
@@ -193,7 +199,7 @@ def _body(endpoint: Endpoint, environ: Environ) -> Any:
     try:
         return msgspec.json.decode(data or b"{}", type=endpoint.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal("bad_json", str(error)) from error
+        raise Refusal("bad_json", *what_is_wrong(str(error))) from error
 
 
 def whole_number(query: dict[str, str], name: str, low: int, high: int, otherwise: int | None) -> int | None:
@@ -202,5 +208,6 @@ def whole_number(query: dict[str, str], name: str, low: int, high: int, otherwis
     if not text:
         return otherwise
     if not (text.isascii() and text.isdecimal() and len(text) < 20 and low <= int(text) <= high):
-        raise Refusal("bad_parameter", f"{name}: a whole number from {low} to {high} is expected")
+        expected = N_("{name}: a whole number from {low} to {high} is expected")
+        raise Refusal("bad_parameter", detail(expected, name=name, low=low, high=high))
     return int(text)

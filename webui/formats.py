@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from typing import overload
 
 from firmware.core.clock import CHINA
 
 
+@overload
+def moment(utc_us: int) -> datetime: ...
+@overload
+def moment(utc_us: None) -> None: ...
+@overload
+def moment(utc_us: int | None) -> datetime | None: ...
 def moment(utc_us: int | None) -> datetime | None:
     """A moment as the REST interface gives it: UTC, encoded as ISO 8601 with Z."""
     return None if utc_us is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=utc_us)

@@ -58,7 +58,7 @@ class Office:
             with self.calls.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            raise Refusal("records_away", str(error.orig)) from error
+            raise Refusal("records_away") from error
 
     def today(self) -> TodayReply | None:
         """Figures since midnight, counted anew when events came and two seconds have passed; None if not readable."""

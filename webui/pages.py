@@ -10,14 +10,14 @@ import bottle
 
 from firmware.records import queries
 from firmware.records.queries import CallFilter, CallRow
-from webui import formats, replies
+from webui import formats, record_replies
 from webui.access import SESSION_COOKIE, Caller, find_session, refuse_foreign_pages, source_of
 from webui.endpoints import audit, query_of, read_body
 from webui.page import Page, see_other
-from webui.problems import Refusal
+from webui.problems import Refusal, detail
 from webui.rest_calls import visible_call
 from webui.timeline import timeline
-from webui.words import CODES, Words
+from webui.words import CODES, N_, Words
 
 CALLS_ON_A_PAGE = 20
 CALL_FILTERS = (
@@ -64,7 +64,7 @@ def sign_in(page: Page) -> bottle.HTTPResponse:
     try:
         form = dict(parse_qsl(read_body(environ).decode("utf-8"), errors="strict", max_num_fields=10))
     except ValueError as error:
-        raise Refusal("bad_request", str(error)) from error
+        raise Refusal("bad_request", detail(N_("the form is not text in UTF-8"))) from error
     name, password = form.get("login", "").strip(), form.get("password", "")
     source, now = source_of(environ), office.clock.now()
     login = office.login(name)
@@ -131,12 +131,17 @@ def _filter(caller: Caller, query: dict[str, str]) -> CallFilter:
     """
     for name in query:
         if name not in (*CALL_FILTERS, "before", "lang"):
-            raise Refusal("unknown_filter", name, ", ".join(CALL_FILTERS))
-    since, until = (_asked(query, name, formats.day_from_text) for name in ("since", "until"))
-    since_time, until_time = (_asked(query, f"{name}_time", formats.minutes_from_text) for name in ("since", "until"))
+            there_are = N_("{name}: there is no such filter; there are {names}")
+            raise Refusal("unknown_filter", detail(there_are, name=name, names=", ".join(CALL_FILTERS)))
+    day, time_of_day = N_("{given}: a day like 2026-11-22 is expected"), N_("{given}: a time like 09:05 is expected")
+    since, until = (_asked(query, name, formats.day_from_text, day) for name in ("since", "until"))
+    since_time, until_time = (
+        _asked(query, f"{name}_time", formats.minutes_from_text, time_of_day) for name in ("since", "until")
+    )
     for name in ("since", "until"):
         if query.get(f"{name}_time") and not query.get(name):
-            raise Refusal("bad_filter", f"{name}_time={query[f'{name}_time']}", f"{name}=?")
+            alone = N_("{given}: a time needs its day as well, {name}=2026-11-22")
+            raise Refusal("bad_filter", detail(alone, given=f"{name}_time={query[f'{name}_time']}", name=name))
     agent = query.get("agent", "").strip() if caller.sees_everything else caller.agent
     return CallFilter(
         caller=query.get("caller", "").strip(),
@@ -153,12 +158,12 @@ def _filter(caller: Caller, query: dict[str, str]) -> CallFilter:
     )
 
 
-def _asked(query: dict[str, str], name: str, read: Callable[[str], int | None]) -> int | None:
+def _asked(query: dict[str, str], name: str, read: Callable[[str], int | None], expected: str) -> int | None:
     """A value of the form as `read` understands it; None if it is not asked for. Raises Refusal bad_filter."""
     text = query.get(name, "")
     value = read(text)
     if text and value is None:
-        raise Refusal("bad_filter", f"{name}={text}")
+        raise Refusal("bad_filter", detail(expected, given=f"{name}={text}"))
     return value
 
 
@@ -167,7 +172,7 @@ def call_list(page: Page, caller: Caller, words: Words) -> tuple[str, dict[str, 
     query = query_of(environ)
     if not caller.sees_everything and not caller.agent:
         raise Refusal("not_allowed")
-    number = _asked(query, "before", formats.whole_number_from_text)
+    number = _asked(query, "before", formats.whole_number_from_text, N_("{given}: the number of a call is expected"))
     with office.records() as connection:
         rows = queries.list_calls(connection, _filter(caller, query), CALLS_ON_A_PAGE + 1, number)
     audit(office, caller.name, caller.source, "read_calls", environ.get("QUERY_STRING", ""), "done", must=True)
@@ -180,6 +185,7 @@ def call_list(page: Page, caller: Caller, words: Words) -> tuple[str, dict[str, 
         "calls": shown,
         "query": query,
         "filtered": bool(kept),
+        "more_filters": not kept.keys() <= {"caller"},
         "next_page": "?" + urlencode({**kept, "before": shown[-1].number}) if more else "",
         "first_page": "?" + urlencode(kept) if number is not None else "",
         "queues": {one.queue: one.title for one in configuration.queues},
@@ -210,8 +216,8 @@ def one_call(page: Page, caller: Caller, words: Words, number: int) -> tuple[str
         "script": "calls",
         "data": page.script_data(caller, words),
         "call": row,
-        "detail": replies.call_reply(row, caller.sees_calls_of),
-        "legs": [replies.leg_reply(one, True) for one in legs],
+        "detail": record_replies.call_reply(row, caller.sees_calls_of),
+        "legs": [record_replies.leg_reply(one, True) for one in legs],
         "leg_rows": legs,
         "segments": segments,
         "timeline": timeline(legs, segments),

@@ -5,6 +5,7 @@ Answers of the REST interface follow RFC 9457 (application/problem+json); pages 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +23,17 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str
     details: tuple[str, ...] = ()
     type: str = "about:blank"
+
+
+class Detail(NamedTuple):
+    """What exactly is wrong: a text that is marked for the catalogue, and what stands in its places."""
+
+    text: str
+    values: Mapping[str, object]
+
+
+def detail(text: str, /, **values: object) -> Detail:
+    return Detail(text, values)
 
 
 class _Words(NamedTuple):
@@ -90,7 +102,14 @@ KNOWN: dict[str, _Words] = {
     "wrong_method": _Words(405, N_("This address does not take that method."), N_("See the Allow header.")),
     "recording_open": _Words(409, N_("The recording is still being made."), N_("Try again when the call is over.")),
     "recording_failed": _Words(
-        409, N_("The recording could not be made."), N_("The reason stands with the call; look at the alarms.")
+        409,
+        N_("The recording could not be made."),
+        N_("Look at the alarms and the disk; the log of the recorder says why."),
+    ),
+    "recording_unreadable": _Words(
+        409,
+        N_("The recording cannot be read from the disk."),
+        N_("An administrator runs linebox verify-recordings: it names what is damaged or missing."),
     ),
     "not_possible_now": _Words(409, N_("That is not possible now."), N_("Look at the present state and try again.")),
     "no_trunk_group": _Words(
@@ -154,9 +173,11 @@ TITLES = {
 
 
 class Refusal(Exception):
-    """Raised by whatever answers a request, to answer it with a problem instead."""
+    """Raised by whatever answers a request, to answer it with a problem instead.
 
-    def __init__(self, code: str, *details: str, status: int = 0, headers: dict[str, str] | None = None) -> None:
+    What an exception says belongs into the log: it is neither in the reader's language nor meant for readers."""
+
+    def __init__(self, code: str, *details: Detail, status: int = 0, headers: dict[str, str] | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.details = details
@@ -172,7 +193,7 @@ class Refusal(Exception):
             code=self.code,
             what=words(known.what),
             remedy=words(known.remedy),
-            details=self.details,
+            details=tuple(words(one.text, **one.values) for one in self.details),
         )
 
 

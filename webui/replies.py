@@ -1,11 +1,11 @@
-"""What the REST interface answers: structs that encode the replies and from which the description's schemas are made.
+"""What the REST interface answers of what is live: state and events. What is stored of calls is `record_replies.py`.
 
-Times are ISO 8601 in UTC. Who may not see a caller's number gets it masked: 138****0000.
+The replies are encoded from these structs, and the description's schemas are made from them. Times are ISO 8601 in UTC.
+Who may not see a caller's number gets it masked: 138****0000.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -14,11 +14,11 @@ from firmware.calls.messages import BoxState, CallEvent, ContactView
 from firmware.core.clock import Stamp
 from firmware.lines.loop_messages import LoopOutcome
 from firmware.lines.messages import BoardState
-from firmware.records.queries import CallRow, LegRow, SegmentRow
 from firmware.tones.cadence import LearnedTone
 from webui.channel_replies import ChannelReply, LiveChannelReply, channel_reply, live_channels
 from webui.fault_replies import FaultReply, fault_reply
-from webui.formats import masked, moment
+from webui.formats import moment
+from webui.record_replies import SeesNumber, numbers
 from webui.words import Words
 
 
@@ -71,6 +71,8 @@ class LiveCallReply(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     state: str
+    direction: str
+    """`in`, or `out`: an agent calls the citizen, whose number is then `called`."""
     caller: str
     called: str
     service: str
@@ -126,85 +128,6 @@ class StateReply(msgspec.Struct, frozen=True, kw_only=True):
     today: TodayReply | None
 
 
-class CallReply(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of the list. `recording` is the recording's number, null if there is none (any more)."""
-
-    id: int
-    direction: str
-    """`in`, or `out`: an agent called the citizen."""
-    caller: str
-    called: str
-    service: str
-    queue: str
-    agent: str
-    seat: str
-    trunk: str
-    """The citizen's line."""
-    started: datetime
-    queued: datetime | None
-    answered: datetime | None
-    ended: datetime | None
-    result: str
-    cause: str
-    recording: int | None
-    recording_state: str
-    clock_trusted: bool
-
-
-class LegReply(msgspec.Struct, frozen=True, kw_only=True):
-    leg: int
-    party: str
-    number: str
-    agent: str
-    seat: str
-    channel: str
-    started: datetime
-    answered: datetime | None
-    ended: datetime | None
-    cause: str
-    ended_by: str
-
-
-class SegmentReply(msgspec.Struct, frozen=True, kw_only=True):
-    """What a leg lived through from one moment to the next."""
-
-    segment: int
-    leg: int
-    kind: str
-    started: datetime
-    ended: datetime
-    queue: str
-    agent: str
-    seat: str
-    outcome: str
-    not_recorded: str
-    """Why this part of the citizen's line was not recorded; empty if it was, and on other lines."""
-
-
-class CallDetailReply(CallReply, frozen=True, kw_only=True):
-    legs: tuple[LegReply, ...]
-    segments: tuple[SegmentReply, ...]
-
-
-class CallListReply(msgspec.Struct, frozen=True, kw_only=True):
-    """Newest first. `next_before`: give it as `before` to get the calls that follow; null at the end."""
-
-    calls: tuple[CallReply, ...]
-    next_before: int | None
-
-
-class SegmentListReply(msgspec.Struct, frozen=True, kw_only=True):
-    segments: tuple[SegmentReply, ...]
-
-
-class HistoryReply(msgspec.Struct, frozen=True, kw_only=True):
-    """The last calls of the caller whom the agent has now; `call` is the present call, null if there is none."""
-
-    call: int | None
-    caller: str
-    calls: tuple[CallReply, ...]
-
-
 class EventReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One numbered event (CSTA names). Fields that do not apply are left out."""
 
@@ -231,101 +154,19 @@ class EventReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     loop_test: LoopOutcome | None = None
 
 
-class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The seat that the agent takes."""
-
-    seat: str
-
-
-class NotReadyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why: `break`, `meal`, `meeting`, `training`, or a code of your own."""
-
-    reason: str = "break"
-
-
-SeesNumber = Callable[[str], bool]
-"""Told the agent number that has the call: may the reader see the caller's number?"""
-
-
-def _numbers(calling: str, called: str, outgoing: bool, sees: bool) -> dict[str, str]:
-    """Who called whom; who may not see the citizen's number sees it masked, whichever of the two it is."""
-    return {
-        "caller": calling if sees or outgoing else masked(calling),
-        "called": called if sees or not outgoing else masked(called),
-    }
-
-
-def call_reply(row: CallRow, sees_number: SeesNumber) -> CallReply:
-    return CallReply(
-        id=row.number,
-        direction=row.direction,
-        **_numbers(row.calling, row.called, row.direction == "out", sees_number(row.agent)),
-        service=row.service,
-        queue=row.queue,
-        agent=row.agent,
-        seat=row.seat,
-        trunk=row.trunk,
-        started=_must(row.arrived_utc_us),
-        queued=moment(row.queued_utc_us),
-        answered=moment(row.answered_utc_us),
-        ended=moment(row.ended_utc_us),
-        result=row.result,
-        cause=row.cause,
-        recording=row.recording,
-        recording_state=row.recording_state,
-        clock_trusted=row.trusted,
-    )
-
-
-def leg_reply(row: LegRow, sees_number: bool) -> LegReply:
-    return LegReply(
-        leg=row.number,
-        party=row.party,
-        number=row.party_number if sees_number else masked(row.party_number),
-        agent=row.agent,
-        seat=row.seat,
-        channel=row.channel_label,
-        started=_must(row.started_utc_us),
-        answered=moment(row.answered_utc_us),
-        ended=moment(row.ended_utc_us),
-        cause=row.cause,
-        ended_by=row.ended_by,
-    )
-
-
-def segment_reply(row: SegmentRow) -> SegmentReply:
-    return SegmentReply(
-        segment=row.number,
-        leg=row.leg,
-        kind=row.kind,
-        started=_must(row.started_utc_us),
-        ended=_must(row.ended_utc_us),
-        queue=row.queue,
-        agent=row.agent,
-        seat=row.seat,
-        outcome=row.outcome,
-        not_recorded=row.not_recorded,
-    )
-
-
-def _must(utc_us: int) -> datetime:
-    at = moment(utc_us)
-    assert at is not None
-    return at
-
-
 def _live_call(view: ContactView, sees_number: SeesNumber) -> LiveCallReply:
     return LiveCallReply(
         id=view.contact,
         state=view.state,
-        **_numbers(view.calling, view.called, view.outgoing, sees_number(view.agent)),
+        direction="out" if view.outgoing else "in",
+        **numbers(view.calling, view.called, view.outgoing, sees_number(view.agent)),
         service=view.service,
         queue=view.queue,
         agent=view.agent,
         seat=view.seat,
         trunk=view.trunk,
-        started=_must(view.arrived.utc_us),
-        since=_must(view.since.utc_us),
+        started=moment(view.arrived.utc_us),
+        since=moment(view.since.utc_us),
         recorded=view.recorded,
     )
 
@@ -346,7 +187,7 @@ def state_reply(
     return StateReply(
         connected=connected,
         number=state.number,
-        at=_must(at.utc_us),
+        at=moment(at.utc_us),
         box_id=state.box_id,
         gateway=state.gateway_connected,
         recorder=state.recorder_connected,
@@ -398,14 +239,14 @@ def event_reply(event: CallEvent, sees_number: SeesNumber, words: Words) -> Even
     return EventReply(
         number=event.number,
         name=event.name,
-        at=_must(event.at.utc_us),
+        at=moment(event.at.utc_us),
         call=event.contact,
         leg=event.leg,
         service=event.service,
         queue=event.queue,
         agent=event.agent,
         seat=event.seat,
-        **_numbers(event.calling, event.called, event.outgoing, sees_number(event.agent)),
+        **numbers(event.calling, event.called, event.outgoing, sees_number(event.agent)),
         state=event.state,
         reason=event.reason,
         cause=event.cause,

@@ -10,11 +10,24 @@ import msgspec
 from firmware.calls import messages as cti
 from firmware.records import queries
 from firmware.records.queries import CallFilter
-from webui import replies
+from webui import record_replies, replies
 from webui.cti_connection import CallserverAway
 from webui.endpoints import Ask, Endpoint
 from webui.office import Office
-from webui.problems import Refusal
+from webui.problems import Refusal, detail
+from webui.words import N_
+
+
+class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The seat that the agent takes."""
+
+    seat: str
+
+
+class NotReadyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why: `break`, `meal`, `meeting`, `training`, or a code of your own."""
+
+    reason: str = "break"
 
 
 class CallBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +48,10 @@ def tell_callserver(office: Office, body: cti.AnyRequestBody, by: str) -> cti.Re
     """Ask the callserver. Raises Refusal with its code, and CallserverAway."""
     reply = office.cti.request(body, by)
     if reply.error:
-        raise Refusal(_OTHER_NAMES.get(reply.error, reply.error), *reply.details)
+        # The only details of a refusal that comes here: texts that are too long or hold control characters, by name.
+        text = N_("{name}: at most {most} characters are expected, and no control characters")
+        named = (detail(text, name=line.partition(":")[0], most=cti.LONGEST_TEXT) for line in reply.details)
+        raise Refusal(_OTHER_NAMES.get(reply.error, reply.error), *named)
     return reply
 
 
@@ -58,10 +74,10 @@ def _change(body_of: Callable[[Ask, str], cti.AnyRequestBody]) -> Callable[..., 
     return handler
 
 
-def history(ask: Ask, agent: str) -> replies.HistoryReply:
-    """The screen pop's right side: the last calls of the caller whom this agent has, whoever took them then.
+def history(ask: Ask, agent: str) -> record_replies.HistoryReply:
+    """The screen pop's right side: the last calls of the citizen whom this agent has, whoever took them then.
 
-    During wrap-up it is still the caller of the call that just ended.
+    During wrap-up it is still the citizen of the call that just ended.
     """
     ask.who.must_act_for(agent)
     state = ask.office.live.state
@@ -71,14 +87,14 @@ def history(ask: Ask, agent: str) -> replies.HistoryReply:
     in_wrap_up = any(one.agent == agent and one.state is cti.AgentState.WRAP_UP for one in state.agents)
     with ask.office.records() as connection:
         if contact is not None:
-            number, calling = contact.contact, contact.calling
+            number, citizen = contact.contact, contact.called if contact.outgoing else contact.calling
         elif in_wrap_up and (last := queries.list_calls(connection, CallFilter(agent=agent), 1)):
-            number, calling = last[0].number, last[0].calling
+            number, citizen = last[0].number, last[0].called if last[0].direction == "out" else last[0].calling
         else:
-            return replies.HistoryReply(call=None, caller="", calls=())
-        rows = queries.calls_of_caller(connection, calling, HISTORY, number)
-    return replies.HistoryReply(
-        call=number, caller=calling, calls=tuple(replies.call_reply(row, lambda _: True) for row in rows)
+            return record_replies.HistoryReply(call=None, caller="", calls=())
+        rows = queries.calls_of_caller(connection, citizen, HISTORY, number)
+    return record_replies.HistoryReply(
+        call=number, caller=citizen, calls=tuple(record_replies.call_reply(row, lambda _: True) for row in rows)
     )
 
 
@@ -100,7 +116,7 @@ ENDPOINTS = (
         "sign-in",
         "Take a seat; the agent is then not ready",
         lambda ask, agent: cti.SignIn(agent, ask.body.seat),
-        body=replies.SignInBody,
+        body=SignInBody,
     ),
     _endpoint("sign-out", "Leave the seat", lambda ask, agent: cti.SignOut(agent)),
     _endpoint("ready", "Take calls; also ends wrap-up", lambda ask, agent: cti.SetReady(agent)),
@@ -108,7 +124,7 @@ ENDPOINTS = (
         "not-ready",
         "Take no calls; during a call it takes effect after it",
         lambda ask, agent: cti.SetNotReady(agent, ask.body.reason),
-        body=replies.NotReadyBody,
+        body=NotReadyBody,
     ),
     _endpoint(
         "call",
@@ -123,9 +139,9 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/agents/{agent}/history",
-        "The last four earlier calls of the caller whom the agent has now",
+        "The last four earlier calls of the citizen whom the agent has now",
         history,
-        replies.HistoryReply,
+        record_replies.HistoryReply,
         problems=(401, 403, 503),
         audit="pop",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -14,13 +15,15 @@ from firmware.records.derivative import DerivativeError
 from firmware.records.playing import wav_chunks, wav_length
 from firmware.records.queries import CallFilter, CallRow
 from firmware.records.recording import RecordingError
-from webui import replies
+from webui import record_replies, replies
 from webui.access import Caller
 from webui.endpoints import Ask, Endpoint, Parameter, encode, whole_number
 from webui.live import Live
 from webui.office import Office
-from webui.problems import Refusal
-from webui.words import Words
+from webui.problems import Refusal, detail
+from webui.words import N_, Words
+
+log = logging.getLogger("web.rest")
 
 _TEXT = {"type": "string"}
 _MOMENT = {"type": "string", "format": "date-time"}
@@ -66,14 +69,14 @@ def _moment_parameter(query: dict[str, str], name: str) -> int | None:
         epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
         return (at - epoch) // timedelta(microseconds=1)
     except (ValueError, OverflowError) as error:
-        expected = "ISO 8601 with a time zone is expected, like 2026-11-22T01:05:00Z"
-        raise Refusal("bad_parameter", f"{name}: {expected}") from error
+        expected = N_("{name}: ISO 8601 with a time zone is expected, like 2026-11-22T01:05:00Z")
+        raise Refusal("bad_parameter", detail(expected, name=name)) from error
 
 
 def _flag(query: dict[str, str], name: str) -> bool | None:
     text = query.get(name, "")
     if text not in ("", "true", "false"):
-        raise Refusal("bad_parameter", f"{name}: true or false is expected")
+        raise Refusal("bad_parameter", detail(N_("{name}: true or false is expected"), name=name))
     return None if not text else text == "true"
 
 
@@ -99,14 +102,14 @@ def wanted_calls(caller: Caller, query: dict[str, str]) -> CallFilter:
     )
 
 
-def calls(ask: Ask) -> replies.CallListReply:
+def calls(ask: Ask) -> record_replies.CallListReply:
     wanted = wanted_calls(ask.who, ask.query)
     limit = whole_number(ask.query, "limit", 1, queries.MOST_CALLS, 50) or 50
     before = whole_number(ask.query, "before", 1, 2**62, None)
     with ask.office.records() as connection:
         rows = queries.list_calls(connection, wanted, limit, before)
-    return replies.CallListReply(
-        calls=tuple(replies.call_reply(row, ask.who.sees_calls_of) for row in rows),
+    return record_replies.CallListReply(
+        calls=tuple(record_replies.call_reply(row, ask.who.sees_calls_of) for row in rows),
         next_before=rows[-1].number if len(rows) == limit else None,
     )
 
@@ -119,25 +122,25 @@ def visible_call(connection: Connection, caller: Caller, number: int) -> CallRow
     return row
 
 
-def call_detail(ask: Ask, id: int) -> replies.CallDetailReply:
+def call_detail(ask: Ask, id: int) -> record_replies.CallDetailReply:
     caller = ask.who
     with ask.office.records() as connection:
         row = visible_call(connection, caller, id)
         legs = queries.legs_of_call(connection, id)
         segments = queries.segments_of_call(connection, id)
-    base = replies.call_reply(row, caller.sees_calls_of)
-    return replies.CallDetailReply(
+    base = record_replies.call_reply(row, caller.sees_calls_of)
+    return record_replies.CallDetailReply(
         **{name: getattr(base, name) for name in base.__struct_fields__},
-        legs=tuple(replies.leg_reply(one, caller.sees_calls_of(row.agent)) for one in legs),
-        segments=tuple(replies.segment_reply(one) for one in segments),
+        legs=tuple(record_replies.leg_reply(one, caller.sees_calls_of(row.agent)) for one in legs),
+        segments=tuple(record_replies.segment_reply(one) for one in segments),
     )
 
 
-def segments(ask: Ask, id: int) -> replies.SegmentListReply:
+def segments(ask: Ask, id: int) -> record_replies.SegmentListReply:
     with ask.office.records() as connection:
         visible_call(connection, ask.who, id)
         rows = queries.segments_of_call(connection, id)
-    return replies.SegmentListReply(segments=tuple(replies.segment_reply(one) for one in rows))
+    return record_replies.SegmentListReply(segments=tuple(record_replies.segment_reply(one) for one in rows))
 
 
 def recording(ask: Ask, id: int) -> bottle.HTTPResponse:
@@ -152,7 +155,7 @@ def recording(ask: Ask, id: int) -> bottle.HTTPResponse:
     if row.state in ("open", "closing"):
         raise Refusal("recording_open")
     if row.state != "closed" and not row.samples:
-        raise Refusal("recording_failed", row.reason)
+        raise Refusal("recording_failed")
     path = ask.office.recordings / row.file
     try:
         length = wav_length(path)
@@ -160,7 +163,8 @@ def recording(ask: Ask, id: int) -> bottle.HTTPResponse:
         first, last = part or (0, length - 1)
         pieces = _first_piece_now(wav_chunks(path, length, first, last + 1))
     except (OSError, RecordingError, DerivativeError) as error:
-        raise Refusal("recording_failed", str(error)) from error
+        log.error("the recording of call %d cannot be read: %s", id, error)
+        raise Refusal("recording_unreadable") from error
     headers = {
         "Content-Type": "audio/wav",
         "Accept-Ranges": "bytes",
@@ -197,9 +201,8 @@ def _range(header: str, length: int) -> tuple[int, int] | None:
     if not first and int(last):
         return max(0, length - int(last)), length - 1
     if not first or int(first) >= length or (last and int(last) < int(first)):
-        raise Refusal(
-            "range_not_satisfiable", f"the recording has {length} bytes", headers={"Content-Range": f"bytes */{length}"}
-        )
+        has = detail(N_("the recording has {length} bytes"), length=length)
+        raise Refusal("range_not_satisfiable", has, headers={"Content-Range": f"bytes */{length}"})
     return int(first), min(int(last), length - 1) if last else length - 1
 
 
@@ -220,13 +223,13 @@ ENDPOINTS = (
         "/calls",
         "The list of calls, newest first",
         calls,
-        replies.CallListReply,
+        record_replies.CallListReply,
         parameters=(
             Parameter(
                 "limit", {"type": "integer", "minimum": 1, "maximum": queries.MOST_CALLS, "default": 50}, "How many."
             ),
             Parameter("before", {"type": "integer", "minimum": 1}, "Only calls with a smaller id."),
-            Parameter("caller", _TEXT, "Part of the caller's number."),
+            Parameter("caller", _TEXT, "Part of the citizen's number, who called or was called."),
             Parameter("called", _TEXT, "The called number."),
             Parameter("service", _TEXT, "Service."),
             Parameter("queue", _TEXT, "Queue."),
@@ -246,7 +249,7 @@ ENDPOINTS = (
         "/calls/{id}",
         "One call with its legs and segments",
         call_detail,
-        replies.CallDetailReply,
+        record_replies.CallDetailReply,
         problems=(401, 404, 503),
         audit="read_call",
     ),
@@ -255,7 +258,7 @@ ENDPOINTS = (
         "/calls/{id}/segments",
         "What the call lived through",
         segments,
-        replies.SegmentListReply,
+        record_replies.SegmentListReply,
         problems=(401, 404, 503),
         audit="read_call",
     ),

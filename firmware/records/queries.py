@@ -19,8 +19,9 @@ MOST_CALLS = 500
 
 
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which calls; empty means all. `caller`: anywhere in the number. `trunk`: the citizen's line (`E1-1/3`), or the
-    part before its slash for all lines of a span. Times include `since`, exclude `until`."""
+    """Which calls; empty means all. `caller`: anywhere in the number of the citizen, who called or was called. `trunk`:
+    the citizen's line (`E1-1/3`), or the part before its slash for all lines of a span. Times include `since`, exclude
+    `until`."""
 
     caller: str = ""
     called: str = ""
@@ -179,7 +180,8 @@ def list_calls(
         if getattr(wanted, field)
     ]
     if wanted.caller:
-        conditions.append(contacts.c.calling.contains(wanted.caller, autoescape=True))
+        citizen = case((contacts.c.direction == "out", contacts.c.called), else_=contacts.c.calling)
+        conditions.append(citizen.contains(wanted.caller, autoescape=True))
     if wanted.trunk:
         label = legs.c.channel_label
         on_trunk = or_(label == wanted.trunk, label.startswith(wanted.trunk + "/", autoescape=True))

@@ -71,6 +71,7 @@ class ScriptedCallserver:
     def __init__(self) -> None:
         self.asked: list[tuple[cti.AnyRequestBody, str]] = []
         self.error = ""
+        self.details: tuple[str, ...] = ()
         self.away = False
         self.state: BoxState | None = None
 
@@ -80,7 +81,7 @@ class ScriptedCallserver:
         self.asked.append((body, by))
         if isinstance(body, cti.GetBoxState):
             return Reply(1, state=self.state)
-        return Reply(1, self.error)
+        return Reply(1, self.error, self.details)
 
 
 @dataclass
@@ -287,6 +288,8 @@ def add_call(
     start: float,
     *,
     calling: str = CITIZEN,
+    called: str = "12345",
+    direction: str = "in",
     agent: str = "801",
     answered: float | None = 10.0,
     ended: float | None = 70.0,
@@ -306,8 +309,9 @@ def add_call(
         calling=calling,
         presentation="allowed",
         confidential=False,
-        called_received="12345",
-        called="12345",
+        called_received=called,
+        called=called,
+        direction=direction,
         service="12345",
         queue="general",
         agent=agent,

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from firmware.records.database import open_database
 from firmware.records.tables import contacts, recordings
-from tests.webui.scripted_office import CITIZEN, OTHER_CITIZEN, Site
+from tests.webui.scripted_office import CITIZEN, OTHER_CITIZEN, Site, add_call
 
 
 def ids(site: Site, path: str, token: str = "token-admin") -> list[int]:
@@ -190,7 +190,7 @@ def test_a_recording_that_cannot_be_read_is_a_clear_problem(site: Site, content:
 
     answer = site.get("/api/v1/calls/4/recording", token="token-admin")
 
-    assert (answer.status, answer.json["code"]) == (409, "recording_failed")
+    assert (answer.status, answer.json["code"]) == (409, "recording_unreadable")
 
 
 def test_without_the_database_reading_is_refused_and_the_rest_works(site: Site, tmp_path: Path) -> None:
@@ -298,6 +298,29 @@ def test_the_history_shows_the_callers_last_four_whoever_took_them(site: Site) -
     assert [call["id"] for call in history["calls"]] == [4, 2, 1]
     assert site.get("/api/v1/agents/801/history", token="token-li").json["code"] == "not_allowed"
     assert site.get("/api/v1/agents/802/history", token="token-li").json["call"] is None
+
+
+def test_when_the_agent_called_the_history_is_that_of_the_citizen_who_is_called(site: Site) -> None:
+    """Not that of the office's own number, which would show what other citizens were called for."""
+    database = open_database(site.folder / "calls.db")
+    with database.begin() as connection:
+        for number, called in ((6, "13900000000"), (7, OTHER_CITIZEN)):
+            add_call(connection, number, number * 100.0, calling="12345", called=called, direction="out", recording="")
+    database.dispose()
+    live = site.live.state
+    assert live is not None
+    calling = msgspec.structs.replace(
+        live.contacts[0], contact=7, calling="12345", called=OTHER_CITIZEN, outgoing=True, state="calling"
+    )
+    site.live.take_state(msgspec.structs.replace(live, contacts=(calling,)))
+
+    history = site.get("/api/v1/agents/801/history", token="token-wang").json
+    found = site.get(f"/api/v1/calls?caller={OTHER_CITIZEN}", token="token-admin").json["calls"]
+    shown = site.get("/api/v1/state", token="token-wang").json["calls"][0]
+
+    assert (history["call"], history["caller"], [call["id"] for call in history["calls"]]) == (7, OTHER_CITIZEN, [3])
+    assert [call["id"] for call in found] == [7, 3], "the list is searched for the citizen's number"
+    assert (shown["direction"], shown["called"]) == ("out", OTHER_CITIZEN)
 
 
 def test_every_reading_of_personal_data_is_audited(site: Site) -> None:
