@@ -359,6 +359,10 @@ def test_texts_can_be_read_and_nothing_sticks_out(open_page: OpenPage, path: str
 
     assert page.evaluate(LOW_CONTRAST) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+    assert page.evaluate(SCROLLS_SIDEWAYS) == []
+    if path == "/calls":
+        for what in (".phone-number", ".time", ".result", "[data-play]"):
+            assert page.locator(f".call-list {what}").first.is_visible(), f"{what} of a call is seen without scrolling"
     rows = page.evaluate("[...document.querySelectorAll('.board-row')].map((row) => row.offsetHeight)")
     assert bool(rows) == (path == "/wall") and max(rows, default=0) <= 140, "channels are as high as a finger needs"
 
@@ -371,6 +375,8 @@ KEEP_WHAT_THE_BAR_SAYS = """() => {
 }"""
 """The process may be back before a test has looked."""
 
+SCROLLS_SIDEWAYS = """[...document.querySelectorAll("body *")].filter((one) => one.scrollWidth > one.clientWidth + 1
+  && ["auto", "scroll"].includes(getComputedStyle(one).overflowX)).map((one) => one.className || one.tagName)"""
 LOW_CONTRAST = """() => {
   const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
   const light = ([r, g, b]) => {

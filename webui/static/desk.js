@@ -2,7 +2,7 @@
 // It shows the state of the box and asks for changes; it decides nothing. It never takes the focus from a field.
 
 import { ask, byId, code, count, each, make, mark, onState, page, read, show, text, write } from "./live.js";
-import { dayAndTime, duration } from "./formats.js";
+import { citizensNumber, dayAndTime, duration } from "./formats.js";
 
 const agentPath = `/agents/${encodeURIComponent(page.me.agent)}/`;
 const buttons = [...document.querySelectorAll("[data-do]")];
@@ -80,7 +80,7 @@ function renderCall(me, call, seat, known) {
   mark(box, "state", call ? call.state : me.state);
   write(byId("call-state"), call ? code("contact_state", call.state) : stateWords(me));
   count(byId("call-timer"), call ? call.since : me.state === "LoggedOut" ? null : me.since);
-  write(byId("caller-number"), known ? known.caller || text("not_shown") : "");
+  write(byId("caller-number"), known ? citizensNumber(known) || text("not_shown") : "");
   let hint = "";
   if (call?.state === "offered" && !seat?.headset) hint = text("lift_handset");
   if (breakAsked && call) hint = text("after_call", { reason: code("not_ready", breakAsked) });
@@ -119,19 +119,28 @@ function renderFacts(call, live) {
   show(byId("no-call"), !call);
   if (!call) return;
   const facts = {
-    caller: call.caller || text("not_shown"),
+    caller: citizensNumber(call) || text("not_shown"),
     service: page.services[call.service] ?? call.service,
     called: call.called,
     queue: page.queues[call.queue] ?? call.queue,
     started: dayAndTime(call.started),
     trunk: call.trunk,
-    recorded: live ? text(call.recorded ? "recorded" : "not_recorded") : "",
+    recorded: !wasRecorded(call) ? text("not_recorded") : live ? text("recorded") : text("was_recorded"),
     id: call.id,
   };
+  const out = call.direction === "out";
+  write(byId("citizen-title"), out ? text("number_called") : text("caller"));
+  show(byId("called-fact"), !out);
+  show(byId("waited-fact"), live);
   for (const [name, value] of Object.entries(facts)) write(document.querySelector(`[data-fact="${name}"]`), value || "—");
   const waited = document.querySelector('[data-fact="waited"]');
   if (live) count(waited, call.started);
   else delete waited.dataset.since;
+}
+
+/** Of a call that is live, or of one as the list of calls gives it. */
+function wasRecorded(call) {
+  return call.recorded ?? call.recording !== null;
 }
 
 function renderQueues(queues) {
@@ -164,7 +173,7 @@ async function renderHistory(call) {
   const calls = answer?.calls ?? [];
   byId("history").replaceChildren(...calls.map(historyEntry));
   show(empty, !calls.length);
-  write(empty, !answer ? text("history_failed") : call.caller ? text("no_history") : text("no_history_not_shown"));
+  write(empty, !answer ? text("history_failed") : citizensNumber(call) ? text("no_history") : text("no_history_not_shown"));
 }
 
 function historyEntry(call) {

@@ -20,6 +20,9 @@ export function duration(milliseconds) {
   return hours ? `${hours}:${two(minutes)}:${two(seconds)}` : `${two(minutes)}:${two(seconds)}`;
 }
 
+/** The number of the citizen, who called or was called. */
+export const citizensNumber = (call) => (call.direction === "out" ? call.called : call.caller);
+
 /** "138****0000": four digits hidden. */
 export function masked(number) {
   if (!number || number.includes("*")) return number;

@@ -2,7 +2,7 @@
 
 import { alarms, byId, code, count, each, make, mark, onState, page, show, text, write } from "./live.js";
 import { blockInWords, openBlockDialog, stateInWords, stateOf } from "./block-dialog.js";
-import { masked } from "./formats.js";
+import { citizensNumber, masked } from "./formats.js";
 
 function figure(id, value, state) {
   const box = byId("figure-" + id);
@@ -81,7 +81,7 @@ function renderSeats(state) {
     write(cell.querySelector(".seat-state span"), words);
     count(cell.querySelector("time"), agent ? (call?.state === "held" ? call.since : agent.since) : null);
     const reason = agent?.state === "NotReady" && agent.reason ? code("not_ready", agent.reason) : "";
-    write(cell.querySelector(".seat-caller"), call ? masked(call.caller) || text("not_shown") : reason);
+    write(cell.querySelector(".seat-caller"), call ? masked(citizensNumber(call)) || text("not_shown") : reason);
   });
 }
 

@@ -6,13 +6,15 @@
   <h1 class="detail-title"><span class="phone-number">{{(detail.called if call.direction == "out" else detail.caller) or _("Number not shown")}}</span> <span class="result" data-result="{{call.result}}">{{words.code("result", call.result)}}</span></h1>
   <dl class="facts wide-facts">
     <div><dt>{{_("Call number")}}</dt><dd>{{call.number}}</dd></div>
-    <div><dt>{{_("Arrived")}}</dt><dd>{{formats.date_and_time(call.arrived_utc_us, seconds=True)}}
+    <div><dt>{{_("Called at") if call.direction == "out" else _("Arrived")}}</dt><dd>{{formats.date_and_time(call.arrived_utc_us, seconds=True)}}
       % if not call.trusted:
       <small class="quiet" title="{{_("The clock of the box was not synchronised at that moment.")}}">{{_("clock not synchronised")}}</small>
       % end
     </dd></div>
     <div><dt>{{_("Service")}}</dt><dd>{{services.get(call.service, call.service)}}</dd></div>
+    % if call.direction != "out":
     <div><dt>{{_("Called number")}}</dt><dd>{{call.called}}</dd></div>
+    % end
     <div><dt>{{_("Line")}}</dt><dd>{{call.trunk or "—"}} <span class="quiet">{{words.code("direction", call.direction)}}</span></dd></div>
     <div><dt>{{_("Queue")}}</dt><dd>{{queues.get(call.queue, call.queue) or "—"}}</dd></div>
     <div><dt>{{_("Agent")}}</dt><dd>{{(call.agent + " " + agents.get(call.agent, "")).strip() or "—"}}</dd></div>
@@ -48,16 +50,16 @@
   % end
   % if segments:
   <div class="table-scroll">
-  <table class="call-table">
+  <table class="call-table call-course">
     <thead><tr><th>{{_("From")}}</th><th class="number">{{_("Duration")}}</th><th>{{_("Party")}}</th><th>{{_("What")}}</th><th>{{_("Queue")}}</th><th>{{_("Agent")}}</th><th>{{_("Seat")}}</th></tr></thead>
     <tbody>
     % parties = {leg.number: leg for leg in leg_rows}
     % for one in segments:
       % leg = parties.get(one.leg)
-      <tr><td class="time">{{formats.time_of_day(one.started_utc_us)}}</td><td class="number">{{formats.duration(one.ended_utc_us - one.started_utc_us)}}</td>
-        <td>{{words.code("party", leg.party) if leg else ""}} <span class="quiet">{{leg.channel_label if leg else ""}}</span></td>
-        <td><span class="segment-sign segment-{{one.kind}}" aria-hidden="true"></span>{{words.code("segment", one.kind)}}</td>
-        <td>{{queues.get(one.queue, one.queue)}}</td><td>{{one.agent}} {{agents.get(one.agent, "")}}</td><td>{{one.seat}}</td></tr>
+      <tr><td class="time">{{formats.time_of_day(one.started_utc_us)}}</td><td class="number length">{{formats.duration(one.ended_utc_us - one.started_utc_us)}}</td>
+        <td class="party">{{words.code("party", leg.party) if leg else ""}} <span class="quiet">{{leg.channel_label if leg else ""}}</span></td>
+        <td class="what"><span class="segment-sign segment-{{one.kind}}" aria-hidden="true"></span>{{words.code("segment", one.kind)}}</td>
+        <td class="queue">{{queues.get(one.queue, one.queue)}}</td><td class="agent">{{one.agent}} {{agents.get(one.agent, "")}}</td><td class="seat">{{one.seat}}</td></tr>
     % end
     </tbody>
   </table>
@@ -68,13 +70,13 @@
   % if leg_rows:
   <h2>{{_("Lines")}}</h2>
   <div class="table-scroll">
-  <table class="call-table">
+  <table class="call-table call-lines">
     <thead><tr><th>{{_("Party")}}</th><th>{{_("Line")}}</th><th>{{_("From")}}</th><th>{{_("Answered")}}</th><th>{{_("Until")}}</th><th>{{_("Ended by")}}</th><th>{{_("Cause")}}</th></tr></thead>
     <tbody>
     % for leg in leg_rows:
-      <tr><td>{{words.code("party", leg.party)}}</td><td>{{leg.channel_label}}</td><td class="time">{{formats.time_of_day(leg.started_utc_us)}}</td>
-        <td class="time">{{formats.time_of_day(leg.answered_utc_us) if leg.answered_utc_us else "—"}}</td><td class="time">{{formats.time_of_day(leg.ended_utc_us) if leg.ended_utc_us else "—"}}</td>
-        <td>{{words.code("ended_by", leg.ended_by)}}</td><td>{{words.code("cause", leg.cause)}}</td></tr>
+      <tr><td class="party">{{words.code("party", leg.party)}}</td><td class="line">{{leg.channel_label}}</td><td class="time from">{{formats.time_of_day(leg.started_utc_us)}}</td>
+        <td class="time answered" data-label="{{_("Answered")}}">{{formats.time_of_day(leg.answered_utc_us) if leg.answered_utc_us else "—"}}</td><td class="time until">{{formats.time_of_day(leg.ended_utc_us) if leg.ended_utc_us else "—"}}</td>
+        <td class="ended" data-label="{{_("Ended by")}}">{{words.code("ended_by", leg.ended_by)}}</td><td class="cause">{{words.code("cause", leg.cause)}}</td></tr>
     % end
     </tbody>
   </table>

@@ -1,7 +1,8 @@
 % rebase("layout.tpl", title=_("Calls"))
 <div class="list-page">
   <form class="filters" method="get" action="/calls" aria-label="{{_("Filter")}}">
-    <label>{{_("Caller")}} <input name="caller" value="{{query.get("caller", "")}}" inputmode="tel" size="13"></label>
+    <input type="checkbox" id="more-filters" class="narrow-only" {{!"checked" if more_filters else ""}}><label for="more-filters" class="narrow-only more-filters">{{_("More filters")}}</label>
+    <label class="first-filter">{{_("Caller")}} <input name="caller" value="{{query.get("caller", "")}}" inputmode="tel" size="13"></label>
     % if caller.sees_everything:
     <label>{{_("Agent")}} <select name="agent"><option value="">{{_("All")}}</option>
       % for number, name in agents.items():
@@ -25,8 +26,8 @@
       <option value="{{code}}" {{!"selected" if query.get("result") == code else ""}}>{{words.code("result", code)}}</option>
       % end
     </select></label>
-    <label>{{_("From")}} <span><input type="date" name="since" value="{{query.get("since", "")}}"> <input type="time" name="since_time" value="{{query.get("since_time", "")}}" aria-label="{{_("From")}}"></span></label>
-    <label>{{_("To")}} <span><input type="date" name="until" value="{{query.get("until", "")}}"> <input type="time" name="until_time" value="{{query.get("until_time", "")}}" aria-label="{{_("To")}}"></span></label>
+    <label class="day">{{_("From")}} <span><input type="date" name="since" value="{{query.get("since", "")}}"> <input type="time" name="since_time" value="{{query.get("since_time", "")}}" aria-label="{{_("From")}}"></span></label>
+    <label class="day">{{_("To")}} <span><input type="date" name="until" value="{{query.get("until", "")}}"> <input type="time" name="until_time" value="{{query.get("until_time", "")}}" aria-label="{{_("To")}}"></span></label>
     <label class="check"><input type="checkbox" name="recorded" value="1" {{!"checked" if query.get("recorded") else ""}}> {{_("Recorded only")}}</label>
     <button class="primary">{{_("Search")}}</button>
     % if filtered:
@@ -36,7 +37,7 @@
   <p id="new-calls" class="new-calls" hidden><a href="/calls"></a></p>
   % if calls:
   <div class="table-scroll">
-  <table class="call-table">
+  <table class="call-table call-list">
     <thead><tr>
       <th class="number">{{_("Number")}}</th><th>{{_("Arrived")}}</th><th>{{_("Caller")}}</th><th class="wide-only">{{_("Line")}}</th><th>{{_("Service")}}</th><th>{{_("Queue")}}</th><th>{{_("Agent")}}</th><th class="number">{{_("Waited")}}</th><th class="number">{{_("Talked")}}</th><th>{{_("Result")}}</th><th class="actions">{{_("Actions")}}</th>
     </tr></thead>
@@ -52,12 +53,12 @@
           % end
         </td>
         <td class="wide-only">{{call.trunk or "—"}}</td>
-        <td>{{services.get(call.service, call.service)}}</td>
-        <td>{{queues.get(call.queue, call.queue)}}</td>
-        <td>{{call.agent}} {{agents.get(call.agent, "")}}</td>
-        <td class="number">{{formats.duration((call.answered_utc_us or call.ended_utc_us) - start if (call.answered_utc_us or call.ended_utc_us) else None)}}</td>
-        <td class="number">{{formats.duration(call.ended_utc_us - call.answered_utc_us if call.answered_utc_us and call.ended_utc_us else None)}}</td>
-        <td><span class="result" data-result="{{call.result}}">{{words.code("result", call.result)}}</span></td>
+        <td class="service">{{services.get(call.service, call.service)}}</td>
+        <td class="queue">{{queues.get(call.queue, call.queue)}}</td>
+        <td class="agent">{{call.agent}} {{agents.get(call.agent, "")}}</td>
+        <td class="number waited">{{formats.duration((call.answered_utc_us or call.ended_utc_us) - start if (call.answered_utc_us or call.ended_utc_us) else None)}}</td>
+        <td class="number talked">{{formats.duration(call.ended_utc_us - call.answered_utc_us if call.answered_utc_us and call.ended_utc_us else None)}}</td>
+        <td class="outcome"><span class="result" data-result="{{call.result}}">{{words.code("result", call.result)}}</span></td>
         <td class="actions">
           % if call.recording_state == "closed":
           <button class="link" data-play="{{call.number}}">▶ {{_("Play")}}</button>

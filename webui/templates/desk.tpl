@@ -46,12 +46,12 @@
   <section class="desk-person" aria-label="{{_("Caller")}}">
     <h2 id="facts-title">{{_("This call")}}</h2>
     <dl id="call-facts" class="facts live" hidden>
-      <div><dt>{{_("Caller")}}</dt><dd data-fact="caller"></dd></div>
+      <div><dt id="citizen-title">{{_("Caller")}}</dt><dd data-fact="caller"></dd></div>
       <div><dt>{{_("Service")}}</dt><dd data-fact="service"></dd></div>
-      <div><dt>{{_("Called number")}}</dt><dd data-fact="called"></dd></div>
+      <div id="called-fact"><dt>{{_("Called number")}}</dt><dd data-fact="called"></dd></div>
       <div><dt>{{_("Queue")}}</dt><dd data-fact="queue"></dd></div>
       <div><dt>{{_("Arrived")}}</dt><dd data-fact="started"></dd></div>
-      <div><dt>{{_("Since arrival")}}</dt><dd><time data-fact="waited" class="timer"></time></dd></div>
+      <div id="waited-fact"><dt>{{_("Since arrival")}}</dt><dd><time data-fact="waited" class="timer"></time></dd></div>
       <div><dt>{{_("Line")}}</dt><dd data-fact="trunk"></dd></div>
       <div><dt>{{_("Recording")}}</dt><dd data-fact="recorded"></dd></div>
       <div><dt>{{_("Call number")}}</dt><dd data-fact="id"></dd></div>
