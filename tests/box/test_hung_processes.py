@@ -1,4 +1,7 @@
-"""A process that hangs is ended and started again, its place told; nobody else is, and nobody speaks for another."""
+"""A process that hangs is ended and started again, its place told; nobody else is, and nobody speaks for another.
+
+That one that was stopped, and so does not hear SIGABRT, is killed: tests/running/test_processes_hang.py.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from firmware.box.supervision.supervisor import Supervisor
 from firmware.box.supervision.watchdog import NotifySocket, Watch
 from firmware.core.paths import BoxPaths
 from firmware.core.process_table import read_process_table
-from tests.box.supervised_box import STAYS, Start, alive, boxes, python
+from tests.box.supervised_box import STAYS, Start, boxes, python
 
 LIMIT_SECONDS = 1.2
 """More than a turn of the supervisor may count after it stood still."""
@@ -74,12 +77,15 @@ def watched(name: str, lives_seconds: float = 600.0) -> dict[str, Any]:
 
 
 def test_one_that_hangs_is_ended_and_started_again_and_it_is_told_where_it_stood(start: Start) -> None:
-    box = start(watched("gateway", lives_seconds=1.0), watched("web"))
-    first, other = box.pid("gateway"), box.pid("web")
+    starts_for_ever = python("callserver", STAYS, watchdog_seconds=0.1)
+    nobody_watches = python("archive", STAYS)
+    box = start(watched("gateway", lives_seconds=0.3), watched("web"), starts_for_ever, nobody_watches)
+    first = box.pid("gateway")
+    others = {name: box.pid(name) for name in ("web", "callserver", "archive")}
     box.until(lambda: read_process_table(box.paths)["gateway"].pid not in {0, first})
     entry = read_process_table(box.paths)["gateway"]
     assert (entry.hangs, entry.restarts, entry.last_exit, entry.state) == (1, 1, -signal.SIGABRT, "running")
-    assert read_process_table(box.paths)["web"].pid == other, "who gives signs is left alone"
+    assert {name: box.pid(name) for name in others} == others, "who gives signs, or gave none yet, is left alone"
     output = box.output()
     assert re.search(r"gateway hangs: no sign of life for [1-9]\.[0-9] s; it is ended \(SIGABRT\)", output)
     assert "gateway.log" in output and "it said last of itself: waits for a part" in output
@@ -89,16 +95,6 @@ def test_one_that_hangs_is_ended_and_started_again_and_it_is_told_where_it_stood
     )
     assert "in hangs" in box.log("gateway"), "the whole story is in its log"
     assert "Traceback" not in output
-
-
-def test_one_that_was_stopped_and_does_not_hear_sigabrt_is_killed(start: Start) -> None:
-    box = start(watched("callserver"))
-    first = box.pid("callserver")
-    os.kill(first, signal.SIGSTOP)
-    box.until(lambda: read_process_table(box.paths)["callserver"].pid not in {0, first})
-    entry = read_process_table(box.paths)["callserver"]
-    assert (entry.hangs, entry.last_exit) == (1, -signal.SIGKILL)
-    assert "callserver has not ended within 1 s: SIGKILL" in box.output()
 
 
 def test_one_that_even_sigkill_does_not_end_is_told_once_and_nothing_more_is_tried(tmp_path: Path) -> None:
@@ -117,14 +113,6 @@ def test_one_that_even_sigkill_does_not_end_is_told_once_and_nothing_more_is_tri
     assert len(told) == 3 and told[2].startswith("recorder does not end by SIGKILL either: the kernel holds it")
     slot.log.close()
     supervisor._selector.close()
-
-
-def test_one_that_never_gave_a_sign_and_one_that_nobody_watches_are_left_alone(start: Start) -> None:
-    starts_for_ever = python("callserver", STAYS, watchdog_seconds=0.1)
-    box = start(starts_for_ever, python("archive", STAYS), watched("gateway", lives_seconds=0.5))
-    pids = [box.pid("callserver"), box.pid("archive")]
-    box.until(lambda: "gateway killed by SIGABRT" in box.output())
-    assert [box.pid("callserver"), box.pid("archive")] == pids and all(alive(pid) for pid in pids)
 
 
 def test_nobody_speaks_for_another(start: Start, tmp_path: Path) -> None:
