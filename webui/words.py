@@ -78,6 +78,7 @@ CODES: dict[str, dict[str, str]] = {
         "blocked": N_("Blocked"),
         "blocking": N_("Blocked when idle"),
         "blocked_far": N_("Blocked by the far end"),
+        "testing": N_("Loop test"),
         "out_of_service": N_("Out of service"),
         "unstaffed": N_("Unstaffed headset"),
     },

@@ -15,7 +15,7 @@ from firmware.lines.loop_messages import BeginLoopTest
 from firmware.lines.messages import LoopTested
 
 TRUNKS = (ChannelKind.TRUNK, ChannelKind.CAS)
-RESTING = ("idle", "blocked", "out_of_service")
+RESTING = ("idle", "blocked", "testing", "out_of_service")
 """States of a channel without a call."""
 
 

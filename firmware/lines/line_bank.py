@@ -102,7 +102,7 @@ class LineBank:
         self._blocked: set[int] = set()
         """Channels that are out of service by hand."""
         self._held: set[int] = set()
-        """Channels that somebody else needs for a while."""
+        """Channels that a loop test needs for a while."""
         self._deadlines: list[tuple[int, int]] = []
         self._signals: list[tuple[str, ToBoard]] = []
 
@@ -271,10 +271,12 @@ class LineBank:
 
     def channel_state(self, line: AnyLine) -> ChannelState:
         """One channel as pages show it."""
-        return channel_state(line, self._places[line.channel], self._board_of[line.channel].name)
+        row = self._board_of[line.channel]
+        return channel_state(line, self._places[line.channel], row.name, tested=line.channel in self._held)
 
     def _show(self, line: AnyLine, now: Stamp) -> None:
-        shown = (line.display_state(), line.leg)
+        state = self.channel_state(line)
+        shown = (state.state, state.leg)
         if shown != self._shown[line.channel]:
             self._shown[line.channel] = shown
-            self.report(ChannelChanged(number=0, leg="", sample=0, at=now, state=self.channel_state(line)))
+            self.report(ChannelChanged(number=0, leg="", sample=0, at=now, state=state))

@@ -23,6 +23,8 @@ def leg_state(leg: str, line: AnyLine, hearing: Hearing) -> LegState:
     )
 
 
-def channel_state(line: AnyLine, place: ChannelPlace, board: str) -> ChannelState:
-    """The channel as pages show it."""
-    return ChannelState(line.channel, board, place.label, place.kind, line.display_state(), line.leg)
+def channel_state(line: AnyLine, place: ChannelPlace, board: str, *, tested: bool) -> ChannelState:
+    """The channel as pages show it. `tested`: it is blocked for a loop test."""
+    state = line.display_state()
+    shown = "testing" if tested and state == "blocked" else state
+    return ChannelState(line.channel, board, place.label, place.kind, shown, line.leg)

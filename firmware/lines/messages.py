@@ -115,7 +115,8 @@ class ChannelState(msgspec.Struct, frozen=True):
     label: str
     kind: ChannelKind
     state: str
-    """`idle`, `seized`, `ringing`, `up`, `releasing`, `blocked`, `out_of_service`."""
+    """`idle`, `seized`, `ringing`, `up`, `releasing`, `blocked` (by hand or by the far end), `testing` (in a loop),
+    `out_of_service`."""
     leg: str = ""
 
 

@@ -9,7 +9,7 @@ let channels = [];
 /** What a channel is at, with blocks by hand and by the far end told apart. */
 export function stateOf(channel) {
   if (channel.state === "blocked") return channel.block ? "blocked" : "blocked_far";
-  return channel.block && channel.state !== "out_of_service" ? "blocking" : channel.state;
+  return channel.block && !["testing", "out_of_service"].includes(channel.state) ? "blocking" : channel.state;
 }
 
 /** Its state in words; of one that is to be blocked also what it is at until then. */

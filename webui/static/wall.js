@@ -97,7 +97,7 @@ function renderQueues(queues) {
   });
 }
 
-const RESTING = ["idle", "unstaffed", "blocked", "blocked_far", "out_of_service"];
+const RESTING = ["idle", "unstaffed", "blocked", "blocked_far", "testing", "out_of_service"];
 
 /** What a channel is at: a headset stays off hook for ever, so at a headset seat only a call uses the line. */
 function useOf(channel, seats, calls) {

@@ -27,7 +27,9 @@ KINDS = {
     ChannelKind.EXTENSION: "extension port",
     ChannelKind.EXCHANGE_LINE: "exchange line",
 }
-STATES = {"up": "in use", "out_of_service": "out of service"}
+STATES = {"up": "in use", "testing": "loop test", "out_of_service": "out of service"}
+RESTING = ("idle", "blocked", "testing", "out_of_service")
+"""States of a channel without a call: a block is there at once."""
 ALL_TRUNKS = (
     "Warning: all trunks are blocked now: nobody can call the box, and it can call nobody. `linebox channels unblock` "
     "gives them back."
@@ -50,7 +52,7 @@ def block(options: argparse.Namespace) -> int:
     _change(paths, BlockChannels(tuple(labels), options.reason))
     after = _state(paths)
     states = {one.label: one.state for one in after.channels}
-    waiting = [label for label in labels if states.get(label) not in ("blocked", "idle", "out_of_service")]
+    waiting = [label for label in labels if states.get(label) not in RESTING]
     print(f"{_counted(labels)} blocked; calls that are up go on.")
     if waiting:
         print(f"Blocked when the call there is over: {' '.join(waiting)}")
@@ -117,7 +119,7 @@ def _in_words(channel: ChannelState, is_blocked: bool) -> str:
     words = STATES.get(channel.state, channel.state)
     if not is_blocked:
         return words
-    return f"{words}, blocked" if channel.state == "out_of_service" else f"{words}, to be blocked"
+    return f"{words}, blocked" if channel.state in RESTING else f"{words}, to be blocked"
 
 
 def _why(entry: BlockedChannel) -> str:
