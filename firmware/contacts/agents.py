@@ -113,9 +113,9 @@ class Agents:
                 self.set_state(agent, AgentState.NOT_READY, now, "phone_blocked")
 
     def _has_blocked_phone(self, agent: Agent) -> bool:
+        """A headset phone too, whose channel is only out of service when it has been put down."""
         phone = self._office.phone_of(agent)
-        port = self._office.channels.get(phone.channel) if phone is not None else None
-        return port is not None and port.state == "blocked"
+        return phone is not None and phone.extension in self._office.blocked
 
     def is_reachable(self, agent: Agent) -> bool:
         """A contact can be offered: the headset phone is off hook and quiet, or the other phone is on hook and idle."""

@@ -74,7 +74,7 @@ class Blocking:
     def takes_all_trunks(self) -> bool:
         """True if nobody can call in or out, because of blocks alone."""
         trunks = {one.label for one in self._office.channels.values() if one.kind is not ChannelKind.EXTENSION}
-        return bool(trunks) and trunks <= {one.channel for one in self._office.configuration.blocked_channels}
+        return bool(trunks) and trunks <= self._office.blocked
 
 
 def _unknown(label: str, known: list[str]) -> str:

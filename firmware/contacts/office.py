@@ -57,6 +57,8 @@ class Office:
         self.menus = {menu.menu: menu for menu in configuration.menus}
         self.queues = {queue.queue: queue for queue in configuration.queues}
         self.seats = {seat.seat: seat for seat in configuration.seats}
+        self.blocked = {one.channel for one in configuration.blocked_channels}
+        """Labels of channels that are out of service by hand."""
         self.agent_entries = {entry.agent: entry for entry in configuration.agents}
         for number in self.agent_entries:
             self.agents.setdefault(number, Agent(agent=number))

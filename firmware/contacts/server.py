@@ -222,8 +222,6 @@ class CallServer:
             case ChannelChanged():
                 self.office.channels[event.state.channel] = event.state
                 self._hunt.follow(event.state, event.at.mono_us)
-                if event.state.state == "blocked":
-                    self._agents.follow_blocking(event.at)
                 if event.state.state != "idle":
                     self._telling.forget(event.state.channel)
                 self._ledger.emit(EventName.CHANNEL_CHANGED, event.at, channel=event.state)

@@ -123,7 +123,7 @@ def test_what_is_busy_is_told_to_be_blocked_later(callserver: Callserver, capsys
     assert callserver.changes == [BlockChannels(("E1-1/1", "E1-1/2", "E1-1/3"), REASON)]
     assert capsys.readouterr().out.splitlines() == [
         "3 channels are blocked; calls that are up go on.",
-        "Blocked when the call there is over: E1-1/2",
+        "Blocked when the call there is over and its phone is put down: E1-1/2",
     ]
 
 

@@ -12,6 +12,7 @@ from firmware.lines.line_commands import RingExtension
 from firmware.records import tables
 from tests.contacts.scripted_lines import EXCHANGE_LINES, TRUNKS, ScriptedLines
 
+HEADSET_SEAT = "3"
 ALL_TRUNKS = (*(f"E1-1/{one + 1}" for one in TRUNKS), *(f"FXO-{one - 39}" for one in EXCHANGE_LINES))
 
 
@@ -125,12 +126,12 @@ def test_before_the_gateway_has_told_its_channels_none_can_be_blocked(exchange: 
 # ---- seats -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def seated(exchange: ScriptedLines) -> ScriptedLines:
-    """801 waits for calls at seat 2, whose phone has a handset."""
-    exchange.ask(cti.SignIn("801", "2"))
-    exchange.ask(cti.SetReady("801"))
-    return exchange
+def seated(exchange: ScriptedLines, seat: str) -> None:
+    """801 waits for calls there."""
+    exchange.ask(cti.SignIn("801", seat))
+    if seat == HEADSET_SEAT:
+        exchange.lifts(exchange.server.office.phones[seat].channel)
+    assert exchange.ask(cti.SetReady("801")).error == ""
 
 
 def agent(exchange: ScriptedLines) -> tuple[AgentState, str]:
@@ -138,18 +139,31 @@ def agent(exchange: ScriptedLines) -> tuple[AgentState, str]:
     return one.state, one.reason
 
 
-def phone_is(exchange: ScriptedLines, state: str) -> None:
-    exchange.channel_is(exchange.server.office.phones["2"].channel, state)
-
-
+@pytest.mark.parametrize("seat", ["2", HEADSET_SEAT])
 def test_an_agent_whose_phone_is_blocked_is_not_ready_and_cannot_be_until_it_is_given_back(
-    seated: ScriptedLines,
+    exchange: ScriptedLines, seat: str
 ) -> None:
-    phone_is(seated, "blocked")
-    assert agent(seated) == (AgentState.NOT_READY, "phone_blocked")
-    seated.arrives()
-    assert seated.ordered(RingExtension) == []
+    seated(exchange, seat)
+    stored(exchange, cti.BlockChannels((f"FXS-{seat}",), "换话机"))
+    assert agent(exchange) == (AgentState.NOT_READY, "phone_blocked")
+    exchange.arrives()
+    assert exchange.ordered(RingExtension) == []
 
-    assert seated.ask(cti.SetReady("801")).error == "phone_blocked"
-    phone_is(seated, "idle")
-    assert seated.ask(cti.SetReady("801")).error == ""
+    assert exchange.ask(cti.SetReady("801")).error == "phone_blocked"
+    stored(exchange, cti.UnblockChannels((f"FXS-{seat}",)))
+    assert exchange.ask(cti.SetReady("801")).error == ""
+
+
+def test_an_agent_in_a_call_finishes_it_and_is_not_ready_then(exchange: ScriptedLines) -> None:
+    seated(exchange, "2")
+    citizen = exchange.caller_in_queue()
+    phone = exchange.rings(exchange.server.office.phones["2"].channel)
+    exchange.answered(phone)
+    stored(exchange, cti.BlockChannels(("FXS-2",), "换话机"))
+    assert agent(exchange) == (AgentState.TALKING, "")
+
+    exchange.clears(citizen)
+    exchange.clears(phone)
+    assert agent(exchange) == (AgentState.WRAP_UP, "")
+    exchange.wait(30)
+    assert agent(exchange) == (AgentState.NOT_READY, "phone_blocked")

@@ -307,6 +307,7 @@ def test_a_report_may_be_a_sentence_but_not_a_book() -> None:
     assert "seat" in unreasonable(cti.Request(1, cti.ReportDisplay("x" * 65)))
     panel = cti.ReportPanel((fault("button_stuck"), fault("x" * 65)))
     assert "code" in unreasonable(cti.Request(1, panel))
+    assert "channels" in unreasonable(cti.Request(1, cti.BlockChannels(("E1-1/1", "E1\n"), "reason")))
 
 
 # ---- front panel -----------------------------------------------------------------------------------------------------

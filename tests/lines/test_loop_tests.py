@@ -329,6 +329,8 @@ def test_what_is_blocked_by_hand_meanwhile_counts_when_it_is_over(bench: LoopBen
     bench.run(1)
     bench.gateway.handle_command(ConfigureLines(blocked=("E1-1/7", "E1-1/8")), bench.clock.now())
     assert blocked() == list(range(ISDN, ISDN + 30))
+    told = bench.gateway.snapshot(False, bench.clock.now()).channels
+    assert {told[number].state for number in blocked()} == {"testing"}
     bench.run(3)
 
     assert bench.outcome.reason == "" and blocked() == [ISDN + 6, ISDN + 7]

@@ -55,7 +55,7 @@ def block(options: argparse.Namespace) -> int:
     waiting = [label for label in labels if states.get(label) not in RESTING]
     print(f"{_counted(labels)} blocked; calls that are up go on.")
     if waiting:
-        print(f"Blocked when the call there is over: {' '.join(waiting)}")
+        print(f"Blocked when the call there is over and its phone is put down: {' '.join(waiting)}")
     if BoxAlarm.ALL_TRUNKS_BLOCKED in after.alarms:
         print("\n".join(laid_out("", ALL_TRUNKS)))
     return 0
