@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import random
+from typing import get_args
 
 import pytest
 
 from boards.signals import Alarm, Cause, Loop, LoopCurrent, Polarity, RingDetected
 from firmware.core.faults import fault
-from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress
+from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress, Progress
 from firmware.lines.line_commands import AlertLeg, AnswerLeg, ClearLeg, LearnTone, PlaceCall
-from firmware.lines.messages import CallPlaced, IncomingCall, LearnFailed, LegAnswered, LegCleared, ToneLearnt
+from firmware.lines.messages import (
+    CallPlaced,
+    IncomingCall,
+    LearnFailed,
+    LegAlerting,
+    LegAnswered,
+    LegCleared,
+    ToneLearnt,
+)
 from firmware.tones.cadence import LearnedTone
 from firmware.tones.caller_id import CallerId
 from tests.lines.exchange_bench import FIRST, ExchangeBench
@@ -59,7 +68,8 @@ class Chance:
                 lambda: gateway._bank.heard(line, HeardLesson(TONE), now),
                 lambda: gateway._bank.heard(line, HeardCaller(CallerId("138")), now),
                 lambda: gateway._bank.heard(line, HeardProgress("dial_tone"), now),
-                lambda: gateway._bank.heard(line, HeardProgress(self.random.choice(["busy_tone", "silence"])), now),
+                lambda: gateway._bank.heard(line, HeardProgress(self.random.choice(get_args(Progress))), now),
+                lambda: gateway._bank.heard(line, HeardProgress("ringback"), now),
                 lambda: gateway.board_failed("card", fault("no_audio"), now),
                 lambda: bench.wait(self.random.choice([0.1, 0.4, 2.0, 7.0])),
                 bench.tick,
@@ -85,6 +95,8 @@ class Chance:
         assert set(begun) - set(cleared) == ({line.leg} if line.leg else set())
         answered = [event.leg for event in self.bench.all(LegAnswered)]
         assert len(set(answered)) == len(answered)
+        rung = [event.leg for event in self.bench.all(LegAlerting)]
+        assert len(set(rung)) == len(rung)
         assert self.closed == (line.state.value in ("seized", "dialling", "calling", "caught", "up", "learning"))
         lessons = [event.request for event in (*self.bench.all(ToneLearnt), *self.bench.all(LearnFailed))]
         assert len(set(lessons)) == len(lessons)
