@@ -38,6 +38,8 @@ class ExchangePort(Port):
     _closed = False
     _dropped = False
     """The loop was closed when the chip failed: the exchange has seen it open, and the call is gone."""
+    _reversed = False
+    """As it was told last, before the chip failed too."""
 
     def _power_up(self, bus: SpiBus) -> Generator[Step, None, None]:
         self._chip = Si3050(bus, self.where, self._framing)
@@ -46,7 +48,6 @@ class ExchangePort(Port):
         self._ringing = False
         self._rings: deque[bool] = deque(maxlen=RING_WINDOW)
         self._ring_seen_ms = -RING_END_MS
-        self._reversed = False
         self._other_polarity_ms = 0
         self._flows: bool | None = None
         self._other_flow_ms = 0

@@ -7,7 +7,8 @@ from typing import cast
 
 import pytest
 
-from boards.signals import DialPulses, Loop, RingDetected
+from boards.signals import DialPulses, Loop, Polarity, RingDetected
+from drivers.simulated.register_chip import Fault
 from drivers.simulated.si3050 import SimulatedSi3050
 from tests.boards.chip_board import ChipBench
 
@@ -51,6 +52,28 @@ def test_wires_that_swing_for_a_moment_have_not_changed_polarity(bench: ChipBenc
         bench.run(100)
 
     assert bench.take() == []
+
+
+@pytest.mark.parametrize("turned_back", [True, False])
+def test_how_the_wires_are_after_the_chip_failed_is_told_if_it_is_not_as_before(
+    bench: ChipBench, turned_back: bool
+) -> None:
+    """Else the next answer, which polarity tells, would be none, and the hang-up after it would be the answer."""
+    bench.started()
+    line(bench).reverse()
+    bench.run(100)
+    assert bench.take() == [Polarity(2, True)]
+
+    line(bench).fault = Fault.GONE
+    bench.run(300)
+    line(bench).reset()
+    line(bench).fault = Fault.NONE
+    if turned_back:
+        line(bench).reverse()
+    bench.run(4000)
+
+    told = [signal for signal in bench.take() if isinstance(signal, Polarity)]
+    assert told == ([Polarity(2, False)] if turned_back else [])
 
 
 def test_a_feed_that_the_exchange_takes_away_for_a_second_is_no_cut_line(bench: ChipBench) -> None:
