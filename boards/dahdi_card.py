@@ -203,7 +203,7 @@ class DahdiCard:
         assert self._control is not None and self._stream is not None
         span = self._control.span(self._span)
         alarms = alarm_words(span.alarms)
-        for word in sorted(self._alarms ^ alarms):
+        for word in sorted(self._alarms ^ alarms, key=lambda word: (word not in alarms, word)):
             self._tell(Alarm(word, word in alarms))
         self._alarms = alarms
         self.counters.lost_inward = self._stream.lost_inward

@@ -81,6 +81,20 @@ def test_alarms_that_a_card_reports_are_told_in_field_words_and_taken_back(
     assert look(board) == {Alarm(word, False) for word in words}
 
 
+@pytest.mark.parametrize(("before", "after"), [(SpanAlarm.LOS, SpanAlarm.BLUE), (SpanAlarm.BLUE, SpanAlarm.LOS)])
+def test_of_two_alarms_that_follow_each_other_the_new_one_is_told_first(
+    board: DahdiE1Board, status: InjectedStatus, before: SpanAlarm, after: SpanAlarm
+) -> None:
+    """Else the span is in order for a moment, and how long calls are held on a dead line begins anew."""
+    status.alarms = int(before)
+    board._look()
+    board._waiting.clear()
+    status.alarms = int(after)
+    board._look()
+
+    assert [signal.raised for signal in board._waiting if isinstance(signal, Alarm)] == [True, False]
+
+
 def test_slips_and_errors_that_a_card_counts_reach_the_state_of_the_board(
     board: DahdiE1Board, status: InjectedStatus
 ) -> None:
