@@ -34,7 +34,7 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, suppres
 settings.load_profile("repeatable")
 
 MARKER = "LINEBOX_TEST_PROCESS"
-GRACE_S = 2.0
+GRACE_S = 10.0
 """How long what was told to end may take to end. Only waited for when something is there."""
 
 RUN_FOLDERS = Path("/dev/shm")

@@ -29,7 +29,7 @@ CASES: dict[str, tuple[str, str | None]] = {
 def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What pytest with our conftest.py says of each case, run once for all."""
     folder = tmp_path_factory.mktemp("leaks")
-    (folder / "conftest.py").write_text(CONFTEST.read_text().replace("GRACE_S = 2.0", "GRACE_S = 0.1"))
+    (folder / "conftest.py").write_text(CONFTEST.read_text().replace("GRACE_S = 10.0", "GRACE_S = 0.1"))
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = leaves: as in the project\n")
     for case, (body, _) in CASES.items():
         mark = "@pytest.mark.leaves('descriptors')" if case == "allowed" else ""
