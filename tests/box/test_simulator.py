@@ -7,253 +7,80 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from boards.base import Block, Board, BoardError
-from boards.signals import Connect, FromBoard, HookChange, Proceeding, Release, Ring, Setup
-from boards.sim import open_board
+from boards.signals import Release
 from drivers.block_link import connect_link
 from firmware.box.demonstration import demonstration_documents
 from firmware.box.simulator.process import BUFFER_BLOCKS
 from firmware.calls.messages import (
     AgentState,
-    AgentView,
-    AnyRequestBody,
-    BoxState,
-    CallEvent,
     EventName,
     GetBoxState,
-    Reply,
-    Request,
     SetReady,
     SignIn,
     Subscribe,
-    decode_request,
 )
-from firmware.core.clock import SystemClock
 from firmware.core.configuration import save_subjects
-from firmware.core.line_schemas import BoardEntry
-from firmware.core.messages import Peer, PeerGone, accept, listen
-from firmware.core.paths import BoxPaths, box_paths
-from firmware.simulator.report import PartyReport, read_report
-
-FXS_1 = 30
-ROOT = Path(__file__).resolve().parents[2]
-SCENARIO = """
-[[citizens]]
-name = "li"
-at_seconds = 1.0
-calling = "13800001111"
-audio = true
-steps = [
-  { do = "wait", until = "answered" },
-  { do = "talk", pattern = true },
-  { do = "wait", until = "cleared", at_most_seconds = 30.0 },
-]
-
-[[phones]]
-extension = "FXS-1"
-behaviour = "manned"
-agent = "801"
-seat = "1"
-answer_seconds = 0.2
-says = "pattern"
-
-[[phones]]
-extension = "FXS-5"
-behaviour = "headset"
-"""
-
-
-class Simulator:
-    """The process under test."""
-
-    def __init__(self, folder: Path) -> None:
-        self.report = folder / "report"
-        scenario = folder / "scenario.toml"
-        scenario.write_text(SCENARIO)
-        self.paths: BoxPaths = box_paths(folder / "data")
-        self.paths.make()
-        save_subjects(self.paths, demonstration_documents("not used here"))
-        options = ("--data", str(self.paths.data), "--scenario", str(scenario), "--report", str(self.report))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "firmware.box.simulator.process", *options],
-            cwd=ROOT,
-            env={**os.environ, "LINEBOX_RUN": str(self.paths.run)},
-            stderr=subprocess.PIPE,
-        )
-
-    def stop(self) -> dict[str, PartyReport]:
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(10) == 0
-        return read_report(self.report)[0]
-
-
-class GatewaySide:
-    """Answers calls, joins the citizen with FXS-1, and sends a block for each that it gets."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._process = simulator.process
-        self.board: Board = open_board(BoardEntry(board="sim", kind="sim"), simulator.paths)
-        self.signals: list[FromBoard] = []
-        self.blocks = 0
-        self.joined = False
-        eventually(self._opened, "the simulator listens")
-
-    def _opened(self) -> bool:
-        assert self._process.poll() is None, "the simulator has ended"
-        try:
-            self.board.open()
-        except BoardError:
-            time.sleep(0.02)
-            return False
-        return True
-
-    def run(
-        self, seconds: float, until: Callable[[], bool] = lambda: False, meanwhile: Callable[[], None] = lambda: None
-    ) -> bool:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if until():
-                return True
-            select.select([self.board], [], [], 0.01)
-            meanwhile()
-            while self._take():
-                pass
-        return until()
-
-    def _take(self) -> bool:
-        blocks, signals = self.board.receive()
-        for block in blocks:
-            self.blocks += 1
-            self.board.send_block(self._switched(block))
-        for each in signals:
-            self.signals.append(each)
-            if isinstance(each, Setup):
-                self.board.send_signal(Proceeding(channel=each.channel))
-                self.board.send_signal(Connect(channel=each.channel))
-                self.board.send_signal(Ring(channel=FXS_1, on=True))
-            elif isinstance(each, HookChange) and each.channel == FXS_1:
-                self.joined = each.off_hook
-            elif isinstance(each, Release):
-                self.board.send_signal(Release(channel=each.channel))
-        return bool(blocks or signals)
-
-    def _switched(self, block: Block) -> Block:
-        out = np.full_like(block, 0xD5)
-        if self.joined:
-            out[0], out[FXS_1] = block[FXS_1], block[0]
-        return out
-
-    def hooks(self) -> list[tuple[int, bool]]:
-        return [(s.channel, s.off_hook) for s in self.signals if isinstance(s, HookChange)]
-
-
-class CallserverSide:
-    """Plays cti.sock: every agent's wish comes true."""
-
-    def __init__(self, paths: BoxPaths) -> None:
-        self._listener = listen(paths.cti_socket)
-        self._clock = SystemClock()
-        self.peer: Peer | None = None
-        self.asked: list[AnyRequestBody] = []
-        self.number = 10
-        self.state = AgentState.LOGGED_OUT
-
-    def turn(self) -> None:
-        if self.peer is None:
-            self.peer = accept(self._listener, decode_request)
-        else:
-            for request in self.peer.receive():
-                self._answer(request)
-
-    def _answer(self, request: Request) -> None:
-        assert self.peer is not None
-        self.asked.append(request.body)
-        match request.body:
-            case GetBoxState():
-                agent = AgentView(agent="801", name="王", state=self.state)
-                box = BoxState(
-                    number=self.number,
-                    at=self._clock.now(),
-                    box_id="x",
-                    gateway_connected=True,
-                    recorder_connected=True,
-                    agents=(agent,),
-                )
-                self.peer.send(Reply(request.id, state=box))
-                return
-            case SignIn():
-                self.state = AgentState.NOT_READY
-            case SetReady():
-                self.state = AgentState.READY
-            case _:
-                pass
-        self.peer.send(Reply(request.id))
-        if not isinstance(request.body, Subscribe):
-            reason = "signed_in" if self.state is AgentState.NOT_READY else ""
-            self.tell(EventName.AGENT_STATE_CHANGED, agent="801", state=self.state, reason=reason)
-
-    def tell(self, name: EventName, contact: int = 0, **fields: str) -> None:
-        assert self.peer is not None
-        self.number += 1
-        self.peer.send(CallEvent(number=self.number, name=name, at=self._clock.now(), contact=contact, **fields))
-
-    def drop(self) -> None:
-        if self.peer is not None:
-            self.peer.close()
-            self.peer = None
-
-    def close(self) -> None:
-        self.drop()
-        self._listener.close()
-
-
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"never: {what}"
+from firmware.core.messages import PeerGone
+from firmware.core.paths import BoxPaths
+from firmware.simulator.report import read_report
+from tests.box.running_simulator import (
+    FXS_1,
+    ROOT,
+    CallserverSide,
+    GatewaySide,
+    Simulator,
+    callserver_of,
+    gateway_of,
+    simulator_in,
+)
 
 
 @pytest.fixture
 def simulator(tmp_path: Path) -> Iterator[Simulator]:
-    running = Simulator(tmp_path)
-    yield running
-    if running.process.poll() is None:
-        running.process.kill()
-    running.process.wait()
-    assert running.process.stderr is not None
-    running.process.stderr.close()
-    shutil.rmtree(running.paths.run)
+    with simulator_in(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture
 def gateway(simulator: Simulator) -> Iterator[GatewaySide]:
-    side = GatewaySide(simulator)
-    yield side
-    side.board.close()
+    with gateway_of(simulator) as side:
+        yield side
 
 
 @pytest.fixture
 def callserver(simulator: Simulator) -> Iterator[CallserverSide]:
-    side = CallserverSide(simulator.paths)
-    yield side
-    side.close()
+    with callserver_of(simulator) as side:
+        yield side
 
 
-def test_agent_and_citizen_talk_over_the_real_board_and_hear_every_sample_once(
-    simulator: Simulator, gateway: GatewaySide, callserver: CallserverSide
-) -> None:
+def test_agent_and_citizen_talk_over_the_real_board_and_hear_every_sample_once(tmp_path: Path) -> None:
+    for attempt in range(3):
+        folder = tmp_path / f"attempt-{attempt}"
+        folder.mkdir()
+        with (
+            simulator_in(folder) as simulator,
+            gateway_of(simulator) as gateway,
+            callserver_of(simulator) as callserver,
+        ):
+            wrong = what_was_not_heard(simulator, gateway, callserver)
+            clock = read_report(simulator.report)[1]
+        if not wrong:
+            return
+        assert any(entry.event in ("lost", "not_taken", "gap") for entry in clock), f"{wrong}; clock: {clock}"
+    pytest.fail(f"the machine stalled in three attempts: {wrong}")
+
+
+def what_was_not_heard(simulator: Simulator, gateway: GatewaySide, callserver: CallserverSide) -> list[str]:
+    """One call, in which both speak patterns."""
     assert gateway.run(20, until=lambda: gateway.joined, meanwhile=callserver.turn)
     callserver.tell(EventName.ESTABLISHED, 7, agent="801")
     joined_at = gateway.blocks
@@ -274,13 +101,14 @@ def test_agent_and_citizen_talk_over_the_real_board_and_hear_every_sample_once(
     assert li.party.channel == "E1-1/1"
     (said,) = li.sent
     assert not said.goes_on
-    for hearer, speaker in ((li, phone.party.speaker), (phone, li.party.speaker)):
-        report = hearer.heard_pattern(speaker)
-        assert report.exactly_once, f"{hearer.party.name}: {report}; clock: {read_report(simulator.report)[1]}"
-        assert report.last - report.first >= 140 * 80
-        assert hearer.missing_blocks() == 0
     assert li.event("released") is not None
     assert phone.events[-1].event == "on_hook"
+    wrong = []
+    for hearer, speaker in ((li, phone.party.speaker), (phone, li.party.speaker)):
+        report = hearer.heard_pattern(speaker)
+        if not report.exactly_once or report.last - report.first < 140 * 80 or hearer.missing_blocks():
+            wrong.append(f"{hearer.party.name}: {report}, {hearer.missing_blocks()} blocks missing")
+    return wrong
 
 
 def test_a_new_gateway_is_told_which_phones_are_off_hook_and_the_old_ones_call_is_lost(

@@ -29,7 +29,7 @@ from firmware.records.database import open_for_reading
 
 LINEBOX = (sys.executable, "-m", "firmware.box.cli")
 ANY_PORTS = ("--web-port", "0", "--sip-port", "0")
-READY_SECONDS = 40.0
+READY_SECONDS = 90.0
 SEATS = 12
 
 
@@ -105,7 +105,7 @@ class RunningBox:
 
         def ready() -> re.Match[str] | None:
             assert self._process is not None
-            text = self._log.read_bytes()[begin:].decode()
+            text = self._log.read_bytes()[begin:].decode(errors="replace")
             assert self._process.poll() is None, f"linebox up ended:\n{text}"
             return pattern.search(text)
 
@@ -184,7 +184,7 @@ class RunningBox:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.web_port}{path}", headers={"Authorization": f"Bearer {self._token}"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             body: bytes = answer.read()
         return body
 
