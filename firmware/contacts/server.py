@@ -139,6 +139,7 @@ class CallServer:
         self.office.touch(box)
         if snapshot.boot != box.gateway_boot:
             self._recovery.end_everything(box.last_seen, now, Cause.RESTART)
+            self._loop_tests.lost(now)
             box.gateway_boot, box.last_line_number = snapshot.boot, 0
         if not snapshot.resumed:
             box.last_line_number = snapshot.last_number

@@ -42,7 +42,8 @@ class LoopOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """That were counted; of a loop towards the exchange, that it stood."""
     reason: str = ""
     """Why there is no result: `no_such_board`, `no_time_slots` (no E1), `not_working`, `calls`, `no_carrier`, `running`
-    (another test), `cannot_loop` (`fault` says why), `board_failed`, `stopped` (the callserver went). Empty: done."""
+    (another test), `cannot_loop` (`fault` says why), `board_failed`, `stopped` (the callserver went), `gateway_gone`.
+    Empty: done."""
     fault: Fault | None = None
     channels: tuple[LoopedChannel, ...] = ()
     """None of a loop towards the exchange."""

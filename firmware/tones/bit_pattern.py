@@ -6,6 +6,8 @@ in it, so that a slot that comes back as another is known. Octets are compared a
 
 2047 and 8 have no common divisor, so the octets, too, have a period of 2047 (256 ms), and eleven bits say where in it
 an octet stands. Everything is counted in such places.
+
+A block of 30 channels takes 30 µs of an x86 core, while the pattern is looked for 190 µs.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ That spans without hardware have no loop of their own is tested in the guest; no
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import cast
 
@@ -98,6 +99,20 @@ def test_a_card_that_cannot_says_so_and_is_as_before() -> None:
 
     assert "loop" in refused.value.what and "--far" in refused.value.remedy
     assert all(channel.runs for channel in channels)
+
+
+def test_a_loop_that_a_dead_process_left_is_opened_with_the_board() -> None:
+    control = NotedControl()
+    board, _ = prepared("cas", control)
+    reading, writing = os.pipe()
+    assert board._stream is not None
+    board._stream.fileno = lambda: reading  # type: ignore[method-assign]
+    board._opened()
+    board.close()
+    os.close(reading)
+    os.close(writing)
+
+    assert control.set == [Maintenance.NONE]
 
 
 def test_closing_the_board_opens_the_loop() -> None:

@@ -92,5 +92,7 @@ def test_what_cannot_be_is_said_before_the_box_is_asked(seconds: float, tmp_path
 
 def test_each_reason_has_words_and_a_remedy() -> None:
     reasons = {"no_such_board", "no_time_slots", "not_working", "calls", "no_carrier", "running", "cannot_loop"}
-    assert reasons | {"board_failed", "stopped", "unknown_board", "calls_on_board", "not_possible_now"} == set(WHY)
+    reasons |= {"board_failed", "stopped", "gateway_gone"}
+    refusals = {"unknown_board", "calls_on_board", "loop_test_running", "not_possible_now"}
+    assert reasons | refusals == set(WHY)
     assert all(what and remedy for what, remedy in WHY.values())

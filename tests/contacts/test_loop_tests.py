@@ -40,3 +40,22 @@ def test_a_board_that_is_not_there_or_has_calls_is_refused(exchange: ScriptedLin
     exchange.channel_is(0, "seized")
     assert exchange.ask(cti.LoopTest("sim")).error == "calls_on_board"
     assert exchange.ordered(BeginLoopTest) == []
+
+
+def test_a_second_test_of_the_board_is_refused_until_the_first_is_over(exchange: ScriptedLines) -> None:
+    exchange.ask(cti.LoopTest("sim"))
+    (order,) = exchange.ordered(BeginLoopTest)
+    assert exchange.ask(cti.LoopTest("sim", LoopWay.LOCAL)).error == "loop_test_running"
+    outcome = LoopOutcome(board="sim", way=LoopWay.FAR, seconds=10)
+    exchange.happens(LoopTested, request=order.request, outcome=outcome)
+
+    assert exchange.ask(cti.LoopTest("sim")).error == ""
+
+
+def test_a_test_that_went_with_its_gateway_is_told_and_another_can_begin(exchange: ScriptedLines) -> None:
+    exchange.ask(cti.LoopTest("sim", LoopWay.TOWARD_EXCHANGE, 600.0))
+    exchange.restart_gateway()
+
+    (told,) = exchange.told(EventName.LOOP_TESTED)
+    assert told.reason == "gateway_gone"
+    assert exchange.ask(cti.LoopTest("sim")).error == ""

@@ -27,6 +27,9 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 1, 600
 GRACE_SECONDS = 25.0
 """How much longer than the test its answer is waited for."""
 
+REFUSED_WITHIN = 0.3
+"""What the gateway has not refused within these seconds runs."""
+
 WHY: dict[str, tuple[str, str]] = {
     "unknown_board": ("there is no such board", "`linebox boards` lists them"),
     "no_such_board": ("the gateway has no such board", "restart the box after boards were changed"),
@@ -38,9 +41,11 @@ WHY: dict[str, tuple[str, str]] = {
         "nothing usable comes in on the line, so nothing can come back",
         "put the loop plug on, or ask the exchange for the loop; --local tests the card alone",
     ),
+    "loop_test_running": ("a loop test of this board is running", "wait until it is over"),
     "running": ("a loop test of this board is running", "wait until it is over"),
     "cannot_loop": ("the board cannot close such a loop", "test with a plug or a loop of the exchange (--far)"),
     "board_failed": ("the board failed meanwhile", "`linebox boards` says why"),
+    "gateway_gone": ("the gateway ended meanwhile", "it is started again by itself: try again"),
     "stopped": ("the callserver went away meanwhile", "try again"),
     "not_possible_now": ("the gateway does not answer", "`linebox doctor` shows its state"),
 }
@@ -162,17 +167,21 @@ def _counted(counters: dict[str, int]) -> str:
 
 def _wait(peer: Peer, board: str, way: LoopWay, seconds: float) -> LoopOutcome:
     end = time.monotonic() + seconds + GRACE_SECONDS
+    is_taken = is_told = False
     while (left := end - time.monotonic()) > 0:
-        readable, writable, _ = select.select([peer], [peer] if peer.wants_to_write else [], [], left)
+        wait = REFUSED_WITHIN if is_taken and not is_told else left
+        readable, writable, _ = select.select([peer], [peer] if peer.wants_to_write else [], [], wait)
+        if is_taken and not is_told and not readable:
+            is_told = True
+            print(f"{board}: {BEGUN[way].format(seconds=seconds)}", flush=True)
         if writable:
             peer.flush()
         for message in peer.receive() if readable else []:
             if isinstance(message, Reply) and message.error:
                 raise _no_test(message.error)
-            if isinstance(message, Reply) and message.id == 2:
-                print(f"{board}: {BEGUN[way].format(seconds=seconds)}", flush=True)
+            is_taken |= isinstance(message, Reply) and message.id == 2
             found = message.loop_test if isinstance(message, CallEvent) else None
-            if found is not None and found.board == board:
+            if found is not None and (found.board, found.way) == (board, way):
                 return found
     raise ClearError("the box has not answered in time", "`linebox doctor` shows its state; its logs are in logs/")
 
