@@ -190,3 +190,10 @@ class RunningBox:
 
     def json(self, path: str) -> Any:
         return json.loads(self.get(path))
+
+    def is_healthy(self) -> bool:
+        """What the pages say of the box; False while they are away."""
+        try:
+            return bool(self.json("/api/v1/health")["ready"])
+        except OSError:
+            return False

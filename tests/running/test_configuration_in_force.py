@@ -178,9 +178,9 @@ def test_broken_files_are_refused_as_a_whole_and_the_last_good_ones_stay_in_forc
 def ready(box: RunningBox) -> bool:
     try:
         state = box.state()
-        return state.gateway_connected and state.recorder_connected and box.json("/api/v1/health")["ready"]
-    except (OSError, PeerGone):
+    except PeerGone:
         return False
+    return state.gateway_connected and state.recorder_connected and box.is_healthy()
 
 
 def talks(service: Service) -> bool:

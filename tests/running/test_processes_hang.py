@@ -108,7 +108,7 @@ def play(box: RunningBox) -> None:
     for one in range(1, TALKERS + 1):
         assert box.ask(ReleaseCall(str(800 + one))).error == ""
     until(lambda: len(closed(box)) == TALKERS, "the recordings are closed")
-    until(lambda: box.json("/api/v1/health")["ready"], "the pages are back")
+    until(box.is_healthy, "the pages are back")
 
 
 def lost_samples(folder: Path) -> tuple[list[str], list[str]]:
