@@ -96,16 +96,22 @@ def _config_check(options: argparse.Namespace) -> int:
 
 
 def _reload(options: argparse.Namespace) -> int:
+    from firmware.box.commands.config_check import lines_of, names_that_lead_nowhere
     from firmware.box.commands.cti_request import ask
     from firmware.calls.messages import ReloadConfiguration
+    from firmware.core.configuration import load_configuration
     from firmware.core.paths import box_paths
 
-    reply = ask(box_paths(options.data), ReloadConfiguration(), "linebox reload")
+    paths = box_paths(options.data)
+    reply = ask(paths, ReloadConfiguration(), "linebox reload")
     if reply.error:
         lines = "\n".join(f"  {line}" for line in reply.details)
         what = f"the configuration was not taken ({reply.error}); the one before stays in force"
         raise ClearError(f"{what}\n{lines}" if lines else what, "correct the files, then `linebox reload` again")
     print("The configuration is in force.")
+    configuration = load_configuration(paths)
+    for problem in names_that_lead_nowhere(configuration, paths, lines_of(configuration, paths)):
+        print(f"  {problem}")
     if reply.details:
         lines = "\n".join(f"  {line}" for line in reply.details)
         remedy = "correct or replace the files, then `linebox reload` again"
@@ -166,7 +172,12 @@ def _parser() -> argparse.ArgumentParser:
         "ansam, ansam-pr; sit, with its three frequencies; mfc, with --mfc; presence: voice, silence, with --presence. "
         "What a kind does not have is a dash (null in JSON).",
     )
-    one.add_argument("files", nargs="+", metavar="FILE", help="WAV, 8000 samples a second; - for standard input")
+    one.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="WAV, or a recording of the box (AU, FLAC); 8000 samples a second; - for standard input",
+    )
     one.add_argument("--raw", choices=("alaw",), help="the files are bare samples without a head")
     one.add_argument("--json", action="store_true", help="one JSON object a line")
     one.add_argument(

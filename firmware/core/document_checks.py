@@ -117,8 +117,21 @@ def _check_fields(file: str, place: str, schema: type[msgspec.Struct], document:
             nearest = nearest_name(value, _choices(wanted)) if isinstance(value, str) else ""
             # A password that was written here in place of its hash must not reach a log.
             what = "the value is not one (not shown)" if name in SECRET_FIELDS else f"the value is {_shown(value)}"
-            problems.append(Problem(file, where, what, _description(wanted), nearest))
+            problems.append(
+                Problem(file, where, what, _description(wanted), nearest, _in_quotation_marks(value, wanted))
+            )
     return problems
+
+
+def _in_quotation_marks(value: Any, wanted: Any) -> str:
+    """The remedy for a number where a text of digits is expected, as in `"agent": 801`; empty for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return ""
+    try:
+        msgspec.convert(str(value), wanted)
+    except msgspec.ValidationError:
+        return ""
+    return f'write it in quotation marks: "{value}"'
 
 
 def _struct_of(wanted: Any) -> type[msgspec.Struct] | None:

@@ -118,7 +118,8 @@ def test_config_check(county: BoxPaths, capsys: pytest.CaptureFixture[str]) -> N
     assert "is valid: 示范县12345热线, 2 services, 3 queues, 8 agents, 8 seats" in capsys.readouterr().out
     path = county.configuration / "queues.json"
     path.write_text(path.read_text().replace('"title"', '"titel"'))
-    said = refusal(capsys, "config", "check", "--data", county.data)
+    assert main(["config", "check", "--data", str(county.data)]) == 1
+    said = capsys.readouterr().out
     assert said.count('unknown key "titel"; did you mean "title"?') == 3
 
 
@@ -179,6 +180,17 @@ def test_reload_asks_the_running_callserver(
     assert main(["reload", "--data", str(county.data)]) == 0
     assert "in force" in capsys.readouterr().out
     assert running.asked == [(ReloadConfiguration(), "linebox reload")]
+
+
+def test_reload_tells_what_the_files_name_and_nobody_has(
+    county: BoxPaths, callserver: Begin, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_documents(county, "seats", [{"seat": "1", "extension": "FXS-77"}])
+    callserver(Reply)
+
+    assert main(["reload", "--data", str(county.data)]) == 0
+
+    assert "seat 1, field extension: no board has a line FXS-77" in capsys.readouterr().out
 
 
 def test_a_refused_reload_tells_all_that_is_wrong(

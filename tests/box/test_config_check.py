@@ -9,7 +9,7 @@ import pytest
 
 from firmware.box.commands.config_check import config_check, line_problems, lines_of
 from firmware.box.demonstration import demonstration_documents
-from firmware.core.configuration import ConfigurationError, load_configuration, save_documents, save_subjects
+from firmware.core.configuration import load_configuration, save_documents, save_subjects
 from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths
 
@@ -69,7 +69,25 @@ def test_a_folder_without_any_configuration_is_told_in_one_sentence(tmp_path: Pa
         config_check(BoxPaths(tmp_path / "nothing", tmp_path / "run"))
 
 
-def test_files_that_are_wrong_are_told_as_ever(paths: BoxPaths) -> None:
+def test_files_that_are_wrong_are_told_all_at_once(paths: BoxPaths, capsys: pytest.CaptureFixture[str]) -> None:
     (paths.configuration / "trunk_groups.json").write_text("{")
-    with pytest.raises(ConfigurationError):
-        config_check(paths)
+    (paths.configuration / "seats.json").write_text("")
+
+    assert config_check(paths) == 1
+
+    said = capsys.readouterr().out.splitlines()
+    assert "is wrong; until it is right the last good one is in force" in said[0]
+    assert said[1] == "2 problems in the configuration:"
+    assert "linebox config check" not in "".join(said), "whoever reads this has just called it"
+
+
+def test_a_sound_that_nobody_has_is_told_with_the_nearest(paths: BoxPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    documents = demonstration_documents("not used here")
+    documents["queues"][0]["music"] = "music:waitng"
+    save_subjects(paths, documents)
+
+    assert config_check(paths) == 1
+
+    said = capsys.readouterr().out
+    assert "can be used, but names what is not there" in said
+    assert 'queues.json, queue general: there is no sound music:waitng; did you mean "music:waiting"?' in said

@@ -77,5 +77,5 @@ def test_a_sound_that_the_configuration_names_and_nobody_has_is_named(county: Bo
     found = findings(county, sounds_of_the_configuration)
 
     assert [one.level for one in found] == [WARN, WARN]
-    assert found[0].text == "services.json (12345), greeting: there is no sound prompt:lost"
-    assert found[1].text == "queues.json (general): there is no sound music:nowhere"
+    assert found[0].text == "services.json service 12345, greeting: there is no sound prompt:lost"
+    assert found[1].text == "queues.json queue general: there is no sound music:nowhere"

@@ -41,6 +41,15 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
     return [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.mark.parametrize(("name", "subtype"), [("call.au", "ALAW"), ("call.flac", "PCM_16")])
+def test_recordings_of_the_box_are_read_as_they_lie_on_its_disk(
+    tmp_path: Path, dialled: Alaw, name: str, subtype: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / name, codec.decode(dialled).astype(np.int16), 8000, subtype=subtype)
+    assert main(["tones", str(tmp_path / name)]) == 0
+    assert "".join(event[3] for event in lines(capsys)) == NUMBER
+
+
 @pytest.mark.parametrize("subtype", ["PCM_16", "ALAW", "ULAW"])
 def test_digits_of_a_wav_file_one_line_each(
     tmp_path: Path, dialled: Alaw, subtype: str, capsys: pytest.CaptureFixture[str]

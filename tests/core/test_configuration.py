@@ -300,7 +300,8 @@ def test_five_kinds_of_errors_are_reported_at_once_and_read_well(paths: BoxPaths
         'services.json, document 1 (12345), field queue: there is no queue "generl"; expected one of general, consult; '
         'did you mean "general"?',
         'queues.json, document 1 (general): unknown key "offer_second"; did you mean "offer_seconds"?',
-        "agents.json, document 1 (801), field name: the value is 801; expected a text that is not empty",
+        "agents.json, document 1 (801), field name: the value is 801; expected a text that is not empty\n"
+        '    remedy: write it in quotation marks: "801"',
         'seats.json, document 1: the field "seat" is missing; expected a name that is not empty',
         'seats.json, document 2 (2), field extension: the extension "FXS-1" is used twice, first in document 1',
     ):

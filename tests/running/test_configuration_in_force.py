@@ -130,7 +130,7 @@ def test_broken_files_are_refused_as_a_whole_and_the_last_good_ones_stay_in_forc
     all_are_told(refused.stderr)
     checked = linebox(box, "config", "check")
     assert checked.returncode == 1
-    all_are_told(checked.stderr)
+    all_are_told(checked.stdout)
     service.goes_on()
     assert queue_titles(box) == before
 

@@ -1,4 +1,4 @@
-"""`linebox config check`: what is wrong with the configuration files, and which names of lines lead nowhere.
+"""`linebox config check`: what is wrong with the configuration files, and which names of lines and sounds lead nowhere.
 
 Files that are wrong are refused by everybody. A name of a line that no board has is not: the board may be on its way.
 """
@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from boards.base import BoardError
 from boards.signals import ChannelKind
+from firmware.box.commands.doctor_sounds import missing_sounds
 from firmware.box.gateway.boards import make_board
-from firmware.core.configuration import load_configuration
+from firmware.core.configuration import ConfigurationError, load_configuration
 from firmware.core.configuration_problems import Problem, nearest_name
 from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths
@@ -28,25 +29,38 @@ TRUNKS = (ChannelKind.TRUNK, ChannelKind.CAS, ChannelKind.EXCHANGE_LINE)
 
 
 def config_check(paths: BoxPaths) -> int:
-    """Prints what was found. 1 if a name leads nowhere. Raises ConfigurationError with all that is wrong, ClearError
-    where there is no configuration at all."""
+    """Prints what was found. 1 if anything is wrong. Raises ClearError where there is no configuration at all."""
     if not any(paths.configuration.glob("*.json")):
         raise ClearError(
             f"there is no configuration in {paths.configuration}",
             "name the data folder of a box with --data; `linebox up` sets up an empty one",
         )
-    configuration = load_configuration(paths)
+    try:
+        configuration = load_configuration(paths)
+    except ConfigurationError as error:
+        print(f"The configuration in {paths.configuration} is wrong; until it is right the last good one is in force.")
+        print(error)
+        return 1
     counts = ", ".join(
         f"{len(getattr(configuration, name))} {name}" for name in ("services", "queues", "agents", "seats")
     )
-    print(f"The configuration in {paths.configuration} is valid: {configuration.box.name}, {counts}.")
-    rows, problems = lines_of(configuration, paths)
-    for row in rows:
+    lines = lines_of(configuration, paths)
+    problems = names_that_lead_nowhere(configuration, paths, lines)
+    state = "can be used, but names what is not there" if problems else "is valid"
+    print(f"The configuration in {paths.configuration} {state}: {configuration.box.name}, {counts}.")
+    for row in lines[0]:
         print(f"  {row.name}: {lines_in_words(row)}")
-    problems += line_problems(configuration, rows)
     for problem in problems:
         print(f"  {problem}")
     return 1 if problems else 0
+
+
+def names_that_lead_nowhere(
+    configuration: Configuration, paths: BoxPaths, lines: tuple[list[BoardRow], list[Problem]]
+) -> list[Problem]:
+    """What the files name and nobody has. `lines`: what `lines_of` gave."""
+    rows, problems = lines
+    return [*problems, *line_problems(configuration, rows), *missing_sounds(configuration, paths)]
 
 
 def lines_of(configuration: Configuration, paths: BoxPaths) -> tuple[list[BoardRow], list[Problem]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from firmware.box.commands.doctor_finding import OK, WARN, Check, Finding
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
+from firmware.core.configuration_problems import Problem, nearest_name
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import Configuration
 from firmware.media.espeak import VOICES, SpeechError, speak
@@ -45,19 +46,24 @@ def sounds_of_the_configuration(paths: BoxPaths) -> Iterator[Finding]:
         configuration, _ = load_configuration_or_last_good(paths)
     except (ConfigurationError, OSError):
         return  # another check says so
+    missing = missing_sounds(configuration, paths)
+    for one in missing:
+        yield Finding("sounds", WARN, f"{one.file} {one.place}: {one.what}", one.remedy)
+    if not missing:
+        yield Finding("sounds", OK, "all sounds that the configuration names are there")
+
+
+def missing_sounds(configuration: Configuration, paths: BoxPaths) -> list[Problem]:
+    """The sounds that the configuration names and nobody has."""
     language = configuration.box.language
     there = {f"tone:{name}" for name in load_plan().samples()}
     there |= {name for name, path in sound_files(language, (PROMPTS, paths.prompts)) if _can_be_played(path)}
-    missing = [
-        (place, sound)
-        for place, sound in _named(configuration)
+    remedy = f"correct the name, or add the recording to {paths.prompts / language}; until then its text is spoken"
+    return [
+        Problem(file, place, f"there is no sound {sound}", nearest=nearest_name(sound, there), remedy=remedy)
+        for file, place, sound in _named(configuration)
         if sound.partition(":")[0] not in MADE_WHEN_NEEDED and sound not in there
     ]
-    for place, sound in missing:
-        remedy = f"correct the name, or add the recording to {paths.prompts / language}; until then its text is spoken"
-        yield Finding("sounds", WARN, f"{place}: there is no sound {sound}", remedy)
-    if not missing:
-        yield Finding("sounds", OK, "all sounds that the configuration names are there")
 
 
 def _can_be_played(path: Path) -> bool:
@@ -68,15 +74,15 @@ def _can_be_played(path: Path) -> bool:
     return True
 
 
-def _named(configuration: Configuration) -> Iterator[tuple[str, str]]:
-    """(file and document, sound) of every sound in the configuration."""
+def _named(configuration: Configuration) -> Iterator[tuple[str, str, str]]:
+    """(file, place in it, sound) of every sound in the configuration."""
     for service in configuration.services:
-        yield from ((f"services.json ({service.service}), greeting", sound) for sound in service.greeting)
+        yield from (("services.json", f"service {service.service}, greeting", sound) for sound in service.greeting)
     for menu in configuration.menus:
-        yield from ((f"menus.json ({menu.menu}), prompt", sound) for sound in menu.prompt)
+        yield from (("menus.json", f"menu {menu.menu}, prompt", sound) for sound in menu.prompt)
     for queue in configuration.queues:
         for sound in (queue.music, *queue.agent_announcement, *queue.announcement):
-            yield f"queues.json ({queue.queue})", sound
+            yield "queues.json", f"queue {queue.queue}", sound
 
 
 def sound_checks() -> tuple[Check, ...]:

@@ -33,6 +33,8 @@ def simulate(arguments: list[str]) -> int:
     parser.add_argument("--data", type=Path, help="keep records and recordings in this empty folder")
     parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
     options = parser.parse_args(arguments)
+    if options.calls < 1:
+        raise ClearError(f"a day of {options.calls} calls shows nothing", "--calls takes 1 or more")
     try:
         scenario = read_scenario(options.scenario) if options.scenario else county_day(options.seed, options.calls)
     except ScenarioError as error:

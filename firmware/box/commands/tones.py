@@ -1,8 +1,8 @@
 """`linebox tones`: what a recording of a line says to the box's own detectors, one line an event. For field engineers.
 
-Reads WAV (8000 samples a second, 16-bit, A-law or µ-law) or bare A-law; writes text or JSON. Detection is
-firmware/tones; nothing here knows a frequency. What came in as something else than A-law is made A-law first, as it
-would be on a line.
+Reads WAV, the box's own recordings (AU, FLAC) or bare A-law: 8000 samples a second, 16-bit, A-law or µ-law. Writes
+text or JSON. Detection is firmware/tones; nothing here knows a frequency. What came in as something else than A-law is
+made A-law first, as it would be on a line.
 """
 
 from __future__ import annotations
@@ -223,8 +223,8 @@ def _channels(file: BinaryIO, name: str, raw: bool) -> list[Alaw]:
     except soundfile.SoundFileError as error:
         said = str(error).rpartition(": ")[2].rstrip(".")
         raise ClearError(f"{name} is not a sound file ({said})", "if it is bare A-law, say --raw alaw") from error
-    if sort not in ("WAV", "WAVEX"):
-        raise ClearError(f"{name} is {sort}, not WAV", convert)
+    if sort not in ("WAV", "WAVEX", "AU", "FLAC"):
+        raise ClearError(f"{name} is {sort}, not WAV, AU or FLAC", convert)
     if rate != SAMPLE_RATE:
         raise ClearError(f"{name} has {rate} samples a second, a line has {SAMPLE_RATE}", convert)
     if subtype not in SUBTYPES:
