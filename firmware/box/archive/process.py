@@ -12,9 +12,9 @@ import argparse
 import contextlib
 import logging
 import os
+import select
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -59,7 +59,8 @@ class Archive:
         self._sign = sign
         self._engine = open_for_reading(paths.calls_database)
         self._clock = SystemClock()
-        self._ended = threading.Event()
+        self._ended = False
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._swept_all = False
         self._no_copy: set[int] = set()
         """Recordings of which no copy can be made; tried again after a restart."""
@@ -67,12 +68,15 @@ class Archive:
 
     def end(self, *_: object) -> None:
         """Signal handler."""
-        self._ended.set()
+        if not self._ended:
+            self._ended = True
+            os.eventfd_write(self._wake, 1)
+            _step_forward()
 
     def run(self, every_seconds: float) -> None:
         """Returns after `end`."""
         self._sign.ready()
-        while not self._ended.wait(0.0):
+        while not self._ended:
             try:
                 self.turn()
                 self._told = ("", logging.NOTSET)
@@ -85,12 +89,13 @@ class Archive:
             self._rest(every_seconds)
         self._sign.stopping()
         self._engine.dispose()
+        os.close(self._wake)
 
     def _rest(self, seconds: float) -> None:
         until_us = _now_us() + round(seconds * MICROSECONDS)
-        while (now_us := _now_us()) < until_us and not self._ended.is_set():
+        while (now_us := _now_us()) < until_us and not self._ended:
             self._sign.alive(now_us)
-            self._ended.wait((min(until_us, self._sign.next_us) - now_us) / MICROSECONDS)
+            select.select([self._wake], [], [], max(0, min(until_us, self._sign.next_us) - now_us) / MICROSECONDS)
 
     def turn(self) -> None:
         """Delete what is due, remove files, make copies while it is quiet. Raises what the parts raise."""
@@ -122,7 +127,7 @@ class Archive:
 
     def _delete(self, request: DeleteRecording) -> None:
         self._sign.alive(_now_us())
-        if self._ended.is_set():
+        if self._ended:
             return
         reply = ask(self._paths, request, BY)
         what = "its raw file" if request.raw_only else "it"
@@ -187,7 +192,7 @@ class Archive:
     def _may_work(self, settings: Recordings) -> bool:
         """Copies are made while no call is recorded and there is room. Asked every ten seconds of audio."""
         self._sign.alive(_now_us())
-        if self._ended.is_set() or room_of(self._free(), settings.reserve_mb << 20) is not Room.ENOUGH:
+        if self._ended or room_of(self._free(), settings.reserve_mb << 20) is not Room.ENOUGH:
             return False
         with self._engine.connect() as connection:
             return not stored.recording_goes_on(connection)
@@ -203,6 +208,13 @@ def _step_back() -> None:
         os.nice(19)
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
+
+
+def _step_forward() -> None:
+    """Who is to end must get the processor for it, however busy the machine is."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
 
 
 def main(arguments: list[str] | None = None) -> int:

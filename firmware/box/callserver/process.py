@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import selectors
 import signal
 import sys
@@ -105,15 +106,18 @@ class CallServerProcess:
         self._stored_recording = numbers["recordings"]
         self._cti_listener = listen(paths.cti_socket)
         self._stopping = False
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def stop(self, *_: object) -> None:
-        """End the loop in order: what gathered is stored first."""
-        self._stopping = True
+        """End the loop in order: what gathered is stored first. For a signal handler, too."""
+        if not self._stopping:
+            self._stopping = True
+            os.eventfd_write(self._wake, 1)  # after a signal, select would go on waiting
 
     def run(self) -> None:
         """Serve until `stop`."""
         errands = (self._callers, self._stored_recordings, self._speaker, self._office_sounds)
-        for listener in (self._cti_listener, self._committer, *errands):
+        for listener in (self._cti_listener, self._committer, self._wake, *errands):
             self._selector.register(listener, selectors.EVENT_READ)
         self._callers.ask(self._server.lookups())
         self._sign.ready()
@@ -135,6 +139,7 @@ class CallServerProcess:
             self._tell(effects)
         for errand in errands:
             errand.stop()
+        os.close(self._wake)
 
     def _patience(self) -> float:
         """Seconds until something is due."""
@@ -148,6 +153,8 @@ class CallServerProcess:
         if source is self._committer:
             for effects in self._committer.finished():
                 self._tell(effects)
+        elif source == self._wake:
+            return
         elif source is self._stored_recordings:
             self._about_recordings()
         elif source is self._callers:
