@@ -14,6 +14,7 @@ import pytest
 
 from firmware.core.configuration import load_configuration
 from firmware.core.messages import PeerGone
+from firmware.records import tables
 from tests.running.running_box import LINEBOX, RunningBox, until
 
 pytestmark = pytest.mark.running
@@ -87,9 +88,9 @@ def test_blocked_channels_stay_blocked_and_are_passed_over_when_gateway_and_call
     box.kill("callserver")
     until(all_blocked, "they are blocked again")
 
-    seen = max((one.contact for one in box.state().contacts), default=0)
-    later = until(lambda: [one for one in box.state().contacts if one.contact > seen], "a citizen calls")
-    assert {one.trunk for one in later} == {OPEN}
+    seen = len(box.rows(tables.legs))
+    later = until(lambda: box.rows(tables.legs)[seen:], "a citizen calls")
+    assert {leg["channel_label"] for leg in later} == {OPEN}
     assert {one.channel for one in load_configuration(box.paths).blocked_channels} == blocked
 
     assert post(box, "E1-1/4", "unblock", {})["channel"]["block"] is None
