@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from firmware.core.line_schemas import ExchangeLineSettings
 from firmware.lines.exchange_states import HeardCaller, HeardLesson, HeardProgress, Progress
 from firmware.lines.line import Listening
-from firmware.media.codec import SAMPLE_RATE, Alaw, Linear, decode
+from firmware.media.codec import BLOCK, SAMPLE_RATE, Alaw, Linear, decode
 from firmware.media.plane import NEVER
 from firmware.tones.answer import AnswerDetector
 from firmware.tones.cadence import BurstSequence, Cadence, ToneBurst
@@ -26,6 +26,9 @@ from firmware.tones.signals import SignalDetector
 
 DIAL_TONE = SAMPLE_RATE * 4 // 5
 """Samples of a tone without a break that are dial tone where it is awaited: more than a burst of congestion tone."""
+SOME_TONE = SAMPLE_RATE // 5
+"""A tone that has sounded for so long is one of the exchange's, whichever: longer than most of speech that is like one.
+Of vacant-number tone the long burst is."""
 LONGEST_TONE = 3 * SAMPLE_RATE
 """And where it is not: the far end has hung up and the exchange awaits digits."""
 
@@ -162,7 +165,10 @@ class ExchangeEar:
             self._progress.spoken_to(self._up, decode(sent[self._up]))
             left = self._progress.silent(self._up) >= self._silence_limit[self._up]
             heard += [(channel, HeardProgress("silence")) for channel in self._up[left].tolist()]
-            dialled = self._progress.sounding(self._up) >= self._tone_limit[self._up]
+            sounding = self._progress.sounding(self._up)
+            some = self._up[(sounding >= SOME_TONE) & (sounding < SOME_TONE + BLOCK)]  # each tone once
+            heard += [(channel, HeardProgress("some_tone")) for channel in some.tolist() if channel in self._calling]
+            dialled = sounding >= self._tone_limit[self._up]
             heard += [(channel, HeardProgress("dial_tone")) for channel in self._up[dialled].tolist()]
         if self._signals is not None and self._calling:
             for signal in self._signals.process(linear, sample):

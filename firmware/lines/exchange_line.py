@@ -55,6 +55,8 @@ NOT_BUSY_US = 8 * MICROSECONDS
 takes up to 5 s to connect, three cycles take 2 s), the call counts as answered. Speech passes all the while."""
 RINGBACK_OVER_US = 6 * MICROSECONDS
 """And if it rang: when the next burst of ringback tone (4 s, then 1 s; GB/T 3380) has not come by then."""
+TONE_AGO_US, TONE_HELD_US = 1_500_000, 2_500_000
+"""If a tone sounded so shortly before the call would count as answered, it is waited for what it turns out to be."""
 GUARD_US = 1_500_000
 """So long the loop stays open after a call: the exchange needs it to see the end (the driver tells on-hook after
 1.25 s)."""
@@ -79,6 +81,8 @@ class ExchangeLine(Line, kw_only=True):
     answer_assumed: bool = False
     """A call that we placed is up because it met no busy tone; the line itself has not told an answer."""
     ring_on: bool = False
+    tone_at_us: int = 0
+    """When a tone was heard last of which it is not known yet what it means."""
     rings: bool = False
     """The far phone of a call that we placed rings, or has rung."""
     learning: str = ""
@@ -213,7 +217,10 @@ class ExchangeLine(Line, kw_only=True):
             case ExchangeLineState.CALLING, "ringback":
                 return self._far_rings(now)
             case ExchangeLineState.CALLING, "speech" if "not_busy" in self.timers:
-                return self.fire("not_busy", now)
+                return self._answer_assumed(now)
+            case _, "some_tone":
+                self.tone_at_us = now.mono_us
+                return []
             case _, ("ringback" | "speech"):
                 return []
             case ExchangeLineState.CALLING, "congestion_tone":
@@ -339,6 +346,10 @@ class ExchangeLine(Line, kw_only=True):
         alerting = LegAlerting(number=0, leg=self.leg, sample=0, at=now, channel=self.channel, request=self.request)
         return [Report(alerting)]
 
+    def _answer_assumed(self, now: Stamp) -> list[Effect]:
+        self.answer_assumed = True
+        return self._far_answered(now)
+
     def _far_answered(self, now: Stamp) -> list[Effect]:
         effects = self._set_state(ExchangeLineState.UP)
         self.closed_at_us = now.mono_us
@@ -390,9 +401,11 @@ class ExchangeLine(Line, kw_only=True):
                 effects = self._set_state(ExchangeLineState.CALLING)
                 self.start_timer("not_busy", NOT_BUSY_US, now)
                 return effects
+            case "not_busy" if now.mono_us - self.tone_at_us < TONE_AGO_US:
+                self.start_timer("not_busy", TONE_HELD_US, now)
+                return []
             case "not_busy":
-                self.answer_assumed = True
-                return self._far_answered(now)
+                return self._answer_assumed(now)
             case "rings_over":
                 cleared = self._cleared(Cause.NORMAL, "line", now) if self.leg else []
                 return [*cleared, *self._set_state(ExchangeLineState.IDLE)]

@@ -31,12 +31,15 @@ class HeardLesson(msgspec.Struct, frozen=True):
     tone: LearnedTone
 
 
-Progress = Literal["busy_tone", "congestion_tone", "vacant_tone", "dial_tone", "ringback", "speech", "silence"]
+Progress = Literal[
+    "busy_tone", "congestion_tone", "vacant_tone", "dial_tone", "ringback", "some_tone", "speech", "silence"
+]
 
 
 class HeardProgress(msgspec.Struct, frozen=True):
     """What the exchange says, or a silence that lasted too long. Of a call out that is not answered also: its way is
-    congested (in all other states that is busy tone), the far phone rings, and speech after that."""
+    congested (in all other states that is busy tone), the far phone rings, and speech after that; and a tone that
+    sounds and of which nobody can say yet what it will be."""
 
     what: Progress
 

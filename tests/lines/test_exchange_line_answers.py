@@ -141,3 +141,28 @@ def test_a_line_whose_learnt_busy_tone_is_like_congestion_tone_says_busy() -> No
     bench.hear(np.tile(TONES["congestion"], 3))
 
     assert bench.over() == ("line", Cause.BUSY)
+
+
+@pytest.mark.parametrize(
+    ("tone", "slow_seconds", "cause"),
+    [
+        ("busy", 4.0, Cause.BUSY),
+        ("busy", 5.2, Cause.BUSY),
+        ("congestion", 4.0, Cause.CONGESTION),
+        ("congestion", 5.2, Cause.CONGESTION),
+        ("vacant", 4.5, Cause.UNALLOCATED),
+        ("ringback", 5.2, None),
+    ],
+)
+def test_a_slow_exchange_whose_tone_begins_just_before_the_call_would_count_as_answered(
+    tone: str, slow_seconds: float, cause: Cause | None
+) -> None:
+    bench = calling()
+    bench.silence(slow_seconds)  # with what passed already: the eight seconds end within the tone
+    bench.hear(np.tile(TONES[tone], 1 if cause is None else 4))
+
+    assert bench.all(LegAnswered) == []
+    if cause is not None:
+        assert bench.over() == ("line", cause)
+    else:
+        assert len(bench.all(LegAlerting)) == 1
