@@ -48,9 +48,10 @@ def tell_callserver(office: Office, body: cti.AnyRequestBody, by: str) -> cti.Re
     """Ask the callserver. Raises Refusal with its code, and CallserverAway."""
     reply = office.cti.request(body, by)
     if reply.error:
-        # The only details of a refusal that comes here: texts that are too long or hold control characters, by name.
+        # Texts that are too long or hold control characters, by name. Other details are for the command line.
+        lines = reply.details if reply.error == "bad_parameter" else ()
         text = N_("{name}: at most {most} characters are expected, and no control characters")
-        named = (detail(text, name=line.partition(":")[0], most=cti.LONGEST_TEXT) for line in reply.details)
+        named = (detail(text, name=line.partition(":")[0], most=cti.LONGEST_TEXT) for line in lines)
         raise Refusal(_OTHER_NAMES.get(reply.error, reply.error), *named)
     return reply
 

@@ -10,13 +10,15 @@ import msgspec
 from boards.signals import ChannelKind
 from firmware.calls import messages as cti
 from firmware.calls.messages import LONGEST_TEXT, BlockChannels, BoxAlarm, LearnLine, UnblockChannels
+from firmware.core.configuration_problems import nearest_name
 from firmware.core.line_schemas import BusyTone, ExchangeLineEntry
 from firmware.lines.line_settings import line_settings
 from webui.channel_replies import LiveChannelReply, live_channels
 from webui.cti_connection import CallserverAway
 from webui.endpoints import Ask, Endpoint
-from webui.problems import Refusal
+from webui.problems import Refusal, detail
 from webui.rest_agents import tell_callserver
+from webui.words import N_
 
 
 class LearnBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,7 +88,14 @@ def unblock(ask: Ask, line: str) -> BlockedReply:
 
 
 def _changed(ask: Ask, line: str, body: BlockChannels | UnblockChannels) -> BlockedReply:
-    tell_callserver(ask.office, body, ask.who.name)
+    try:
+        tell_callserver(ask.office, body, ask.who.name)
+    except Refusal as refusal:
+        known = [one.label for one in ask.office.live.state.channels] if ask.office.live.state is not None else []
+        nearest = nearest_name(line, known)
+        if refusal.code != "unknown_channel" or not nearest:
+            raise
+        raise Refusal(refusal.code, detail(N_("did you mean {nearest}?"), nearest=nearest)) from refusal
     state = ask.office.cti.request(cti.GetBoxState(), ask.who.name).state
     if state is None:
         raise CallserverAway("it gave no state after the change")

@@ -87,6 +87,13 @@ def test_a_refusal_is_told_in_words(span: Site, error: str, status: int) -> None
     assert answer.json["what"] and answer.json["remedy"]
 
 
+def test_an_unknown_label_is_told_with_the_nearest_in_the_readers_language(span: Site) -> None:
+    span.callserver.error = "unknown_channel"
+    answer = span.post("/api/v1/lines/E1/18/block?lang=zh_CN", REASON, token="token-boss")
+
+    assert answer.json["details"] == ["是否指 E1-1/18？"]
+
+
 def test_everybody_reads_in_the_state_what_is_blocked_and_why(span: Site) -> None:
     channels = span.get("/api/v1/state", token="token-wang").json["channels"]
 
