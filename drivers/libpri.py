@@ -61,6 +61,7 @@ _PROGRESS_OF = {
 _VOICE = (0x00, 0x10)
 """Information transfer capability (Q.931 table 4-6): speech, 3.1 kHz audio."""
 _NORMAL = 16
+_NO_USER_RESPONDING, _TIMER_EXPIRY = 18, 102
 _SABME, _POLL = 0x6F, 0x10
 """Control octet of Q.921 that begins a data link, and its poll bit."""
 _IN_SERVICE = 0
@@ -232,7 +233,10 @@ class LibpriSpan:
                 events.append(MoreDigits(call, self._text(found.digits), bool(found.complete)))
         elif kind in (_HANGUP, _HANGUP_REQUEST):
             if call:
-                events.append(Cleared(call, max(0, int(found.cause))))
+                cause = max(0, int(found.cause))
+                if not frame and cause == _NO_USER_RESPONDING:
+                    cause = _TIMER_EXPIRY  # T303: the exchange says nothing, not who is called (Q.931 table 9-2)
+                events.append(Cleared(call, cause))
                 # libpri wants this said back, and forgets the call when all is done.
                 self._lib.span_do(self._span, now_us, found.call, self._lib.DO_HANGUP, max(0, found.cause) or _NORMAL)
         elif kind == _RESTART:

@@ -220,7 +220,7 @@ def test_a_setup_that_nobody_answers_is_given_up_after_t303(pair: Pair) -> None:
     assert Gone(-1) not in pair.caller.events
     pair.line.run(0.2)
 
-    assert pair.caller.said() == [Cleared(-1, 18), Gone(-1)]
+    assert pair.caller.said() == [Cleared(-1, 102), Gone(-1)]
 
 
 def test_the_wall_clock_moves_no_timer(pair: Pair) -> None:

@@ -47,6 +47,15 @@ def test_the_far_party_is_busy(town: Town) -> None:
     town.assert_idle()
 
 
+def test_a_far_party_of_whom_the_exchange_says_that_he_does_not_respond_did_not_answer(town: Town) -> None:
+    incoming = town.place()
+
+    town.tell(Clear(incoming.call, 18))
+
+    assert town.box.heard()[-1] == Release(SLOT_17, Cause.NO_ANSWER)
+    town.assert_idle()
+
+
 def test_the_box_gives_up_before_the_answer(town: Town) -> None:
     incoming = town.place()
     town.tell(Proceed(incoming.call, 17), Alert(incoming.call, 17))
@@ -62,7 +71,7 @@ def test_the_box_gives_up_before_the_answer(town: Town) -> None:
 @pytest.mark.parametrize(
     ("steps", "seconds", "cause"),
     [
-        ((), 8, Cause.NO_ANSWER),  # T303 twice, libpri's
+        ((), 8, Cause.FAILURE),  # T303 twice, libpri's: the number was not reached at all, and another trunk is tried
         ((AskForDigits,), 30, Cause.FAILURE),
         ((Proceed,), T310_US / 1e6, Cause.FAILURE),
         ((Proceed, Alert), T301_US / 1e6, Cause.NO_ANSWER),
