@@ -56,7 +56,7 @@ class DahdiE1Board(DahdiCard):
         # Register tones of both sides sound at the same time, which a canceller takes for echo.
         self._cancels_at_rest = self._is_isdn
         self._bits: list[int] = []
-        self._is_looped = False
+        self._is_looped = self._is_tested = False
         self._link: PriLink | None = None
         self._watcher: select.epoll | None = None
 
@@ -120,6 +120,7 @@ class DahdiE1Board(DahdiCard):
         self._running()
         assert self._control is not None
         with self._telling():
+            self._is_tested = True
             for index in range(len(self._lines)):
                 self._cancel_echo(index, False)
             self._is_looped = way is not LoopWay.FAR
@@ -135,17 +136,19 @@ class DahdiE1Board(DahdiCard):
             self._open_loop()
             self._look_in = 0
             if self._cancels_at_rest:
-                self._cancel_all()
+                for index in range(len(self._lines)):
+                    self._cancel_echo(index)
+
+    def _cancel_echo(self, index: int, on: bool = True) -> None:
+        """Whatever happens on the line during a test, no canceller touches the pattern."""
+        super()._cancel_echo(index, on and not self._is_tested)
 
     def _open_loop(self) -> None:
+        self._is_tested = False
         if self._is_looped and self._control is not None:
             self._is_looped = False
             with contextlib.suppress(DahdiError):  # the span is gone, and its loop with it
                 self._control.set_maintenance(self._span, Maintenance.NONE)
-
-    def _cancel_all(self) -> None:
-        for index in range(len(self._lines)):
-            self._cancel_echo(index)
 
     def _each_second(self) -> None:
         if self._link is not None:

@@ -16,7 +16,7 @@ class BeginLoopTest(msgspec.Struct, tag="begin_loop_test", frozen=True, kw_only=
     board: str
     way: LoopWay
     seconds: float
-    """How long is counted (a second before that is for finding the pattern), or how long the exchange may test."""
+    """How long is counted (two seconds before that are for finding the pattern), or how long the exchange may test."""
 
 
 class LoopedChannel(msgspec.Struct, frozen=True, kw_only=True):

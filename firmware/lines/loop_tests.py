@@ -28,8 +28,9 @@ from firmware.lines.messages import LoopTested
 from firmware.tones.bit_pattern import PatternChecker, PatternSender
 
 BLOCKS_A_SECOND = 100
-SETTLING_BLOCKS = 3 * BLOCKS_A_SECOND // 2
-"""Before counting: the loop closes, the pattern goes round and is found."""
+NUMBERS_BLOCKS = BLOCKS_A_SECOND
+SETTLING_BLOCKS = 2 * BLOCKS_A_SECOND
+"""Before counting: the loop closes, the numbers of the slots go round; then the pattern does and is found."""
 PATIENCE_US = 10 * MICROSECONDS
 """A board that gives no blocks for so long in all ends the test."""
 REQUESTS_REMEMBERED = 64
@@ -225,7 +226,8 @@ class LoopTests:
         if test.command.way is LoopWay.TOWARD_EXCHANGE:
             return block.copy()
         test.checker.take(block)
-        return test.sender.block()
+        is_first = test.state is LoopState.SETTLING and test.blocks <= NUMBERS_BLOCKS
+        return test.sender.numbers() if is_first else test.sender.block()
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,10 @@
 """A pseudo-random bit pattern on all time slots of an E1 at once, and what is found of it when it comes back. No I/O.
 
 The pattern is the 2047 bits of ITU-T O.150 (5.2), O.152 for 64 kbit/s: a shift register of eleven stages whose ninth
-and eleventh are added into the first; the highest bit of an octet goes first (G.704). Each slot has a place of its own
-in it, so that a slot that comes back as another is known. Octets are compared as they are, before any law or level.
+and eleventh are added into the first; the highest bit of an octet goes first (G.704). Octets are compared as they are,
+before any law or level. Before it each slot sends its own number for a while, so that one that comes back as another is
+known: the place in the pattern does not tell that, as the way through one slot may take longer than through another
+(exchanges switch slot by slot, and drivers buffer channel by channel).
 
 2047 and 8 have no common divisor, so the octets, too, have a period of 2047 (256 ms), and eleven bits say where in it
 an octet stands. Everything is counted in such places.
@@ -30,8 +32,6 @@ FOUND_BELOW = BITS // 10
 """With fewer wrong bits a block is the pattern; of noise half are wrong."""
 LOOKS = (0, BLOCK // 4, BLOCK // 2, BLOCK * 3 // 4)
 """Octets of a block from which its place is read: a wrong bit spoils one of them."""
-APART = 2
-"""Octets by which the way through one slot may be longer than through the others, as exchanges switch slot by slot."""
 
 Places = NDArray[np.int64]
 """Of each channel, a place in the pattern: 0 to 2046; -1: none."""
@@ -56,21 +56,20 @@ _PLACE_OF[(OCTETS.astype(np.int64) << 3) | (np.roll(OCTETS, -1).astype(np.int64)
 _WRONG = np.array([value.bit_count() for value in range(256)], np.int64)
 
 
-def place_of_slot(slot: int) -> int:
-    """Where in the pattern a time slot (0 to 31) begins. All differences are different, so that a shift by one slot
-    cannot be taken for delay (a set of Erdős and Turán, 62 n + n² mod 31)."""
-    return 62 * slot + slot * slot % 31
-
-
 class PatternSender:
-    """What is sent: on each channel the pattern, from its slot's place on."""
+    """What is sent: on each channel its slot's number, then the pattern. Each is somewhere else in it."""
 
     def __init__(self, slots: NDArray[np.int64]) -> None:
         """`slots`: time slot of each channel."""
-        self._next: Places = np.array([place_of_slot(int(slot)) for slot in slots], np.int64)
+        self._next: Places = slots * (PERIOD // 32)
+        self._numbers: Block = np.repeat(slots.astype(np.uint8)[:, None], BLOCK, axis=1)
+
+    def numbers(self) -> Block:
+        """10 ms in which each channel says which it is, [channels, 80]."""
+        return self._numbers.copy()
 
     def block(self) -> Block:
-        """The next 10 ms, [channels, 80]."""
+        """The next 10 ms of the pattern, [channels, 80]."""
         block: Block = _BLOCKS[self._next]
         self._next = (self._next + BLOCK) % PERIOD
         return block
@@ -86,7 +85,7 @@ class PatternFindings(NamedTuple):
     interruptions: NDArray[np.int64]
     """Times that the pattern was lost, or went on at another place: octets were lost or put in."""
     source: NDArray[np.int64]
-    """The time slot that came back; -1: the pattern has never come, or from no slot of ours."""
+    """The time slot whose number came back last; -1: none."""
 
 
 class PatternChecker:
@@ -97,11 +96,8 @@ class PatternChecker:
         """`slots`: time slot of each channel."""
         channels = len(slots)
         self._slots = slots
-        self._begins: Places = np.array([place_of_slot(int(slot)) for slot in slots], np.int64)
-        self._octets = 0
+        self._source: NDArray[np.int64] = np.full(channels, -1, np.int64)
         self._expected: Places = np.full(channels, -1, np.int64)
-        self._seen: Places = self._expected.copy()
-        """How far behind its own beginning each channel was when it was last found."""
         self._waiting: NDArray[np.int64] = self._expected.copy()
         """Wrong bits of the last block; -1: it does not count."""
         self.forget()
@@ -133,9 +129,10 @@ class PatternChecker:
         found = _found(block, ~good)
         at = np.where(good, self._expected, found)
         self._expected = np.where(at >= 0, (at + BLOCK) % PERIOD, -1)
-        behind = (self._begins + self._octets - at) % PERIOD
-        self._seen = np.where(at >= 0, behind, self._seen)
-        self._octets += BLOCK
+        if not good.all():
+            number = block[:, 0].astype(np.int64)
+            is_number = (block == block[:, :1]).all(axis=1) & np.isin(number, self._slots)
+            self._source = np.where(is_number, number, self._source)
 
     def findings(self) -> PatternFindings:
         """What has been counted, the last block too."""
@@ -144,28 +141,8 @@ class PatternChecker:
             bits=self._bits + last * BITS,
             errors=self._errors + np.where(last, self._waiting, 0),
             interruptions=self._interruptions.copy(),
-            source=self._sources(),
+            source=self._source.copy(),
         )
-
-    def _sources(self) -> NDArray[np.int64]:
-        """Which slot comes back on each channel. The way there and back is as long for all: the delay by which most
-        channels are one of ours counts; of several, that by which most are their own, and then the shortest."""
-        heard = self._seen >= 0
-        nobody: NDArray[np.int64] = np.full(len(self._slots), -1, np.int64)
-        if not heard.any():
-            return nobody
-        owner = np.full(PERIOD, -1, np.int64)
-        for slot, begin in zip(self._slots, self._begins, strict=True):
-            owner[(begin + np.arange(-APART, APART + 1)) % PERIOD] = slot
-        # Each delay at which a channel that was heard would be one of the slots.
-        delays = np.unique((self._seen[heard][:, None] - self._begins[heard][:, None] + self._begins[None, :]) % PERIOD)
-        sources = owner[(self._begins[None, :] - self._seen[None, :] + delays[:, None]) % PERIOD]
-        sources[:, ~heard] = -1
-        ours = (sources >= 0).sum(axis=1)
-        own = (sources == self._slots[None, :]).sum(axis=1)
-        best = np.lexsort((delays, -own, -ours))[0]
-        chosen: NDArray[np.int64] = sources[best]
-        return chosen
 
 
 def _wrong_bits(block: Block, places: Places) -> NDArray[np.int64]:

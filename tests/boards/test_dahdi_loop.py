@@ -13,7 +13,7 @@ import pytest
 
 from boards.base import LoopBoard, NotSupported
 from boards.dahdi_e1 import DahdiE1Board
-from boards.signals import LoopWay
+from boards.signals import Bits, LoopWay, Setup
 from drivers.dahdi import Channel
 from drivers.dahdi_control import Control
 from drivers.dahdi_numbers import Maintenance
@@ -74,6 +74,8 @@ def test_the_card_loops_and_no_canceller_runs_meanwhile(
     board.begin_loop(way)
     assert not any(channel.runs for channel in channels)
     assert control.set == wanted[:1]
+    board.send_signal(Setup(3, "110") if signalling == "pri" else Bits(3, 0b0101))
+    assert not channels[3].runs, "not for a call that crosses the test either"
     board.end_loop()
 
     assert control.set == wanted

@@ -138,7 +138,7 @@ def test_a_good_loop_brings_every_bit_of_all_channels_back(way: LoopWay, board: 
     bench.begin(board, way, seconds=2)
     bench.run(1)
     assert bench.states(first) == {"blocked"} and bench.outcomes == []
-    bench.run(3)
+    bench.run(3.5)
 
     outcome = bench.outcome
     assert (outcome.board, outcome.way, outcome.seconds, outcome.reason) == (board, way, 2.0, "")
@@ -157,7 +157,7 @@ def test_wrong_bits_are_found_on_their_channel() -> None:
 
     bench = LoopBench(line)
     bench.begin()
-    bench.run(3)
+    bench.run(3.5)
 
     assert [one.errors for one in bench.outcome.channels] == [100 if row == 7 else 0 for row in range(30)]
 
@@ -171,7 +171,7 @@ def test_channels_that_are_swapped_or_open_are_named() -> None:
 
     bench = LoopBench(line)
     bench.begin()
-    bench.run(3)
+    bench.run(3.5)
 
     found = {one.label: one for one in bench.outcome.channels}
     assert (found["E1-1/3"].comes_from, found["E1-1/4"].comes_from) == ("E1-1/4", "E1-1/3")
@@ -182,7 +182,7 @@ def test_channels_that_are_swapped_or_open_are_named() -> None:
 def test_without_a_loop_nothing_comes_back(bench: LoopBench) -> None:
     bench.line = lambda block: np.full_like(block, ALAW_SILENCE)
     bench.begin()
-    bench.run(3)
+    bench.run(3.5)
 
     assert {(one.bits, one.errors) for one in bench.outcome.channels} == {(0, 0)}
 
@@ -190,7 +190,7 @@ def test_without_a_loop_nothing_comes_back(bench: LoopBench) -> None:
 def test_what_the_board_counted_and_which_alarms_there_were_is_told(bench: LoopBench) -> None:
     bench.counters = BoardCounters(crc_errors=4, lost_inward=1)
     bench.begin()
-    bench.run(2)
+    bench.run(2.5)
     bench.counters = BoardCounters(crc_errors=9, slips=2, lost_inward=1, extra={"e_bit_errors": 3})
     bench.gateway.handle_signal("isdn", Alarm("RAI", True), bench.clock.now())
     bench.gateway.handle_signal("isdn", Alarm("RAI", False), bench.clock.now())
@@ -208,7 +208,7 @@ def test_towards_the_exchange_every_octet_goes_back_as_it_came(bench: LoopBench)
     bench.line = lambda block: said
 
     assert np.array_equal(bench.tick()["isdn"], said)
-    bench.run(3)
+    bench.run(3.5)
     assert (bench.outcome.looped_by, bench.outcome.seconds, bench.outcome.channels) == ("card", 1.0, ())
 
 
@@ -217,7 +217,7 @@ def test_a_board_with_a_clock_of_its_own_is_answered_block_by_block_past_the_tic
     assert bench.gateway.loop_tests.exchange("isdn", silent) is None
     bench.begin(seconds=1)
     back = silent
-    for _ in range(260):
+    for _ in range(320):
         back = bench.gateway.loop_tests.exchange("isdn", back)
         if back is None:
             break
@@ -267,7 +267,7 @@ def test_a_board_without_that_loop_says_so_and_is_looped_outward_by_the_box(benc
     assert bench.states() == {"idle"}
 
     bench.begin(way=LoopWay.TOWARD_EXCHANGE, request="2")
-    bench.run(3)
+    bench.run(3.5)
     assert (bench.outcomes[-1].reason, bench.outcomes[-1].looped_by) == ("", "box")
 
 
@@ -284,7 +284,7 @@ def test_no_call_is_taken_or_placed_meanwhile_and_none_sticks(bench: LoopBench) 
     assert bench.said("isdn", Release) == [Release(3, Cause.CONGESTION)]
     assert [event.request for event in bench.events() if isinstance(event, RingFailed)] == ["out"]
     bench.gateway.handle_signal("isdn", Release(3), bench.clock.now())
-    bench.run(3)
+    bench.run(3.5)
 
     assert judged(bench.outcome.channels) == CLEAN
     assert not any(isinstance(event, IncomingCall) for event in bench.events())
@@ -300,7 +300,7 @@ def test_line_bits_in_a_loop_seize_nothing_and_leave_no_channel_stuck() -> None:
     for channel, bits in enumerate((0b0001, 0b1101, 0b0101, 0b1001)):  # whatever a loop that closes may show
         for each in (0b1001, bits, 0b1001, 0b0001, 0b1101):
             bench.gateway.handle_signal("r2", Bits(channel, each), bench.clock.now())
-    bench.run(2.2)
+    bench.run(2.7)
     assert judged(bench.outcome.channels) == CLEAN
     bench.run(1)
 
@@ -315,7 +315,7 @@ def test_a_seizure_that_stands_at_the_end_counts_then(bench: LoopBench) -> None:
     bench.gateway.handle_signal("r2", Bits(2, 0b0001), bench.clock.now())
     bench.run(0.5)
     assert bench.states(R2) == {"blocked"}
-    bench.run(1.7)
+    bench.run(2.2)
 
     assert bench.gateway.lines[R2 + 2].display_state() == "seized"
 
@@ -331,7 +331,7 @@ def test_what_is_blocked_by_hand_meanwhile_counts_when_it_is_over(bench: LoopBen
     assert blocked() == list(range(ISDN, ISDN + 30))
     told = bench.gateway.snapshot(False, bench.clock.now()).channels
     assert {told[number].state for number in blocked()} == {"testing"}
-    bench.run(3)
+    bench.run(3.5)
 
     assert bench.outcome.reason == "" and blocked() == [ISDN + 6, ISDN + 7]
 
@@ -346,7 +346,7 @@ def test_other_boards_go_on_untouched(bench: LoopBench) -> None:
     bench.gateway.handle_command(joined, bench.clock.now())
     bench.begin()
     generator = np.random.default_rng(2)
-    for number in range(300):
+    for number in range(330):
         said = generator.integers(0, 256, (30, 80), dtype=np.uint8)
         out = bench.tick(other=said)["other"]
         if number > 2:
@@ -385,7 +385,7 @@ def refused_not(bench: LoopBench) -> bool:
     """Another test can begin."""
     bench.sent.clear()
     bench.begin(request="again")
-    bench.run(3)
+    bench.run(3.5)
     return judged(bench.outcomes[-1].channels) == CLEAN
 
 
@@ -400,8 +400,8 @@ def test_it_ends_if_the_board_gives_no_blocks(bench: LoopBench) -> None:
 def test_a_test_asked_for_twice_is_one(bench: LoopBench) -> None:
     bench.begin()
     bench.begin()
-    bench.run(3)
+    bench.run(3.5)
     bench.begin()
-    bench.run(3)
+    bench.run(3.5)
 
     assert len(bench.outcomes) == 1

@@ -1,7 +1,8 @@
 """A loop test by the real gateway process on the real driver: two spans at once, whose far ends are looped.
 
 The first is the gateway's clock, the second is answered past its tick; the first has ISDN (and no signalling process,
-so its D channel is down), the second line bits, which the loop gives back too.
+so its D channel is down) and the driver's echo canceller, which must not touch the pattern; the second has line bits,
+which the loop gives back too.
 """
 
 from __future__ import annotations
@@ -44,9 +45,10 @@ class Plug(FarLine):
 def plugged(tmp_path: Path) -> Iterator[GatewayOnSpans]:
     pairs = [(create(key, 0), create(key, 1)) for key in (1, 2)]
     spans: list[DynamicSpan] = [span for pair in pairs for span in pair]
+    settings = ({"signalling": "pri", "echo_canceller": "mg2"}, {"signalling": "cas"})
     entries = [
-        {"board": name, "kind": "dahdi_e1", "e1": {"span": pair[0].number, "signalling": signalling}}
-        for name, signalling, pair in zip(NAMES, ("pri", "cas"), pairs, strict=True)
+        {"board": name, "kind": "dahdi_e1", "e1": {"span": pair[0].number, **more}}
+        for name, more, pair in zip(NAMES, settings, pairs, strict=True)
     ]
     far = [Plug(pairs[0][1]), Plug(pairs[1][1], Signalling.CAS)]
     gateway = GatewayOnSpans(tmp_path, entries, far, spans)
