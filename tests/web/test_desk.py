@@ -363,6 +363,8 @@ def test_texts_can_be_read_and_nothing_sticks_out(open_page: OpenPage, path: str
     if path == "/calls":
         for what in (".phone-number", ".time", ".result", "[data-play]"):
             assert page.locator(f".call-list {what}").first.is_visible(), f"{what} of a call is seen without scrolling"
+        assert page.locator(".more-filters").is_visible() == (viewport is PHONE), "filters are folded on a phone alone"
+        assert page.locator("[name=queue]").is_visible() == (viewport is not PHONE)
     rows = page.evaluate("[...document.querySelectorAll('.board-row')].map((row) => row.offsetHeight)")
     assert bool(rows) == (path == "/wall") and max(rows, default=0) <= 140, "channels are as high as a finger needs"
 
