@@ -25,6 +25,10 @@ FAULT_TEXTS: dict[str, FaultText] = {
         "no audio for 5 s",
         "It is opened again by itself; if that does not help, restart the process or board behind it",
     ),
+    "board_defect": FaultText(
+        "a mistake in the board's own file ({error})",
+        "It is opened again by itself; whoever wrote the file finds the place in the gateway's log",
+    ),
     "not_open": FaultText("the board is not open", "It is opened again by itself"),
     "no_such_channel": FaultText("there is no channel {channel}", "This is a fault in Linebox"),
     "not_supported": FaultText("{kind} channels cannot do {signal}", "This is a fault in Linebox"),

@@ -1,15 +1,20 @@
-"""What the gateway logs of a board that does not open: no news while the box starts, a warning when it lasts."""
+"""What the gateway makes of boards that do not open, and of mistakes in them."""
 
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from select import epoll
 
+import numpy as np
 import pytest
 
+from boards.base import ALAW_SILENCE, BLOCK, Block, BoardCounters, BoardError, ChannelPlace
+from boards.signals import ChannelKind, FromBoard, Release, ToBoard
 from boards.sim import open_board
-from firmware.box.gateway.boards import REOPEN_US, BoardSlots
+from firmware.box.gateway.boards import REOPEN_US, BoardSlots, make_board
+from firmware.core.faults import Fault
 from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
 
@@ -35,3 +40,82 @@ def test_a_board_that_is_still_absent_when_the_box_has_started_is_warned_of_once
     absent = "board sim: the simulator does not answer"
     assert told == [(logging.INFO, absent), (logging.WARNING, absent)]
     assert failed == ["sim"], "the pages are told once"
+
+
+class DefectiveBoard:
+    """A board whose file has a mistake in it."""
+
+    has_clock = True
+    channels = (ChannelPlace(ChannelKind.TRUNK, "E1-1/1"),)
+
+    def __init__(self, name: str, mistakes: str) -> None:
+        self.name = name
+        self.counters = BoardCounters()
+        self.mistakes = mistakes
+        """The method in which it is."""
+        self._descriptor = os.eventfd(1)
+
+    def _may_fail(self, method: str) -> None:
+        if method in self.mistakes.split():
+            raise KeyError("slot 17")
+
+    def open(self) -> None:
+        self._may_fail("open")
+
+    def close(self) -> None:
+        self._may_fail("close")
+
+    def fileno(self) -> int:
+        self._may_fail("fileno")
+        return self._descriptor
+
+    def receive(self) -> tuple[list[Block], list[FromBoard]]:
+        self._may_fail("receive")
+        return [np.full((1, BLOCK), ALAW_SILENCE, np.uint8)], []
+
+    def send_block(self, block: Block) -> None:
+        self._may_fail("send_block")
+
+    def send_signal(self, signal: ToBoard) -> None:
+        self._may_fail("send_signal")
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+@pytest.mark.parametrize("method", ["open", "fileno", "receive", "send_block", "send_signal", "receive close"])
+def test_a_mistake_in_a_board_ends_that_board_and_not_the_exchange(
+    method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, bad = DefectiveBoard("good", ""), DefectiveBoard("bad", method)
+    told: list[Fault] = []
+    with epoll() as watcher:
+        slots = BoardSlots([bad, good], watcher, lambda slot: None, lambda slot, fault: told.append(fault))
+        for second in range(3):
+            now_us = second * REOPEN_US
+            slots.open_due(now_us)
+            for slot in slots.slots:
+                blocks, _ = slots.receive(slot, now_us)
+                for block in blocks:
+                    slot.make_outward(block)
+                slots.send_signal(slot.name, Release(0), now_us)
+            slots.flush_outward(now_us)
+        slots.close()
+
+    assert good.counters.lost_outward == 0
+    assert {(fault.code, fault.arguments) for fault in told} == {
+        ("board_defect", (("error", "KeyError: 'slot 17'"),)),
+    }
+    assert sum(record.exc_info is not None for record in caplog.records) == 1, "where it is, once"
+
+
+def test_a_board_file_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    paths = BoxPaths(tmp_path, tmp_path)
+
+    def broken(entry: BoardEntry, paths: BoxPaths) -> None:
+        raise AttributeError("no such thing")
+
+    monkeypatch.setattr("boards.sim.open_board", broken)
+
+    with pytest.raises(BoardError, match=r"boards/sim\.py cannot be used \(no such thing\)"):
+        make_board(BoardEntry(board="sim", kind="sim"), paths)

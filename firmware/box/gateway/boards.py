@@ -6,6 +6,7 @@ others go on.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import logging
@@ -14,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from select import EPOLLIN, epoll
+from types import TracebackType
 
 import boards
 from boards.base import Block, Board, BoardCounters, BoardError, LoopBoard, NotSupported
@@ -45,6 +47,8 @@ class BoardSlot:
         self.is_open = False
         self.fault: Fault | None = fault("not_started")
         """Why it does not work."""
+        self.defect: Fault | None = None
+        """The last mistake in its own file, of which the log has the place."""
         self.told_level = logging.NOTSET
         """How loud that was logged."""
         self.retry_us = 0
@@ -105,8 +109,9 @@ class BoardSlots:
                 continue
             slot.retry_us = now_us + REOPEN_US
             try:
-                slot.board.open()
-                descriptor = slot.board.fileno()
+                with _Defects(slot):
+                    slot.board.open()
+                    descriptor = slot.board.fileno()
             except BoardError as error:
                 self._show(slot, error)
                 continue
@@ -135,8 +140,12 @@ class BoardSlots:
                 pass  # the board closed it already
         slot.is_open = False
         slot.retry_us = now_us + REOPEN_US
-        slot.board.close()
+        self._close(slot)
         self._show(slot, error)
+
+    def _close(self, slot: BoardSlot) -> None:
+        with contextlib.suppress(BoardError), _Defects(slot):
+            slot.board.close()
 
     def _show(self, slot: BoardSlot, error: BoardError) -> None:
         is_new = slot.fault != error.fault
@@ -155,7 +164,8 @@ class BoardSlots:
         if not slot.is_open:
             return [], []
         try:
-            blocks, signals = slot.board.receive()
+            with _Defects(slot):
+                blocks, signals = slot.board.receive()
         except BoardError as error:
             self.fail(slot, error, now_us)
             return [], []
@@ -168,7 +178,8 @@ class BoardSlots:
         if not slot.is_open:
             return
         try:
-            slot.board.send_signal(signal)
+            with _Defects(slot):
+                slot.board.send_signal(signal)
         except NotSupported as error:
             _log.error("%s", error)
         except BoardError as error:
@@ -182,7 +193,8 @@ class BoardSlots:
         if not isinstance(slot.board, LoopBoard):
             return None if way is LoopWay.FAR else fault("no_loop")
         try:
-            slot.board.begin_loop(way)
+            with _Defects(slot):
+                slot.board.begin_loop(way)
         except BoardError as error:
             if not isinstance(error, NotSupported):
                 self.fail(slot, error, now_us)
@@ -193,7 +205,8 @@ class BoardSlots:
         slot = self._by_name[name]
         if slot.is_open and isinstance(slot.board, LoopBoard):
             try:
-                slot.board.end_loop()
+                with _Defects(slot):
+                    slot.board.end_loop()
             except BoardError as error:
                 self.fail(slot, error, now_us)
 
@@ -205,15 +218,37 @@ class BoardSlots:
         for slot in self.slots:
             while slot.outward and slot.is_open:
                 try:
-                    slot.board.send_block(slot.outward.popleft())
+                    with _Defects(slot):
+                        slot.board.send_block(slot.outward.popleft())
                 except BoardError as error:
                     self.fail(slot, error, now_us)
             slot.outward.clear()
 
     def close(self) -> None:
         for slot in self.slots:
-            slot.board.close()
+            self._close(slot)
             slot.is_open = False
+
+
+class _Defects:
+    """The context of what a board is asked. Whatever it raises but a BoardError is a mistake in its file: that board
+    has failed, and the exchange runs on. Where it is, the log says once."""
+
+    def __init__(self, slot: BoardSlot) -> None:
+        self._slot = slot
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not isinstance(error, Exception) or isinstance(error, BoardError):
+            return
+        found = fault("board_defect", error=f"{type(error).__name__}: {error}")
+        if found != self._slot.defect:
+            self._slot.defect = found
+            _log.error("board %s has a mistake in it", self._slot.name, exc_info=error)
+        raise BoardError(found, self._slot.name) from error
 
 
 def board_kinds() -> list[str]:
@@ -237,8 +272,10 @@ def make_board(entry: BoardEntry, paths: BoxPaths) -> Board:
         raise BoardError(unknown, entry.board, "boards.json")
     try:
         module = importlib.import_module(f"boards.{entry.kind}")
-    except ImportError as error:
+        factory: Callable[[BoardEntry, BoxPaths], Board] = module.open_board
+        return factory(entry, paths)
+    except BoardError:
+        raise
+    except Exception as error:  # whatever is wrong with one board's file, the others run
         unusable = fault("board_file_unusable", kind=entry.kind, error=error)
         raise BoardError(unusable, entry.board, "boards.json") from error
-    factory: Callable[[BoardEntry, BoxPaths], Board] = module.open_board
-    return factory(entry, paths)
