@@ -71,7 +71,8 @@ class DefectiveBoard:
 
     def receive(self) -> tuple[list[Block], list[FromBoard]]:
         self._may_fail("receive")
-        return [np.full((1, BLOCK), ALAW_SILENCE, np.uint8)], []
+        channels = 2 if self.mistakes == "channels" else 1
+        return [np.full((channels, BLOCK), ALAW_SILENCE, np.uint8)], []
 
     def send_block(self, block: Block) -> None:
         self._may_fail("send_block")
@@ -107,6 +108,18 @@ def test_a_mistake_in_a_board_ends_that_board_and_not_the_exchange(
         ("board_defect", (("error", "KeyError: 'slot 17'"),)),
     }
     assert sum(record.exc_info is not None for record in caplog.records) == 1, "where it is, once"
+
+
+def test_a_board_that_gives_blocks_of_other_channels_than_it_has_is_out_of_service() -> None:
+    told: list[str] = []
+    with epoll() as watcher:
+        board = DefectiveBoard("bad", "channels")
+        slots = BoardSlots([board], watcher, lambda slot: None, lambda slot, fault: told.append(fault.what))
+        slots.open_due(0)
+
+        assert slots.receive(slots.slots[0], 1) == ([], [])
+
+    assert told == ["a mistake in the board's own file (ValueError: a block of uint8 (2, 80))"]
 
 
 def test_a_board_file_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -17,8 +17,10 @@ from pathlib import Path
 from select import EPOLLIN, epoll
 from types import TracebackType
 
+import numpy as np
+
 import boards
-from boards.base import Block, Board, BoardCounters, BoardError, LoopBoard, NotSupported
+from boards.base import BLOCK, Block, Board, BoardCounters, BoardError, LoopBoard, NotSupported
 from boards.signals import FromBoard, LoopWay, ToBoard
 from firmware.core.clock import MICROSECONDS
 from firmware.core.configuration_problems import nearest_name
@@ -166,6 +168,8 @@ class BoardSlots:
         try:
             with _Defects(slot):
                 blocks, signals = slot.board.receive()
+                for block in blocks:
+                    _check(block, slot)
         except BoardError as error:
             self.fail(slot, error, now_us)
             return [], []
@@ -228,6 +232,12 @@ class BoardSlots:
         for slot in self.slots:
             self._close(slot)
             slot.is_open = False
+
+
+def _check(block: Block, slot: BoardSlot) -> None:
+    """Raises ValueError for a block that is none of the board's channels (boards/base.py)."""
+    if block.shape != (len(slot.board.channels), BLOCK) or block.dtype != np.uint8:
+        raise ValueError(f"a block of {block.dtype} {block.shape}")
 
 
 class _Defects:
