@@ -67,7 +67,7 @@ class DefectiveBoard:
 
     def fileno(self) -> int:
         self._may_fail("fileno")
-        return self._descriptor
+        return -1 if self.mistakes == "descriptor" else self._descriptor
 
     def receive(self) -> tuple[list[Block], list[FromBoard]]:
         self._may_fail("receive")
@@ -120,6 +120,17 @@ def test_a_board_that_gives_blocks_of_other_channels_than_it_has_is_out_of_servi
         assert slots.receive(slots.slots[0], 1) == ([], [])
 
     assert told == ["a mistake in the board's own file (ValueError: a block of uint8 (2, 80))"]
+
+
+@pytest.mark.parametrize("mistake", ["descriptor", "fileno"])
+def test_a_board_that_cannot_be_waited_for_is_closed_again(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    board, closed, told = DefectiveBoard("bad", mistake), [], []
+    monkeypatch.setattr(board, "close", lambda: closed.append(True))
+    with epoll() as watcher:
+        slots = BoardSlots([board], watcher, lambda slot: None, lambda slot, fault: told.append(fault.code))
+        slots.open_due(0)
+
+    assert (closed, told) == ([True], ["board_defect"])
 
 
 def test_a_board_file_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -113,8 +113,15 @@ class BoardSlots:
             try:
                 with _Defects(slot):
                     slot.board.open()
-                    descriptor = slot.board.fileno()
             except BoardError as error:
+                self._show(slot, error)
+                continue
+            try:
+                with _Defects(slot):
+                    descriptor = slot.board.fileno()
+                    self._watcher.register(descriptor, EPOLLIN)
+            except BoardError as error:
+                self._close(slot)
                 self._show(slot, error)
                 continue
             slot.is_open = True
@@ -123,7 +130,6 @@ class BoardSlots:
             slot.elastic = ElasticBuffer(slot.board.has_clock)
             slot.outward.clear()
             slot.descriptor = descriptor
-            self._watcher.register(descriptor, EPOLLIN)
             _log.info("board %s works", slot.name)
             self._opened(slot)
 
