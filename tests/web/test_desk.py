@@ -187,7 +187,7 @@ def test_a_supervisor_blocks_a_channel_at_the_wall_and_gives_it_back_by_keyboard
     page.keyboard.press("Enter")
     page.click("#block-do")
     page.wait_for_selector("#wall-blocked", state="hidden")
-    assert box.audited("unblock_channel") == ["line SIP-30"]
+    until(lambda: box.audited("unblock_channel") == ["line SIP-30"], "who gave it back is written down")
 
 
 def test_the_wall_says_which_seats_display_and_which_lamp_of_the_box_fails_and_what_to_do(open_page: OpenPage) -> None:
