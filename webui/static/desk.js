@@ -114,7 +114,9 @@ function renderSeats(state, signedIn) {
 }
 
 function renderFacts(call, live) {
-  write(byId("facts-title"), text(call && !live ? "call_ended" : "this_call"));
+  const out = call?.direction === "out";
+  if (call && !live) write(byId("facts-title"), text("call_ended"));
+  else write(byId("facts-title"), out ? text("this_call_out") : text("this_call"));
   show(byId("call-facts"), Boolean(call));
   show(byId("no-call"), !call);
   if (!call) return;
@@ -128,10 +130,10 @@ function renderFacts(call, live) {
     recorded: !wasRecorded(call) ? text("not_recorded") : live ? text("recorded") : text("was_recorded"),
     id: call.id,
   };
-  const out = call.direction === "out";
   write(byId("citizen-title"), out ? text("number_called") : text("caller"));
+  write(byId("started-title"), out ? text("called_at") : text("arrived"));
   show(byId("called-fact"), !out);
-  show(byId("waited-fact"), live);
+  show(byId("waited-fact"), live && !out);
   for (const [name, value] of Object.entries(facts)) write(document.querySelector(`[data-fact="${name}"]`), value || "—");
   const waited = document.querySelector('[data-fact="waited"]');
   if (live) count(waited, call.started);
@@ -173,7 +175,7 @@ async function renderHistory(call) {
   const calls = answer?.calls ?? [];
   byId("history").replaceChildren(...calls.map(historyEntry));
   show(empty, !calls.length);
-  write(empty, !answer ? text("history_failed") : citizensNumber(call) ? text("no_history") : text("no_history_not_shown"));
+  write(empty, !answer ? text("history_failed") : call.direction === "out" ? text("no_history_out") : call.caller ? text("no_history") : text("no_history_not_shown"));
 }
 
 function historyEntry(call) {

@@ -50,7 +50,7 @@
       <div><dt>{{_("Service")}}</dt><dd data-fact="service"></dd></div>
       <div id="called-fact"><dt>{{_("Called number")}}</dt><dd data-fact="called"></dd></div>
       <div><dt>{{_("Queue")}}</dt><dd data-fact="queue"></dd></div>
-      <div><dt>{{_("Arrived")}}</dt><dd data-fact="started"></dd></div>
+      <div><dt id="started-title">{{_("Arrived")}}</dt><dd data-fact="started"></dd></div>
       <div id="waited-fact"><dt>{{_("Since arrival")}}</dt><dd><time data-fact="waited" class="timer"></time></dd></div>
       <div><dt>{{_("Line")}}</dt><dd data-fact="trunk"></dd></div>
       <div><dt>{{_("Recording")}}</dt><dd data-fact="recorded"></dd></div>
