@@ -24,6 +24,8 @@ from tests.vm.inside.gateway_process import GatewayOnSpans
 from tests.vm.inside.spans import DynamicSpan, create
 
 NAMES = ("isdn", "r2")
+TRIES = 5
+"""A stall of the guest that lost samples, which is counted, has the test made again."""
 
 
 class Plug(FarLine):
@@ -56,6 +58,11 @@ def plugged(tmp_path: Path) -> Iterator[GatewayOnSpans]:
     gateway.close()
 
 
+def losses(gateway: GatewayOnSpans) -> list[tuple[int, int, int]]:
+    """What the far ends have lost so far."""
+    return [(far.stream.slips, far.stream.underruns, far.stream.lost_inward) for far in gateway.far]
+
+
 def outcomes(gateway: GatewayOnSpans, callserver: Callserver, way: LoopWay) -> list[LoopOutcome]:
     before = len(callserver.all(LoopTested))
     callserver.say(
@@ -76,15 +83,18 @@ def test_two_looped_spans_bring_every_bit_back_and_spans_without_hardware_have_n
     for outcome in outcomes(plugged, callserver, LoopWay.LOCAL):
         assert outcome.reason == "cannot_loop" and outcome.fault is not None and outcome.fault.code == "no_loop"
 
-    for outcome in outcomes(plugged, callserver, LoopWay.FAR):
-        print(outcome.board, outcome.counters, {(one.bits, one.interruptions) for one in outcome.channels})
-        assert (outcome.reason, outcome.seconds, len(outcome.channels)) == ("", 1.0, 30)
-        assert {(one.errors, one.comes_from) for one in outcome.channels} == {(0, "")}
-        # A stall of the guest loses samples, which are counted; between its losses every bit is right.
-        lost = [(far.stream.slips, far.stream.underruns, far.stream.lost_inward) for far in plugged.far]
-        if not outcome.counters and not any(map(any, lost)):
-            assert {(one.bits, one.interruptions) for one in outcome.channels} == {(64_000, 0)}
-        assert all(one.bits >= 32_000 for one in outcome.channels)
+    for _ in range(TRIES):
+        before = losses(plugged)
+        found = outcomes(plugged, callserver, LoopWay.FAR)
+        for outcome in found:
+            print(outcome.board, outcome.counters, {(one.bits, one.interruptions) for one in outcome.channels})
+            assert (outcome.reason, outcome.seconds, len(outcome.channels)) == ("", 1.0, 30)
+            assert {(one.errors, one.comes_from) for one in outcome.channels} == {(0, "")}, "wrong between its losses"
+        if losses(plugged) == before and not any(outcome.counters for outcome in found):
+            break
+    else:
+        pytest.fail("each time a stall of the guest lost samples")
+    assert {(one.bits, one.interruptions) for outcome in found for one in outcome.channels} == {(64_000, 0)}
 
     plugged.serve(0.5)
     assert callserver.all(IncomingCall) == [], "our own bits have come back as a seizure"
