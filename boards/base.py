@@ -84,7 +84,8 @@ class Board(Protocol):
     counters: BoardCounters
 
     def open(self) -> None:
-        """Find the hardware and start it. Raises BoardError if it is not there."""
+        """Find the hardware and start it. Raises BoardError if it is not there; then it has freed what it took itself,
+        but for what the next try goes on with (a greeting that is awaited)."""
         ...
 
     def close(self) -> None:

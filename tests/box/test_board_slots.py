@@ -14,7 +14,7 @@ from boards.base import ALAW_SILENCE, BLOCK, Block, BoardCounters, BoardError, C
 from boards.signals import ChannelKind, FromBoard, Release, ToBoard
 from boards.sim import open_board
 from firmware.box.gateway.boards import REOPEN_US, BoardSlots, make_board
-from firmware.core.faults import Fault
+from firmware.core.faults import Fault, fault
 from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
 
@@ -122,8 +122,10 @@ def test_a_board_that_gives_blocks_of_other_channels_than_it_has_is_out_of_servi
     assert told == ["a mistake in the board's own file (ValueError: a block of uint8 (2, 80))"]
 
 
-@pytest.mark.parametrize("mistake", ["descriptor", "fileno"])
-def test_a_board_that_cannot_be_waited_for_is_closed_again(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mistake", ["open", "descriptor", "fileno"])
+def test_a_board_that_does_not_open_or_cannot_be_waited_for_is_closed_again(
+    mistake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     board, closed, told = DefectiveBoard("bad", mistake), [], []
     monkeypatch.setattr(board, "close", lambda: closed.append(True))
     with epoll() as watcher:
@@ -131,6 +133,20 @@ def test_a_board_that_cannot_be_waited_for_is_closed_again(mistake: str, monkeyp
         slots.open_due(0)
 
     assert (closed, told) == ([True], ["board_defect"])
+
+
+def test_a_board_that_is_not_there_keeps_what_its_next_try_goes_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    board, closed = DefectiveBoard("bad", ""), []
+
+    def absent() -> None:
+        raise BoardError(fault("simulator_absent"), "bad")
+
+    monkeypatch.setattr(board, "open", absent)
+    monkeypatch.setattr(board, "close", lambda: closed.append(True))
+    with epoll() as watcher:
+        BoardSlots([board], watcher, lambda slot: None, lambda slot, found: None).open_due(0)
+
+    assert not closed
 
 
 def test_a_board_file_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -114,6 +114,8 @@ class BoardSlots:
                 with _Defects(slot):
                     slot.board.open()
             except BoardError as error:
+                if error.fault == slot.defect:  # it has freed nothing; a BoardError keeps only what the next try wants
+                    self._close(slot)
                 self._show(slot, error)
                 continue
             try:
