@@ -12,7 +12,7 @@ from boards.signals import ChannelKind
 from firmware.calls.messages import BoxState
 from firmware.core.faults import Fault
 
-OUT_OF_SERVICE = ("blocked", "out_of_service")
+OUT_OF_SERVICE = ("blocked", "testing", "out_of_service")
 """States of a channel in which it takes no call."""
 NOT_RUNNING = ("restarting", "waiting")
 """States of a process that shall run and does not (`firmware/core/process_table.py`)."""

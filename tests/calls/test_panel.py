@@ -123,6 +123,7 @@ def test_before_anything_is_known_nothing_is_claimed() -> None:
     [
         {"gateway_connected": False},
         {"channels": (trunk(0, "blocked"), trunk(1, "out_of_service"))},
+        {"channels": (trunk(0, "testing"), trunk(1, "testing"))},
         {"channels": (trunk(0, "out_of_service"), trunk(1, "idle", ChannelKind.EXTENSION))},
         {"channels": ()},
     ],
@@ -362,7 +363,7 @@ def test_the_table_of_gravities_names_only_what_there_is() -> None:
     ours = {"callserver_away", "gateway_away", "no_trunk"}
 
     assert GRAVITY.keys() <= {*FAULT_TEXTS, *BoxAlarm, *ours}
-    assert {"blocked", "out_of_service"} == set(OUT_OF_SERVICE)
+    assert {"blocked", "testing", "out_of_service"} == set(OUT_OF_SERVICE)
 
 
 def test_a_box_seen_says_whether_it_starts() -> None:
