@@ -253,7 +253,7 @@ class BlockedChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     writes it. In force at `linebox reload`. A channel that no board has at present keeps its document."""
 
     channel: Name
-    """Channel label, e.g. `E1/17`."""
+    """Channel label, e.g. `E1-1/17`."""
     reason: Title
     by: Annotated[str, Meta(max_length=64, description="a name of at most 64 characters")] = ""
     """The login or program that asked for it; empty: written by hand."""
