@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from firmware.box.demonstration import demonstration_documents
@@ -208,8 +210,18 @@ def test_a_callserver_whose_commit_hangs_says_so_and_gives_no_sign_although_its_
         callserver.wait()
 
 
+@pytest.fixture
+def images_of_memory_are_wanted() -> Iterator[None]:
+    wanted, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, (wanted, most))
+
+
+@pytest.mark.usefixtures("images_of_memory_are_wanted")
 def test_every_process_of_the_box_gives_signs_by_itself_until_it_is_told_to_stop(tmp_path: Path) -> None:
-    """The processes and commands are those of `linebox up`, on a box that has something for each of them to do."""
+    """The processes and commands are those of `linebox up`, on a box that has something for each of them to do. None
+    leaves an image of its memory, with numbers and voices in it, when it is ended because it hangs."""
     paths = BoxPaths(tmp_path / "data", tmp_path / "run")
     paths.make()
     documents = demonstration_documents("not used here")
@@ -249,6 +261,7 @@ def test_every_process_of_the_box_gives_signs_by_itself_until_it_is_told_to_stop
                 running.append(subprocess.Popen(plan.command, env=environment, stdout=log, stderr=log))
             processes[running[-1].pid] = plan.name
         hear_until("WATCHDOG=1", 3)
+        assert {psutil.Process(one.pid).rlimit(psutil.RLIMIT_CORE)[0] for one in running} == {0}
         for one in running:
             one.send_signal(signal.SIGTERM)
         hear_until("STOPPING=1", 1)
