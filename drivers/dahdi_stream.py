@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.dahdi import Channel, EventWaits
-from drivers.dahdi_numbers import FLUSH_READ, LARGEST_BUFFERS, Event
+from drivers.dahdi_numbers import FLUSH_READ, FLUSH_WRITE, LARGEST_BUFFERS, Event
 
 BLOCK = 80
 ALAW_SILENCE = 0xD5
@@ -71,6 +71,10 @@ class ChannelStream:
         self._overrun = False
         self._paused: set[int] = set()
         self._silence = bytes([silence]) * BLOCK
+        self._dry = False
+        """The line has had nothing of ours, perhaps on some channels only: they are to begin together again."""
+        self._missed: set[int] = set()
+        """Channels that have not taken a block."""
         self._restart()
         self._ahead = 0
         self._least_ahead = OUTWARD_MOST
@@ -89,14 +93,17 @@ class ChannelStream:
     def _restart(self) -> None:
         """Let all channels begin a new buffer at the same moment (within the driver's chunk of 1 ms)."""
         for _ in range(RESTARTS_MOST):
-            began_ns = time.monotonic_ns()
-            for channel in self._channels:
-                channel.flush(FLUSH_READ)
-            self._empty_ns = time.monotonic_ns()
-            if self._empty_ns - began_ns < CHUNK_NS:
-                break  # otherwise something held us up, and those flushed later begin later
-        self._since_empty = 0
+            if self._at_once(lambda index: self._channels[index].flush(FLUSH_READ)):
+                break
+        self._empty_ns, self._since_empty = time.monotonic_ns(), 0
         self._new_block()
+
+    def _at_once(self, begin: Callable[[int], object]) -> bool:
+        """Let all channels begin something; False if something held us up, so that those later in the row are late."""
+        began_ns = time.monotonic_ns()
+        for index in range(len(self._channels)):
+            begin(index)
+        return time.monotonic_ns() - began_ns < CHUNK_NS
 
     def _new_block(self) -> None:
         self._block = bytearray(len(self._channels) * BLOCK)
@@ -165,11 +172,10 @@ class ChannelStream:
         while event := self._channels[index].event():
             if event == Event.READ_OVERRUN:
                 self._overrun = True
-                self._ahead = 0  # who did not read for so long did not write either
             elif event == Event.WRITE_UNDERRUN:
-                if self._sending:
+                if self._sending and index not in self._paused:
                     self.underruns += 1
-                    self._ahead = 0
+                    self._dry = True
             else:
                 self._events.append((index, event))
 
@@ -193,14 +199,10 @@ class ChannelStream:
 
     def send(self, block: Samples) -> bool:
         """Give a block [channels, 80] A-law to the line; False (and counted) if too many wait already."""
-        if self._ahead <= 0:
-            for _ in range(self._cushion):
-                self._write([self._silence] * len(self._channels))
-                self._ahead += 1
-            if self._sending:
-                self.slips += self._cushion
-            self._sending = True
-            self._least_ahead, self._watched = OUTWARD_MOST, 0
+        if self._missed:
+            self._try_missed()
+        if self._dry or self._ahead <= 0:
+            self._begin()
         if self._ahead >= OUTWARD_MOST:
             self.lost_outward += 1
             return False
@@ -215,6 +217,35 @@ class ChannelStream:
         self._ahead += 1
         return True
 
+    def _begin(self) -> None:
+        """Put the cushion in front of the line, on all channels at once and with nothing left before it: what only some
+        still had would be their delay against the others for good."""
+        for _ in range(RESTARTS_MOST):
+            for channel in self._channels:
+                channel.flush(FLUSH_WRITE)
+            if self._at_once(self._write_silence):
+                break
+        self._dry = False  # a hole that has been told only now was before this
+        if self._sending:
+            self.slips += self._cushion
+        self._sending = True
+        for _ in range(self._cushion - 1):
+            self._write([self._silence] * len(self._channels))
+        self._ahead = self._cushion
+        self._least_ahead, self._watched = OUTWARD_MOST, 0
+
+    def _write_silence(self, index: int) -> None:
+        if index not in self._paused:
+            self._write_to(index, self._silence)
+
+    def _try_missed(self) -> None:
+        """Once a channel that was before the others takes samples again, all begin together."""
+        missed, self._missed = self._missed - self._paused, set()
+        for index in missed:
+            self._write_to(index, self._silence)
+        if len(self._missed) < len(missed):
+            self._dry = True
+
     def _write(self, rows: Sequence[memoryview | bytes]) -> None:
         for index, row in enumerate(rows):
             if index not in self._paused:
@@ -223,7 +254,9 @@ class ChannelStream:
     def _write_to(self, index: int, row: memoryview | bytes) -> None:
         for _ in range(TRIES):
             try:
-                self._channels[index].write(row)
-                return
+                if self._channels[index].write(row):
+                    return
+                break
             except EventWaits:
                 self._fetch_events(index)
+        self._missed.add(index)
