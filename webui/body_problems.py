@@ -15,6 +15,7 @@ _JSON_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "bo
 _FORMS: tuple[tuple[str, str], ...] = (
     (r"Object missing required field `(?P<field>.+?)`", N_("{place}: the field is missing")),
     (r"Object contains unknown field `(?P<field>.+?)`", N_("{place}: there is no such field here")),
+    (r"Expected `str` matching regex '\\\\S'", N_("{place}: a text that is not blank is expected")),
     (r"Expected `str` matching regex (?P<pattern>'.*')", N_("{place}: a text of the form {pattern} is expected")),
     (r"Expected `str` of length (?P<bound>[<>]=? \d+)", N_("{place}: a text of {bound} characters is expected")),
     (r"Expected `(?:int|float)` (?P<bound>[<>]=? [\d.]+)", N_("{place}: a number {bound} is expected")),

@@ -36,6 +36,7 @@ _FOR_ALL = frozenset(
         EventName.CHANNEL_CHANGED,
         EventName.BOARD_CHANGED,
         EventName.CONFIGURATION_CHANGED,
+        EventName.BLOCKING_CHANGED,
         EventName.LINE_LEARNT,
     }
 )

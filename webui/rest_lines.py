@@ -47,7 +47,7 @@ class LineListReply(msgspec.Struct, frozen=True, kw_only=True):
 class BlockBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why the channel is taken out of service: everybody at the wall reads it."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")]
+    reason: Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT, pattern=r"\S")]
 
 
 class BlockedReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +163,7 @@ ENDPOINTS = (
         BlockedReply,
         problems=(400, 401, 403, 404, 409, 413, 503),
         audit="unblock_channel",
-        description="One that is not blocked stays as it is.",
+        description="One that is not blocked stays as it is; a block of it in edited files that are not in force yet "
+        "is taken out of them.",
     ),
 )

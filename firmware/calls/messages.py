@@ -58,8 +58,11 @@ class EventName(StrEnum):
     BOARD_CHANGED = "BoardChanged"
     RECORDING_CLOSED = "RecordingClosed"
     CONFIGURATION_CHANGED = "ConfigurationChanged"
+    """What stands in the files is in force now: who works by them reads them again."""
+    BLOCKING_CHANGED = "BlockingChanged"
+    """Channels were blocked or given back by hand (`BoxState.blocked`); nothing else in the files came into force."""
     LINE_LEARNT = "LineLearnt"
-    """A lesson asked for by LearnLine is over: `tone` is what was measured; without one, `reason` says why not."""
+    """A lesson asked for by LearnLine is over: `tone` was measured and is in force; without one, `reason` says why."""
     LOOP_TESTED = "LoopTested"
     """A test asked for by LoopTest is over: `loop_test`, with what was found, or why nothing was (`reason`)."""
     ALARMS_CHANGED = "AlarmsChanged"
@@ -285,14 +288,16 @@ class LearnLine(msgspec.Struct, tag="learn_line", frozen=True):
 class BlockChannels(msgspec.Struct, tag="block_channels", frozen=True):
     """Take channels out of service by hand 闭塞: those that are idle at once, the others when their calls are over.
 
-    Done when it is stored. Refused for all of them if one label is unknown. One that is blocked already stays so."""
+    Done when it is stored. Refused for all of them if one label is unknown. One that is blocked already stays so, and
+    is stored all the same if the files had been edited meanwhile."""
 
     channels: Labels
     reason: str
 
 
 class UnblockChannels(msgspec.Struct, tag="unblock_channels", frozen=True):
-    """Give blocked channels back. One that is not blocked stays as it is."""
+    """Give blocked channels back. One that is not blocked stays as it is; a block of it that stands in edited files and
+    is not in force yet is taken out of them."""
 
     channels: Labels
 

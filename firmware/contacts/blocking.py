@@ -28,10 +28,11 @@ class Blocking:
         self._ledger = ledger
 
     def ask(self, client: int, request: Request, body: BlockChannels | UnblockChannels, now: Stamp) -> None:
-        """Have the file changed, or answer at once if nothing is to be changed. Raises Refused, for all labels or none.
+        """Have it stored. Raises Refused, for all labels or none.
 
         Who is blocked already keeps who, when and why, unless there is another reason now. A label that no board has
-        any more may still be given back."""
+        any more may still be given back. What is so already is stored, too: the files may have been edited, and what
+        was answered as done must hold when they are read again."""
         present = {one.channel: one for one in self._office.configuration.blocked_channels}
         known = [one.label for one in self._office.channels.values()]
         if isinstance(body, UnblockChannels):
@@ -43,28 +44,26 @@ class Blocking:
             raise Refused("unknown_channel", *(_unknown(label, known) for label in unknown))
         if isinstance(body, BlockChannels):
             wanted = {
-                label: BlockedChannel(channel=label, reason=body.reason, by=request.by, since_utc_us=now.utc_us)
+                label: present[label]
+                if label in present and present[label].reason == body.reason
+                else BlockedChannel(channel=label, reason=body.reason, by=request.by, since_utc_us=now.utc_us)
                 for label in body.channels
-                if label not in present or present[label].reason != body.reason
             }
             wish = BlockingToStore(client, request, tuple(wanted.values()), ())
         else:
-            wish = BlockingToStore(client, request, (), tuple(one for one in present if one in body.channels))
-        if wish.blocked or wish.given_back:
-            self._ledger.effects.blocking.append(wish)
-        else:
-            self._ledger.effects.replies.append((client, Reply(request.id)))
+            wish = BlockingToStore(client, request, (), tuple(dict.fromkeys(body.channels)))
+        self._ledger.effects.blocking.append(wish)
 
     def stored(self, wish: BlockingToStore, problem: str, details: tuple[str, ...], now: Stamp) -> None:
-        """It is in the configuration files and comes into force; or it is not (`problem`), and nothing changes."""
+        """It is in the configuration files and comes into force; or it is not (`problem`), and nothing changes.
+        Either has its rows in the audit, also for channels that were so already."""
         configuration = self._office.configuration
-        if not problem:
-            changed = msgspec.structs.replace(
-                configuration, blocked_channels=wish.applied_to(configuration.blocked_channels)
-            )
+        blocked = wish.applied_to(configuration.blocked_channels)
+        if not problem and blocked != configuration.blocked_channels:
+            changed = msgspec.structs.replace(configuration, blocked_channels=blocked)
             self._office.configure(changed)
             self._ledger.effects.orders.append(line_settings(changed))
-            self._ledger.emit(EventName.CONFIGURATION_CHANGED, now)
+            self._ledger.emit(EventName.BLOCKING_CHANGED, now)
         action, by = type(wish.request.body).__name__, wish.request.by or "unknown"
         for subject in (*(f"{one.channel}: {one.reason}" for one in wish.blocked), *wish.given_back):
             self._ledger.audit(now, by, action, subject, problem or "done")

@@ -64,8 +64,9 @@ class BlockingToStore:
 
     def applied_to(self, before: tuple[BlockedChannel, ...]) -> tuple[BlockedChannel, ...]:
         """All blocked channels as they are then."""
-        changed = {*self.given_back, *(one.channel for one in self.blocked)}
-        return (*(one for one in before if one.channel not in changed), *self.blocked)
+        new = {one.channel: one for one in self.blocked}
+        kept = [new.pop(one.channel, one) for one in before if one.channel not in self.given_back]
+        return (*kept, *new.values())
 
 
 @dataclass

@@ -6,8 +6,6 @@ that went.
 
 from __future__ import annotations
 
-import msgspec
-
 from boards.signals import ChannelKind
 from firmware.calls.messages import EventName, LearnLine
 from firmware.contacts.agents import Refused
@@ -15,10 +13,8 @@ from firmware.contacts.effects import ToneToStore
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.office import Office
 from firmware.core.clock import Stamp
-from firmware.core.line_schemas import ExchangeLineEntry
-from firmware.core.schemas import Configuration
 from firmware.lines.line_commands import LearnTone
-from firmware.lines.line_settings import line_settings, with_tone
+from firmware.lines.line_settings import line_settings, with_line_learnt
 from firmware.lines.messages import LearnFailed, ToneLearnt
 from firmware.tones.cadence import LearnedTone
 
@@ -54,13 +50,8 @@ class Lessons:
     def stored(self, line: str, tone: LearnedTone, problem: str, now: Stamp) -> None:
         """The tone is in the configuration files, or not (`problem`). In force it is in any case: better for a while
         than not at all."""
-        configuration = self._office.configuration
-        entries = {one.line: one for one in configuration.exchange_lines}
-        entry = entries.get(line, ExchangeLineEntry(line=line))
-        entries[line] = msgspec.structs.replace(entry, busy_tones=with_tone(entry.busy_tones, tone))
-        changed: Configuration = msgspec.structs.replace(configuration, exchange_lines=tuple(entries.values()))
+        changed = with_line_learnt(self._office.configuration, line, tone)
         self._office.configure(changed)
         self._ledger.effects.orders.append(line_settings(changed))
         self._ledger.audit(now, "linebox", "LearnLine", line, problem or "stored")
-        self._ledger.emit(EventName.CONFIGURATION_CHANGED, now)
         self._ledger.emit(EventName.LINE_LEARNT, now, line=line, tone=tone, reason=problem)

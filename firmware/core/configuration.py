@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ __all__ = [
     "SUBJECTS",
     "ConfigurationError",
     "Problem",
+    "change_documents",
+    "change_last_good",
     "keep_last_good",
     "load_configuration",
     "load_configuration_or_last_good",
@@ -34,6 +36,9 @@ __all__ = [
     "save_documents",
     "save_subjects",
 ]
+
+Change = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+"""From the documents of a subject to what they are to be."""
 
 MAXIMUM_FILE = 4 << 20
 """Bytes in the largest file that is read: more is not a configuration."""
@@ -219,6 +224,14 @@ def keep_last_good(paths: BoxPaths) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def change_last_good(paths: BoxPaths, subject: str, change: Change) -> None:
+    """Change the documents of one subject in the last good copy alone: what is in force has changed there, while the
+    files may hold edits that are not. Raises ConfigurationError if there is no good copy; raises OSError."""
+    with _locked(paths):
+        good, old = paths.last_good_configuration, _old_last_good(paths)
+        _change(good if good.exists() else old, subject, change)
+
+
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
@@ -232,6 +245,28 @@ def _locked(paths: BoxPaths) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _change(folder: Path, subject: str, change: Change) -> None:
+    """Nothing is written if that changes nothing."""
+    files = _files(folder)
+    _configuration(files)
+    contents, _ = _contents(files)
+    before = [dict(document) for document in (contents[subject] or {}).values()]
+    after = change([dict(document) for document in before])
+    if after == before:
+        return
+    files[subject] = _text_of(subject, after)
+    _configuration(files)
+    DurableStorage(folder / SUBJECT[subject].file).write({subject: dict(enumerate(after, 1))})
+
+
+def change_documents(paths: BoxPaths, subject: str, change: Change) -> None:
+    """Change the documents of one subject as they stand in its file, under the lock of all writers.
+
+    Raises ConfigurationError, and writes nothing, if anything in the files is wrong, or would be; raises OSError."""
+    with _locked(paths):
+        _change(paths.configuration, subject, change)
 
 
 def read_documents(paths: BoxPaths, subject: str) -> list[dict[str, Any]]:

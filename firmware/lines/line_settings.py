@@ -43,3 +43,11 @@ def with_tone(known: Sequence[BusyTone], tone: LearnedTone) -> tuple[BusyTone, .
     new = BusyTone(hz=tone.hz, on_ms=tone.on_ms, off_ms=tone.off_ms, level_dbm0=tone.level_dbm0)
     others = [one for one in known if not Cadence(one.hz, one.on_ms, one.off_ms).like(tone)]
     return (new, *others)[:MOST_TONES]
+
+
+def with_line_learnt(configuration: Configuration, line: str, tone: LearnedTone) -> Configuration:
+    """The configuration with a tone that was learnt for the analogue trunk with this label; all else as it is."""
+    entries = {one.line: one for one in configuration.exchange_lines}
+    entry = entries.get(line, ExchangeLineEntry(line=line))
+    entries[line] = msgspec.structs.replace(entry, busy_tones=with_tone(entry.busy_tones, tone))
+    return msgspec.structs.replace(configuration, exchange_lines=tuple(entries.values()))

@@ -144,6 +144,17 @@ def test_a_block_of_a_board_that_is_gone_can_be_taken_back(
         command.block(options("E1-2/31"))
 
 
+def test_what_was_not_blocked_is_not_said_to_be_given_back(
+    callserver: Callserver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.unblock(options("E1-1/1-E1-1/3", "FXS-1")) == 0
+    assert callserver.changes == [UnblockChannels(("E1-1/1", "E1-1/2", "E1-1/3", "FXS-1"))]
+    assert capsys.readouterr().out.splitlines() == [
+        "2 channels are given back.",
+        "Not blocked by hand, so nothing to give back: E1-1/3 FXS-1",
+    ]
+
+
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 65])
 def test_a_block_has_a_reason(callserver: Callserver, reason: str) -> None:
     with pytest.raises(ClearError, match="a reason is needed"):

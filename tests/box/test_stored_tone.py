@@ -16,6 +16,7 @@ from firmware.core.configuration import (
     save_documents,
     save_subjects,
 )
+from firmware.core.line_schemas import ExchangeLineEntry
 from firmware.core.paths import BoxPaths
 from firmware.tones.cadence import LearnedTone
 
@@ -32,7 +33,7 @@ def paths(tmp_path: Path) -> BoxPaths:
     return paths
 
 
-def last_good(paths: BoxPaths) -> tuple[object, ...]:
+def last_good(paths: BoxPaths) -> tuple[ExchangeLineEntry, ...]:
     """What would be in force if the files were spoilt."""
     services = paths.configuration / "services.json"
     kept = services.read_bytes()
@@ -44,8 +45,9 @@ def last_good(paths: BoxPaths) -> tuple[object, ...]:
 
 def test_tones_are_stored_for_their_line_beside_what_stands_there(paths: BoxPaths) -> None:
     save_documents(paths, "exchange_lines", [{"line": "FXO-1", "number": "87654321"}])
+    keep_last_good(paths)
     for line, tone in (("FXO-1", TONE), ("FXO-2", TONE), ("FXO-1", OTHER)):
-        assert store_tone(paths, line, tone, load_configuration(paths)) == ""
+        assert store_tone(paths, line, tone) == ""
 
     first, second = read_documents(paths, "exchange_lines")
     assert (first["line"], first["number"], [tone["hz"] for tone in first["busy_tones"]]) == (
@@ -58,19 +60,18 @@ def test_tones_are_stored_for_their_line_beside_what_stands_there(paths: BoxPath
 
 
 def test_edits_that_are_not_in_force_yet_stay_and_do_not_become_the_last_good_ones(paths: BoxPaths) -> None:
-    in_force = load_configuration(paths)
     save_documents(paths, "exchange_lines", [{"line": "FXO-2", "dial_by": "pulses"}])
-    assert store_tone(paths, "FXO-1", TONE, in_force) == ""
+    assert store_tone(paths, "FXO-1", TONE) == ""
 
     assert [one["line"] for one in read_documents(paths, "exchange_lines")] == ["FXO-2", "FXO-1"]
     assert load_configuration(paths).exchange_lines[0].dial_by == "pulses"
-    assert last_good(paths) == ()
+    (kept,) = last_good(paths)
+    assert (kept.line, kept.dial_by, kept.busy_tones[0].hz) == ("FXO-1", "tones", 411)
 
 
 def test_files_that_are_wrong_are_not_touched(paths: BoxPaths) -> None:
-    in_force = load_configuration(paths)
     (paths.configuration / "exchange_lines.json").write_text('{"exchange_lines": {"1": {"lin": "FXO-1"}}}')
     before = (paths.configuration / "exchange_lines.json").read_bytes()
 
-    assert store_tone(paths, "FXO-1", TONE, in_force) == "not_stored"
+    assert store_tone(paths, "FXO-1", TONE) == "not_stored"
     assert (paths.configuration / "exchange_lines.json").read_bytes() == before

@@ -20,8 +20,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from boards.signals import ChannelKind
 from firmware.box.demonstration import write_demonstration
 from firmware.calls.messages import (
     CallEvent,
@@ -36,11 +38,14 @@ from firmware.core.configuration import read_documents, save_documents
 from firmware.core.messages import Peer, PeerGone, accept, frame, listen
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.tokens import mint, token_key
+from firmware.lines.messages import ChannelState
+from firmware.tones.cadence import LearnedTone
 from tests.webui.scripted_office import START_UTC_US, box_state
 
 FOR_EVER = 4_000_000_000
 NOISE = b"\x80" + random.Random(1).randbytes(63)
 """Does not happen to announce a length that could be."""
+LINE = ChannelState(40, "sim", "FXO-1", ChannelKind.EXCHANGE_LINE, "idle")
 
 
 class ScriptedCallserver(threading.Thread):
@@ -82,7 +87,8 @@ class ScriptedCallserver(threading.Thread):
         match request.body:
             case GetBoxState():
                 number = self.events[-1].number if self.events else 0
-                peer.send(Reply(request.id, state=box_state(VirtualClock(START_UTC_US), number)))
+                state = box_state(VirtualClock(START_UTC_US), number)
+                peer.send(Reply(request.id, state=msgspec.structs.replace(state, channels=(*state.channels, LINE))))
             case Subscribe(after):
                 self.subscribed.append(after)
                 peer.send(Reply(request.id))
@@ -96,8 +102,8 @@ class ScriptedCallserver(threading.Thread):
         self._orders.append(what)
         os.write(self._wake, b"x")
 
-    def happen(self, number: int, name: EventName = EventName.QUEUED) -> None:
-        event = CallEvent(number=number, name=name, at=VirtualClock(START_UTC_US).now(), contact=number)
+    def happen(self, number: int, name: EventName = EventName.QUEUED, **fields: Any) -> None:
+        event = CallEvent(number=number, name=name, at=VirtualClock(START_UTC_US).now(), contact=number, **fields)
         self.events.append(event)
         self.order(lambda: [peer.send(event) for peer in self._peers] and None)
 
@@ -277,6 +283,31 @@ def test_a_login_that_comes_into_force_may_read_at_once(web: WebProcess, callser
     callserver.happen(1, EventName.CONFIGURATION_CHANGED)
 
     until(lambda: web.get("/api/v1/state", Authorization=f"Bearer {token}")[0] == 200, "the new login is known")
+
+
+def test_edits_that_nobody_reloaded_are_not_in_force_when_a_channel_is_blocked_or_a_tone_is_learnt(
+    web: WebProcess, callserver: ScriptedCallserver
+) -> None:
+    logins = read_documents(web.paths, "logins")
+    token = mint(token_key(web.paths), "pending", FOR_EVER)
+    save_documents(web.paths, "logins", [*logins, {**logins[0], "login": "pending"}])
+
+    def status() -> int:
+        return web.get("/api/v1/state", Authorization=f"Bearer {token}")[0]
+
+    def tones() -> list[float]:
+        lines = json.loads(web.get("/api/v1/lines")[1])["lines"]
+        return [tone["hz"] for line in lines for tone in line["busy_tones"]]
+
+    first = callserver.subscribed[-1] + 1
+    callserver.happen(first, EventName.BLOCKING_CHANGED)
+    learnt = LearnedTone(411, 190, 200, -21.5, 10, (186, 194), (196, 204))
+    callserver.happen(first + 1, EventName.LINE_LEARNT, line="FXO-1", tone=learnt)
+    until(lambda: tones() == [411], "the tone is shown")
+    assert status() == 401
+
+    callserver.happen(first + 2, EventName.CONFIGURATION_CHANGED)
+    until(lambda: status() == 200, "the new login is known")
 
 
 # ---- garbage from outside --------------------------------------------------------------------------------------------

@@ -47,7 +47,9 @@ def test_blocked_channels_are_in_force_told_and_audited_when_they_are_stored(exc
     first, second = state.blocked
     assert first == BlockedChannel(channel="E1-1/2", reason="施工", by="admin", since_utc_us=exchange.now.utc_us)
     assert second.channel == "FXS-1"
-    assert exchange.events[-1].name is EventName.CONFIGURATION_CHANGED
+    names = [event.name for event in exchange.events]
+    assert names[-1] is EventName.BLOCKING_CHANGED
+    assert EventName.CONFIGURATION_CHANGED not in names, "the files of others are not in force by that"
     rows = exchange.rows(tables.audit)[-2:]
     assert [(row["login"], row["action"], row["subject"], row["outcome"]) for row in rows] == [
         ("admin", "BlockChannels", "E1-1/2: 施工", "done"),
@@ -70,8 +72,17 @@ def test_what_is_blocked_stays_as_it_is_unless_there_is_another_reason(exchange:
     stored(exchange, cti.BlockChannels(("E1-1/2",), "施工"))
     exchange.wait(60)
 
-    assert exchange.ask(cti.BlockChannels(("E1-1/2",), "施工")).error == ""
-    assert exchange.ask(cti.UnblockChannels(("E1-1/3",))).error == ""
+    events, orders = len(exchange.events), exchange.line_settings
+    assert stored(exchange, cti.BlockChannels(("E1-1/2",), "施工")).error == ""
+    assert stored(exchange, cti.UnblockChannels(("E1-1/3",))).error == ""
+    assert (len(exchange.events), exchange.line_settings) == (events, orders)
+    rows = exchange.rows(tables.audit)[-2:]
+    assert [(row["action"], row["subject"], row["outcome"]) for row in rows] == [
+        ("BlockChannels", "E1-1/2: 施工", "done"),
+        ("UnblockChannels", "E1-1/3", "done"),
+    ]
+    state = exchange.ask(cti.GetBoxState()).state
+    assert state is not None and state.blocked[0].since_utc_us < exchange.now.utc_us
     wish = asked(exchange, cti.BlockChannels(("E1-1/2", "E1-1/3"), "线路故障"))
     assert [one.channel for one in wish.blocked] == ["E1-1/2", "E1-1/3"]
     exchange.carry(exchange.server.blocking_stored(wish, "", (), exchange.now))

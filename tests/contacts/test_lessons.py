@@ -42,6 +42,8 @@ def test_the_tone_is_in_force_and_told_when_it_is_stored(exchange: ScriptedLines
 
     told = exchange.events[-1]
     assert (told.name, told.line, told.tone, told.reason) == (EventName.LINE_LEARNT, "FXO-1", TONE, "")
+    names = [event.name for event in exchange.events]
+    assert EventName.CONFIGURATION_CHANGED not in names, "the files of others are not in force by that"
     assert exchange.line_settings is not None
     (line,) = exchange.line_settings.exchange_lines
     assert (line.line, line.busy_tones) == ("FXO-1", (BusyTone(hz=411, on_ms=190, off_ms=200, level_dbm0=-21.5),))

@@ -68,6 +68,13 @@ def test_a_block_has_a_reason(span: Site, body: object) -> None:
     assert span.callserver.asked == []
 
 
+@pytest.mark.parametrize("reason", ["", " \t"])
+def test_that_the_reason_is_blank_is_said_in_words(span: Site, reason: str) -> None:
+    for language, words in (("zh_CN", "reason：不能为空白"), ("en", "reason: a text that is not blank is expected")):
+        path = f"/api/v1/lines/E1-1/17/block?lang={language}"
+        assert span.post(path, {"reason": reason}, token="token-boss").json["details"] == [words]
+
+
 @pytest.mark.parametrize("who", ["wang", "guest"])
 @pytest.mark.parametrize(("what", "body"), [("block", REASON), ("unblock", None)])
 def test_agents_may_not(span: Site, who: str, what: str, body: object) -> None:

@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import msgspec
 
-from firmware.core.configuration import (
-    ConfigurationError,
-    keep_last_good,
-    load_configuration,
-    read_documents,
-    save_documents,
-)
+from firmware.core.configuration import ConfigurationError, change_documents, change_last_good
 from firmware.core.line_schemas import BusyTone
 from firmware.core.paths import BoxPaths
-from firmware.core.schemas import Configuration
 from firmware.lines.line_settings import with_tone
 from firmware.tones.cadence import LearnedTone
 
 _log = logging.getLogger(__name__)
+SUBJECT = "exchange_lines"
 
 
-def store_tone(paths: BoxPaths, line: str, tone: LearnedTone, in_force: Configuration) -> str:
-    """Store it durably. An empty text, or why it could not be: `not_stored`. Files that were edited and not yet taken
-    into force stay as they are but for the tone, and do not become the last good ones."""
-    try:
-        edited = load_configuration(paths) != in_force
-        documents = read_documents(paths, "exchange_lines")
-        document = next((one for one in documents if one.get("line") == line), None)
+def store_tone(paths: BoxPaths, line: str, tone: LearnedTone) -> str:
+    """Store it durably. An empty text, or why it could not be: `not_stored`. Edits that were not yet taken into force
+    stay as they are but for the tone. The last good configuration takes up the tone, and none of those edits."""
+
+    def change(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        document = next((one for one in documents if one["line"] == line), None)
         if document is None:
             documents.append(document := {"line": line})
         known = msgspec.convert(document.get("busy_tones", []), tuple[BusyTone, ...])
         document["busy_tones"] = msgspec.to_builtins(with_tone(known, tone))
-        save_documents(paths, "exchange_lines", documents)
-        if not edited:
-            keep_last_good(paths)
+        return documents
+
+    try:
+        change_documents(paths, SUBJECT, change)
     except (ConfigurationError, OSError) as error:
         _log.error("the busy tone of %s is in force, but could not be stored: %s", line, error)
         return "not_stored"
+    try:
+        change_last_good(paths, SUBJECT, change)
+    except (ConfigurationError, OSError) as error:
+        _log.error("the busy tone of %s could not be kept in the last good configuration: %s", line, error)
     return ""

@@ -331,10 +331,10 @@ class CallServerProcess:
         else:
             self._tell(effects)
         for learnt in tones:
-            problem = store_tone(self._paths, learnt.line, learnt.tone, self._server.office.configuration)
+            problem = store_tone(self._paths, learnt.line, learnt.tone)
             self._carry(self._server.tone_stored(learnt.line, learnt.tone, problem, self._clock.now()))
         for wish in blocking:
-            problem, details = store_blocking(self._paths, wish, self._server.office.configuration)
+            problem, details = store_blocking(self._paths, wish)
             self._carry(self._server.blocking_stored(wish, problem, details, self._clock.now()))
 
     def _tell(self, effects: Effects) -> None:

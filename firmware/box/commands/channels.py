@@ -69,7 +69,13 @@ def unblock(options: argparse.Namespace) -> int:
     known += [("", one.channel) for one in state.blocked if one.channel not in {label for _, label in known}]
     labels = read_labels(options.channels, known)
     _change(paths, UnblockChannels(tuple(labels)))
-    print(f"{_counted(labels)} given back.")
+    were_blocked = {one.channel for one in state.blocked}
+    given_back = [label for label in labels if label in were_blocked]
+    others = [label for label in labels if label not in were_blocked]
+    if given_back:
+        print(f"{_counted(given_back)} given back.")
+    if others:
+        print(f"Not blocked by hand, so nothing to give back: {' '.join(others)}")
     return 0
 
 

@@ -25,7 +25,7 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from firmware.box.sign_of_life import SignOfLife, begin_signs_of_life
-from firmware.calls.messages import EventName
+from firmware.calls.messages import CallEvent, EventName
 from firmware.core.clock import SystemClock
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.logging import start_logging
@@ -33,6 +33,7 @@ from firmware.core.paths import BoxPaths, box_paths
 from firmware.core.process_table import absence_level
 from firmware.core.schemas import Configuration
 from firmware.core.tokens import token_key, verify
+from firmware.lines.line_settings import with_line_learnt
 from firmware.records.database import open_for_reading
 from webui import VERSION
 from webui.application import make_application
@@ -78,7 +79,9 @@ class Handler(WSGIHandler):
 
 
 class ConfigurationInForce:
-    """The configuration that the callserver works with: read again when it says so, and when it comes back."""
+    """The configuration that the callserver works with: read again when it says so, and when it comes back.
+
+    A tone that was learnt is taken from its event: the files may hold edits that are not in force."""
 
     def __init__(self, paths: BoxPaths, live: Live) -> None:
         self._paths = paths
@@ -97,11 +100,18 @@ class ConfigurationInForce:
             woken.wait()
             woken.clear()
             events = self._live.events_after(last)
-            changed = events is None or any(one.name is EventName.CONFIGURATION_CHANGED for one in events)
             last = self._live.newest_event
-            if changed or (self._live.connected and not was_connected):
+            if events is None or (self._live.connected and not was_connected):
                 self._read()
+            for event in events or ():
+                self._take(event)
             was_connected = self._live.connected
+
+    def _take(self, event: CallEvent) -> None:
+        if event.name is EventName.CONFIGURATION_CHANGED:
+            self._read()
+        elif event.name is EventName.LINE_LEARNT and event.tone is not None:
+            self._configuration = with_line_learnt(self._configuration, event.line, event.tone)
 
     def _read(self) -> None:
         try:
