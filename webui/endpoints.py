@@ -71,7 +71,7 @@ class Endpoint:
     into the audit, empty for what is not personal. `change`: audited after it was done (and done without the audit if
     that fails: a full disk must not stop a call); a reading is audited before it is given out, or refused."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     summary: str
     handler: Handler
@@ -104,7 +104,7 @@ def _answer(office: Office, endpoint: Endpoint) -> Callable[..., bottle.HTTPResp
         caller = None if endpoint.public else authenticate(office, environ)
         subject = _subject(environ, path)
         try:
-            if endpoint.method == "POST" and caller is not None and caller.session is not None:
+            if endpoint.method != "GET" and caller is not None and caller.session is not None:
                 refuse_foreign_pages(environ)
             ask = Ask(office, caller, environ, _query(endpoint), _body(endpoint, environ))
             given = endpoint.handler(ask, **path)
@@ -191,7 +191,7 @@ def read_body(environ: Environ, largest: int = LARGEST_BODY) -> bytes:
 
 
 def _body(endpoint: Endpoint, environ: Environ) -> Any:
-    if endpoint.method != "POST":
+    if endpoint.method == "GET":
         return None
     data = read_body(environ)
     if endpoint.body is None:

@@ -94,7 +94,10 @@ KNOWN: dict[str, _Words] = {
         404, N_("There is no such channel."), N_("Check the label, e.g. E1-1/17; the nearest is named.")
     ),
     "unknown_board": _Words(404, N_("There is no such board."), N_("Check the name: linebox boards lists them.")),
-    "loop_test_running": _Words(409, N_("A loop test of this board is running."), N_("Wait until it is over.")),
+    "loop_test_running": _Words(
+        409, N_("A loop test of this board is running."), N_("Wait until it is over, or end it.")
+    ),
+    "no_loop_test": _Words(404, N_("No loop test of this board is running."), N_("There is nothing to end.")),
     "calls_on_board": _Words(
         409, N_("There are calls on this board."), N_("Try again when all its channels are idle.")
     ),

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from firmware.calls import messages as cti
+from firmware.calls.request_texts import LONGEST_TEXT
 from firmware.records import queries
 from firmware.records.queries import CallFilter
 from webui import record_replies, replies
@@ -51,7 +52,7 @@ def tell_callserver(office: Office, body: cti.AnyRequestBody, by: str) -> cti.Re
         # Texts that are too long or hold control characters, by name. Other details are for the command line.
         lines = reply.details if reply.error == "bad_parameter" else ()
         text = N_("{name}: at most {most} characters are expected, and no control characters")
-        named = (detail(text, name=line.partition(":")[0], most=cti.LONGEST_TEXT) for line in lines)
+        named = (detail(text, name=line.partition(":")[0], most=LONGEST_TEXT) for line in lines)
         raise Refusal(_OTHER_NAMES.get(reply.error, reply.error), *named)
     return reply
 

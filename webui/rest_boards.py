@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from boards.signals import LoopWay
-from firmware.calls.messages import LoopTest
+from firmware.calls.messages import EndLoopTest, LoopTest
 from webui.endpoints import Ask, Endpoint
 from webui.rest_agents import tell_callserver
 
@@ -36,6 +36,19 @@ def loop_test(ask: Ask, board: str) -> LoopTestReply:
     return LoopTestReply(board=board, way=body.way, seconds=body.seconds)
 
 
+class LoopTestEndReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The board whose test ends now."""
+
+    board: str
+
+
+def end_loop_test(ask: Ask, board: str) -> LoopTestEndReply:
+    """End it before its time; the event LoopTested tells that the channels are given back."""
+    ask.who.must_administer()
+    tell_callserver(ask.office, EndLoopTest(board), ask.who.name)
+    return LoopTestEndReply(board=board)
+
+
 ENDPOINTS = (
     Endpoint(
         "POST",
@@ -47,5 +60,15 @@ ENDPOINTS = (
         problems=(400, 401, 403, 404, 409, 413, 503),
         audit="loop_test",
         description="All channels of the board must be idle. No call is placed or taken there meanwhile.",
+    ),
+    Endpoint(
+        "DELETE",
+        "/boards/{board}/loop-test",
+        "End the loop test of an E1 before its time (administrators)",
+        end_loop_test,
+        LoopTestEndReply,
+        problems=(400, 401, 403, 404, 409, 413, 503),
+        audit="end_loop_test",
+        description="The event LoopTested, with the reason stopped, tells that the channels are given back.",
     ),
 )

@@ -9,7 +9,8 @@ import msgspec
 
 from boards.signals import ChannelKind
 from firmware.calls import messages as cti
-from firmware.calls.messages import LONGEST_TEXT, BlockChannels, BoxAlarm, LearnLine, UnblockChannels
+from firmware.calls.messages import BlockChannels, BoxAlarm, LearnLine, UnblockChannels
+from firmware.calls.request_texts import LONGEST_TEXT
 from firmware.core.configuration_problems import nearest_name
 from firmware.core.line_schemas import BusyTone, ExchangeLineEntry
 from firmware.lines.line_settings import line_settings

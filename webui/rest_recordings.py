@@ -6,7 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from firmware.calls.messages import LONGEST_TEXT, DeleteRecording, HoldRecording
+from firmware.calls.messages import DeleteRecording, HoldRecording
+from firmware.calls.request_texts import LONGEST_TEXT
 from webui.endpoints import Ask, Endpoint
 from webui.problems import Refusal
 from webui.rest_agents import tell_callserver

@@ -134,9 +134,11 @@ def _channels(options: argparse.Namespace) -> int:
 
 def _loop_test(options: argparse.Namespace) -> int:
     from boards.signals import LoopWay
-    from firmware.box.commands.loop_test import loop_test
+    from firmware.box.commands.loop_test import loop_test, stop_loop_test
     from firmware.core.paths import box_paths
 
+    if options.stop:
+        return stop_loop_test(box_paths(options.data), options.board)
     return loop_test(box_paths(options.data), options.board, LoopWay(options.way), options.seconds)
 
 
@@ -282,16 +284,20 @@ def _parser() -> argparse.ArgumentParser:
         parents=[data],
         help="test an E1 in a loop: bit errors on each time slot, slips and alarms meanwhile",
         description="No call may be up on the board; meanwhile none is placed or taken there. Exit code 1: not all "
-        "channels came back without an error.",
+        "channels came back without an error. Ctrl-C ends the test.",
     )
     one.add_argument("board", metavar="BOARD", help="name of the board; linebox boards lists them")
     ways = one.add_mutually_exclusive_group()
     for way, text in (
         ("far", "the exchange or a plug has looped the line (the default): tests board and cable"),
         ("local", "the board loops itself: tests the card alone"),
-        ("toward-exchange", "loop what comes in, so that the exchange can test"),
+        (
+            "toward-exchange",
+            "loop what comes in, so that the exchange can test (a card: if its driver really does)",
+        ),
     ):
         ways.add_argument(f"--{way}", dest="way", action="store_const", const=way.replace("-", "_"), help=text)
+    ways.add_argument("--stop", action="store_true", help="end the test that runs on the board, whoever began it")
     one.add_argument("--seconds", type=float, default=10.0, help="how long (1 to 600, default: 10)")
     one.set_defaults(run=_loop_test, way="far")
 

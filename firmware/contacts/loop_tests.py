@@ -6,12 +6,12 @@ The test itself is the gateway's (`firmware/lines/loop_tests.py`), which knows b
 from __future__ import annotations
 
 from boards.signals import ChannelKind
-from firmware.calls.messages import EventName, LoopTest
+from firmware.calls.messages import EndLoopTest, EventName, LoopTest
 from firmware.contacts.agents import Refused
 from firmware.contacts.ledger import Ledger
 from firmware.contacts.office import Office
 from firmware.core.clock import MICROSECONDS, Stamp
-from firmware.lines.loop_messages import BeginLoopTest, LoopOutcome
+from firmware.lines.loop_messages import BeginLoopTest, LoopOutcome, StopLoopTest
 from firmware.lines.messages import LoopTested
 
 TRUNKS = (ChannelKind.TRUNK, ChannelKind.CAS)
@@ -45,6 +45,14 @@ class LoopTests:
         order = BeginLoopTest(request=request, board=body.board, way=body.way, seconds=body.seconds)
         self._running[body.board] = order, now.mono_us + round((body.seconds + LOST_SECONDS) * MICROSECONDS)
         self._ledger.effects.orders.append(order)
+
+    def stop(self, body: EndLoopTest) -> None:
+        """Have the gateway end the test of a board. Raises Refused."""
+        if all(one.board != body.board for one in self._office.channels.values()):
+            raise Refused("unknown_board")
+        if body.board not in self._running:
+            raise Refused("no_loop_test")
+        self._ledger.effects.orders.append(StopLoopTest(body.board))
 
     def ended(self, event: LoopTested) -> None:
         """The gateway has tested, or could not."""

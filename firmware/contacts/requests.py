@@ -21,6 +21,7 @@ NEEDS_LINES = (
     cti.ReleaseCall,
     cti.LearnLine,
     cti.LoopTest,
+    cti.EndLoopTest,
     cti.MakeCall,
 )
 
@@ -76,6 +77,8 @@ class Requests:
                 self._lessons.begin(body, now)
             case cti.LoopTest():
                 self._loop_tests.begin(body, now)
+            case cti.EndLoopTest():
+                self._loop_tests.stop(body)
             case cti.ReportDisplay():
                 self._take_display(body, now)
             case cti.ReportPanel(faults):

@@ -22,7 +22,7 @@ from firmware.lines.digits import signalled_digit
 from firmware.lines.kinds import AnyLine, take_signal
 from firmware.lines.line_bank import LineBank
 from firmware.lines.line_commands import AnyLineCommand, Attach
-from firmware.lines.loop_messages import BeginLoopTest
+from firmware.lines.loop_messages import BeginLoopTest, StopLoopTest
 from firmware.lines.loop_tests import LoopTests
 from firmware.lines.messages import AnyLineEvent, BoardChanged, BoardState, PlayEnded, Snapshot
 from firmware.lines.r2.line import R2Line
@@ -232,6 +232,8 @@ class Gateway:
         """Do what a callserver says. Said twice, or of a leg that is gone, it does nothing. Attach is for `attach`."""
         if isinstance(command, BeginLoopTest):
             self.loop_tests.begin(command, now)
+        elif isinstance(command, StopLoopTest):
+            self.loop_tests.stop(command.board)
         else:
             self._commands.handle(command, now)
 

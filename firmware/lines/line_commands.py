@@ -12,7 +12,7 @@ import msgspec
 from boards.signals import Cause
 from firmware.core.line_schemas import ExchangeLineEntry, LineLevels, R2Settings
 from firmware.lines.load_sound import LoadSound
-from firmware.lines.loop_messages import BeginLoopTest
+from firmware.lines.loop_messages import BeginLoopTest, StopLoopTest
 
 
 class AnswerLeg(msgspec.Struct, tag="answer_leg", frozen=True):
@@ -222,6 +222,7 @@ AnyLineCommand = (
     | ConfigureLines
     | LearnTone
     | BeginLoopTest
+    | StopLoopTest
     | LoadSound
     | Attach
     | Resume

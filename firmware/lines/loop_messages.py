@@ -10,13 +10,21 @@ from firmware.core.faults import Fault
 
 class BeginLoopTest(msgspec.Struct, tag="begin_loop_test", frozen=True, kw_only=True):
     """Test the time slots of a board that is an E1, all of them idle. `request` names the wish: given twice it tests
-    once. Meanwhile the channels are blocked. Answer, in any case: LoopTested. It ends when the callserver goes."""
+    once. Meanwhile the channels are blocked. Answer, in any case: LoopTested. It ends before its time by
+    StopLoopTest, or when the callserver goes."""
 
     request: str
     board: str
     way: LoopWay
     seconds: float
     """How long is counted (two seconds before that are for finding the pattern), or how long the exchange may test."""
+
+
+class StopLoopTest(msgspec.Struct, tag="stop_loop_test", frozen=True):
+    """End the test of a board before its time. LoopTested tells that its channels are given back. Harmless if none
+    runs there, or if it ends just now: then what was found is told."""
+
+    board: str
 
 
 class LoopedChannel(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +50,8 @@ class LoopOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """That were counted; of a loop towards the exchange, that it stood."""
     reason: str = ""
     """Why there is no result: `no_such_board`, `no_time_slots` (no E1), `not_working`, `calls`, `no_carrier`, `running`
-    (another test), `cannot_loop` (`fault` says why), `board_failed`, `stopped` (the callserver went), `gateway_gone`.
-    Empty: done."""
+    (another test), `cannot_loop` (`fault` says why), `board_failed`, `stopped` (by StopLoopTest, or because the
+    callserver went), `gateway_gone`. Empty: done."""
     fault: Fault | None = None
     channels: tuple[LoopedChannel, ...] = ()
     """None of a loop towards the exchange."""

@@ -231,11 +231,17 @@ class LoopTests:
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
+    def stop(self, board: str) -> None:
+        """End the test of a board now, if there is one. One that is at its end keeps what it found."""
+        test = self._running.get(board)
+        if test is not None and test.state is not LoopState.ENDING:
+            test.reason = "stopped"
+            self._end(test)
+
     def stop_all(self) -> None:
         """Whoever asked is gone."""
-        for test in list(self._running.values()):
-            test.reason = test.reason or "stopped"
-            self._end(test)
+        for board in list(self._running):
+            self.stop(board)
 
     def advance(self, now: Stamp) -> None:
         """End what has taken too long."""

@@ -82,6 +82,8 @@ def test_a_line_without_loop_and_a_loop_for_the_exchange_are_said_in_words() -> 
     assert shown(nothing) == ["town: 0 of 30 channels come back: there is no loop, or it is open"]
     outward = LoopOutcome(board="town", way=LoopWay.TOWARD_EXCHANGE, seconds=60.0, looped_by="box")
     assert shown(outward) == ["town: was looped towards the exchange for 60 s (by the box, the time slots of calls)"]
+    (said,) = shown(LoopOutcome(board="town", way=LoopWay.TOWARD_EXCHANGE, seconds=60.0, looped_by="card"))
+    assert "by the card, all 32 time slots, as the card's driver says" in said
 
 
 @pytest.mark.parametrize("seconds", [0.5, 601, float("nan")])
@@ -93,6 +95,6 @@ def test_what_cannot_be_is_said_before_the_box_is_asked(seconds: float, tmp_path
 def test_each_reason_has_words_and_a_remedy() -> None:
     reasons = {"no_such_board", "no_time_slots", "not_working", "calls", "no_carrier", "running", "cannot_loop"}
     reasons |= {"board_failed", "stopped", "gateway_gone"}
-    refusals = {"unknown_board", "calls_on_board", "loop_test_running", "not_possible_now"}
+    refusals = {"unknown_board", "no_loop_test", "calls_on_board", "loop_test_running", "not_possible_now"}
     assert reasons | refusals == set(WHY)
     assert all(what and remedy for what, remedy in WHY.values())

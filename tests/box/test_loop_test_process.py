@@ -10,7 +10,7 @@ import pytest
 
 from boards.base import ALAW_SILENCE
 from boards.signals import Blocked, HookChange, LoopWay
-from firmware.lines.loop_messages import BeginLoopTest, LoopOutcome
+from firmware.lines.loop_messages import BeginLoopTest, LoopOutcome, StopLoopTest
 from firmware.lines.messages import LoopTested, PhoneLifted
 from tests.box.running_gateway import FIRST_PHONE, Callserver, RunningGateway, silence
 
@@ -90,3 +90,17 @@ def test_the_box_loops_the_line_until_its_callserver_goes(served: tuple[RunningG
             again.look(0.5)
     assert again.all(LoopTested)[0].outcome.reason == "stopped"
     again.close()
+
+
+def test_the_line_is_back_as_soon_as_the_test_is_stopped(served: tuple[RunningGateway, Callserver]) -> None:
+    gateway, callserver = served
+    begin(gateway, callserver, LoopWay.TOWARD_EXCHANGE, 600.0)
+    callserver.say(StopLoopTest("sim"))
+    outcome = gateway.until(LoopTested, callserver, 20).outcome
+
+    assert outcome.reason == "stopped"
+    for _ in range(5):
+        heard = gateway.exchange()
+    assert (heard == ALAW_SILENCE).all()
+    said = [signal for signal in gateway.e1.signals if isinstance(signal, Blocked)]
+    assert said[30:] == [Blocked(channel, False) for channel in range(30)]

@@ -7,8 +7,9 @@ import pytest
 
 from boards.signals import Alarm, ChannelKind
 from firmware.calls import messages as cti
-from firmware.calls.messages import AgentState, EventName, unreasonable
+from firmware.calls.messages import AgentState, EventName
 from firmware.calls.model import ContactState
+from firmware.calls.request_texts import unreasonable
 from firmware.core import schemas
 from firmware.core.faults import Fault, fault
 from firmware.lines.extension import ExtensionState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from boards.signals import LoopWay
 from firmware.calls import messages as cti
 from firmware.calls.messages import EventName
-from firmware.lines.loop_messages import BeginLoopTest, LoopOutcome
+from firmware.lines.loop_messages import BeginLoopTest, LoopOutcome, StopLoopTest
 from firmware.lines.messages import LoopTested
 from firmware.records import tables
 from tests.contacts.scripted_lines import ScriptedLines
@@ -59,3 +59,22 @@ def test_a_test_that_went_with_its_gateway_is_told_and_another_can_begin(exchang
     (told,) = exchange.told(EventName.LOOP_TESTED)
     assert told.reason == "gateway_gone"
     assert exchange.ask(cti.LoopTest("sim")).error == ""
+
+
+def test_a_test_is_ended_by_whoever_asks_and_noted(exchange: ScriptedLines) -> None:
+    exchange.ask(cti.LoopTest("sim", LoopWay.TOWARD_EXCHANGE, 600.0))
+    assert exchange.ask(cti.EndLoopTest("sim")).error == ""
+    assert exchange.ordered(StopLoopTest) == [StopLoopTest("sim")]
+    row = exchange.rows(tables.audit)[-1]
+    assert (row["action"], row["subject"], row["outcome"]) == ("EndLoopTest", "sim", "done")
+    outcome = LoopOutcome(board="sim", way=LoopWay.TOWARD_EXCHANGE, seconds=0, reason="stopped")
+    exchange.happens(LoopTested, request="loop/1", outcome=outcome)
+
+    assert exchange.events[-1].reason == "stopped"
+    assert exchange.ask(cti.LoopTest("sim")).error == ""
+
+
+def test_where_no_test_runs_there_is_nothing_to_end(exchange: ScriptedLines) -> None:
+    assert exchange.ask(cti.EndLoopTest("sim")).error == "no_loop_test"
+    assert exchange.ask(cti.EndLoopTest("nowhere")).error == "unknown_board"
+    assert exchange.ordered(StopLoopTest) == []

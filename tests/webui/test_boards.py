@@ -37,3 +37,32 @@ def test_a_refusal_is_told_in_words(site: Site, error: str, status: int) -> None
 def test_only_administrators_may(site: Site, name: str) -> None:
     assert site.post("/api/v1/boards/e1/loop-test", {}, session=site.sign_in(name)).status == 403
     assert site.audit()[-1][2:] == ("loop_test", "board e1", "not_allowed")
+
+
+def test_a_loop_test_is_ended_and_audited(site: Site) -> None:
+    answer = site.ask("DELETE", "/api/v1/boards/e1/loop-test", session=site.sign_in("admin"))
+
+    assert (answer.status, answer.json) == (200, {"board": "e1"})
+    assert site.callserver.asked[-1] == (cti.EndLoopTest("e1"), "admin")
+    assert site.audit()[-1] == ("admin", "192.0.2.7", "end_loop_test", "board e1", "done")
+
+
+def test_that_there_is_none_to_end_is_told(site: Site) -> None:
+    site.callserver.error = "no_loop_test"
+    answer = site.ask("DELETE", "/api/v1/boards/e1/loop-test", session=site.sign_in("admin"))
+
+    assert (answer.status, answer.json["code"]) == (404, "no_loop_test")
+
+
+@pytest.mark.parametrize("name", ["boss", "wang"])
+def test_only_administrators_may_end_one(site: Site, name: str) -> None:
+    assert site.ask("DELETE", "/api/v1/boards/e1/loop-test", session=site.sign_in(name)).status == 403
+    assert site.audit()[-1][2:] == ("end_loop_test", "board e1", "not_allowed")
+
+
+def test_a_foreign_page_ends_none(site: Site) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    answer = site.ask("DELETE", "/api/v1/boards/e1/loop-test", session=site.sign_in("admin"), headers=headers)
+
+    assert (answer.status, answer.json["code"]) == (403, "foreign_origin")
+    assert not any(isinstance(body, cti.EndLoopTest) for body, _ in site.callserver.asked)

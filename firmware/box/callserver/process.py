@@ -28,8 +28,9 @@ from firmware.box.callserver.reserve import DiskReserve
 from firmware.box.callserver.speaker import Speaker
 from firmware.box.callserver.stored_recordings import StoredRecordings
 from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
-from firmware.calls.messages import BoxAlarm, ReloadConfiguration, Reply, Request, unreasonable
+from firmware.calls.messages import BoxAlarm, ReloadConfiguration, Reply, Request
 from firmware.calls.model import BoxLife
+from firmware.calls.request_texts import unreasonable
 from firmware.contacts.archive import ABOUT_RECORDINGS
 from firmware.contacts.effects import Effects
 from firmware.contacts.server import CallServer

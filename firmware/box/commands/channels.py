@@ -12,7 +12,8 @@ from datetime import datetime, timedelta, timezone
 from boards.signals import ChannelKind
 from firmware.box.commands.cti_request import ask
 from firmware.box.commands.terminal_lines import columns_of, laid_out
-from firmware.calls.messages import LONGEST_TEXT, BlockChannels, BoxAlarm, BoxState, GetBoxState, UnblockChannels
+from firmware.calls.messages import BlockChannels, BoxAlarm, BoxState, GetBoxState, UnblockChannels
+from firmware.calls.request_texts import LONGEST_TEXT
 from firmware.core.configuration_problems import nearest_name
 from firmware.core.hints import ClearError
 from firmware.core.line_schemas import BlockedChannel

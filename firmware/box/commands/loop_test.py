@@ -1,15 +1,19 @@
-"""`linebox loop-test BOARD`: has the running box test an E1 in a loop, and says in words what it found."""
+"""`linebox loop-test BOARD`: has the running box test an E1 in a loop, says in words what it found, and ends the test
+when it is interrupted itself, or by `--stop`."""
 
 from __future__ import annotations
 
+import contextlib
 import select
 import time
 from collections import Counter
 
 from boards.signals import LoopWay
 from firmware.box.commands.cti_request import ask
+from firmware.box.commands.interruption import Interruption
 from firmware.calls.messages import (
     CallEvent,
+    EndLoopTest,
     GetBoxState,
     LoopTest,
     Reply,
@@ -26,9 +30,13 @@ BY = "linebox loop-test"
 SHORTEST_SECONDS, LONGEST_SECONDS = 1, 600
 GRACE_SECONDS = 25.0
 """How much longer than the test its answer is waited for."""
+ENDING_SECONDS = 15.0
+"""How long it is waited for when the test was told to end: longer than the gateway waits for the board."""
 
 REFUSED_WITHIN = 0.3
 """What the gateway has not refused within these seconds runs."""
+
+WAIT_OR_STOP = "wait until it is over, or stop it: linebox loop-test BOARD --stop"
 
 WHY: dict[str, tuple[str, str]] = {
     "unknown_board": ("there is no such board", "`linebox boards` lists them"),
@@ -41,12 +49,16 @@ WHY: dict[str, tuple[str, str]] = {
         "nothing usable comes in on the line, so nothing can come back",
         "put the loop plug on, or ask the exchange for the loop; --local tests the card alone",
     ),
-    "loop_test_running": ("a loop test of this board is running", "wait until it is over"),
-    "running": ("a loop test of this board is running", "wait until it is over"),
+    "loop_test_running": ("a loop test of this board is running", WAIT_OR_STOP),
+    "running": ("a loop test of this board is running", WAIT_OR_STOP),
+    "no_loop_test": ("no loop test of this board is running", "there is nothing to stop"),
     "cannot_loop": ("the board cannot close such a loop", "test with a plug or a loop of the exchange (--far)"),
     "board_failed": ("the board failed meanwhile", "`linebox boards` says why"),
     "gateway_gone": ("the gateway ended meanwhile", "it is started again by itself: try again"),
-    "stopped": ("the callserver went away meanwhile", "try again"),
+    "stopped": (
+        "the test was stopped: by --stop, over REST, or because the callserver went away",
+        "begin it again when it is wanted",
+    ),
     "not_possible_now": ("the gateway does not answer", "`linebox doctor` shows its state"),
 }
 """Reason → what happened, what to do."""
@@ -54,8 +66,11 @@ WHY: dict[str, tuple[str, str]] = {
 BEGUN = {
     LoopWay.FAR: "a pattern is sent on all time slots and compared with what comes back, {seconds:g} s",
     LoopWay.LOCAL: "the board loops itself; a pattern is sent and compared with what comes back, {seconds:g} s",
-    LoopWay.TOWARD_EXCHANGE: "the exchange can test now: what comes in goes back, {seconds:g} s",
+    LoopWay.TOWARD_EXCHANGE: "the exchange can test now: what comes in goes back, {seconds:g} s (Ctrl-C ends it)",
 }
+LOOPED_BY_CARD = (
+    "the card, all 32 time slots, as the card's driver says; if the exchange saw no loop, that driver closes none"
+)
 BITS_A_SECOND = 64_000
 WHOLE = 0.9
 """A time slot that was compared for less than this part of the time was not looped all the time."""
@@ -64,7 +79,8 @@ OWN_COUNTERS = ("lost_inward", "lost_outward", "slips", "line_underruns", "overr
 
 
 def loop_test(paths: BoxPaths, board: str, way: LoopWay, seconds: float) -> int:
-    """Ask, wait, show. 0 if all came back without an error, else 1. Raises ClearError when there was no test, PeerGone
+    """Ask, wait, show. 0 if all came back without an error, else 1; 128 and the signal's number if one interrupted it:
+    then the box has ended the test. Raises ClearError when there was no test, PeerGone
     when the callserver does not run."""
     if not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
         raise ClearError(f"it cannot last {seconds:g} s", f"{SHORTEST_SECONDS} to {LONGEST_SECONDS} seconds")
@@ -74,15 +90,45 @@ def loop_test(paths: BoxPaths, board: str, way: LoopWay, seconds: float) -> int:
         raise ClearError(f"there is no board {board}", f"the box has {', '.join(boards) or 'none'}")
     peer = connect(paths.cti_socket, decode_to_client)
     try:
-        peer.send(Request(1, Subscribe(), BY))
-        peer.send(Request(2, LoopTest(board, way, seconds), BY))
-        outcome = _wait(peer, board, way, seconds)
+        with Interruption() as interruption:
+            peer.send(Request(1, Subscribe(), BY))
+            peer.send(Request(2, LoopTest(board, way, seconds), BY))
+            try:
+                outcome = _wait(peer, interruption, board, way, seconds)
+            except OSError:  # nobody reads what is said: it is not wanted any more
+                peer.send(Request(3, EndLoopTest(board), BY))
+                raise
+            if interruption.signal:
+                with contextlib.suppress(OSError):  # the terminal is closed
+                    print("\n".join(shown(outcome) if not outcome.reason else [_ended(outcome)]), flush=True)
+                return 128 + interruption.signal
     finally:
         peer.close()
     if outcome.reason:
         raise _no_test(outcome.reason, outcome)
     print("\n".join(shown(outcome)))
     return 0 if is_good(outcome) else 1
+
+
+def stop_loop_test(paths: BoxPaths, board: str) -> int:
+    """End the test of a board, whoever began it, and wait until its channels are given back. Raises ClearError if none
+    runs, PeerGone when the callserver does not run."""
+    peer = connect(paths.cti_socket, decode_to_client)
+    try:
+        peer.send(Request(1, Subscribe(), BY))
+        peer.send(Request(2, EndLoopTest(board), BY))
+        outcome = _wait_for_the_end(peer, board)
+    finally:
+        peer.close()
+    print(_ended(outcome))
+    return 0
+
+
+def _ended(outcome: LoopOutcome) -> str:
+    if outcome.reason in ("stopped", ""):
+        how = "is stopped" if outcome.reason else "had just ended by itself"
+        return f"{outcome.board}: the loop test {how}; its channels are given back"
+    return f"{outcome.board}: the loop test is over: {_no_test(outcome.reason, outcome)}"
 
 
 def is_good(outcome: LoopOutcome) -> bool:
@@ -101,7 +147,7 @@ def shown(outcome: LoopOutcome) -> list[str]:
     """What was found, for a person."""
     lines = []
     if outcome.way is LoopWay.TOWARD_EXCHANGE:
-        by = "the card, all 32 time slots" if outcome.looped_by == "card" else "the box, the time slots of calls"
+        by = LOOPED_BY_CARD if outcome.looped_by == "card" else "the box, the time slots of calls"
         lines.append(f"{outcome.board}: was looped towards the exchange for {outcome.seconds:g} s (by {by})")
     else:
         lines += _channels(outcome)
@@ -165,25 +211,55 @@ def _counted(counters: dict[str, int]) -> str:
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counters.items())
 
 
-def _wait(peer: Peer, board: str, way: LoopWay, seconds: float) -> LoopOutcome:
+def _wait(peer: Peer, interruption: Interruption, board: str, way: LoopWay, seconds: float) -> LoopOutcome:
+    """How it ended. After an interruption the box is told to end it, but only a test that was begun here."""
     end = time.monotonic() + seconds + GRACE_SECONDS
-    is_taken = is_told = False
+    is_taken = is_told = is_interrupted = is_ending = False
     while (left := end - time.monotonic()) > 0:
-        wait = REFUSED_WITHIN if is_taken and not is_told else left
-        readable, writable, _ = select.select([peer], [peer] if peer.wants_to_write else [], [], wait)
-        if is_taken and not is_told and not readable:
+        if is_taken and is_interrupted and not is_ending:
+            is_ending = True
+            peer.send(Request(3, EndLoopTest(board), BY))
+        wait = REFUSED_WITHIN if is_taken and not is_told and not is_ending else left
+        messages = _receive(peer, wait, None if is_interrupted else interruption)
+        if interruption.signal and not is_interrupted:
+            is_interrupted = True
+            end = time.monotonic() + ENDING_SECONDS
+        elif is_taken and not is_told and not messages and not is_ending:
             is_told = True
             print(f"{board}: {BEGUN[way].format(seconds=seconds)}", flush=True)
-        if writable:
-            peer.flush()
-        for message in peer.receive() if readable else []:
-            if isinstance(message, Reply) and message.error:
+        for message in messages:
+            if isinstance(message, Reply) and message.error and message.id != 3:  # 3: it is over by itself
                 raise _no_test(message.error)
             is_taken |= isinstance(message, Reply) and message.id == 2
             found = message.loop_test if isinstance(message, CallEvent) else None
             if found is not None and (found.board, found.way) == (board, way):
                 return found
-    raise ClearError("the box has not answered in time", "`linebox doctor` shows its state; its logs are in logs/")
+    raise _no_answer()
+
+
+def _wait_for_the_end(peer: Peer, board: str) -> LoopOutcome:
+    end = time.monotonic() + ENDING_SECONDS
+    while (left := end - time.monotonic()) > 0:
+        for message in _receive(peer, left):
+            if isinstance(message, Reply) and message.error:
+                raise _no_test(message.error)
+            found = message.loop_test if isinstance(message, CallEvent) else None
+            if found is not None and found.board == board:
+                return found
+    raise _no_answer()
+
+
+def _receive(peer: Peer, seconds: float, interruption: Interruption | None = None) -> list[Reply | CallEvent]:
+    """What has come when something has, or when so long nothing did."""
+    waiting: list[Peer | Interruption] = [peer] if interruption is None else [peer, interruption]
+    readable, writable, _ = select.select(waiting, [peer] if peer.wants_to_write else [], [], seconds)
+    if writable:
+        peer.flush()
+    return peer.receive() if peer in readable else []
+
+
+def _no_answer() -> ClearError:
+    return ClearError("the box has not answered in time", "`linebox doctor` shows its state; its logs are in logs/")
 
 
 def _no_test(reason: str, outcome: LoopOutcome | None = None) -> ClearError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from firmware.box.commands.cti_request import ask
-from firmware.calls.messages import LONGEST_TEXT, DeleteRecording, HoldRecording
+from firmware.calls.messages import DeleteRecording, HoldRecording
+from firmware.calls.request_texts import LONGEST_TEXT
 from firmware.core.hints import ClearError
 from firmware.core.paths import box_paths
 

@@ -24,7 +24,6 @@ from firmware.box.displays.screen import Screen
 from firmware.box.displays.supervised import end_in_order_with_supervisor, our_table
 from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
 from firmware.calls.messages import (
-    LONGEST_SENTENCE,
     AnyRequestBody,
     BoxState,
     CallEvent,
@@ -38,6 +37,7 @@ from firmware.calls.messages import (
     decode_to_client,
 )
 from firmware.calls.panel import box_seen
+from firmware.calls.request_texts import LONGEST_SENTENCE
 from firmware.calls.seat_display import Language, offline_rows, rows_of, seat_shown
 from firmware.core.configuration import load_configuration_or_last_good
 from firmware.core.configuration_problems import ConfigurationError
