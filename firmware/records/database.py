@@ -15,7 +15,8 @@ NEWEST_REVISION = "0003"
 """The newest migration in `migrations/versions`; a database that has it is opened without loading alembic."""
 
 
-def _engine(url: str, pragmas: tuple[str, ...]) -> Engine:
+def _engine(url: str, pragmas: tuple[str, ...], begin: str = "") -> Engine:
+    """`begin`: the statement that begins a transaction, where Python's sqlite3 shall not choose."""
     engine = create_engine(url, poolclass=NullPool)
 
     @event.listens_for(engine, "connect")
@@ -24,6 +25,11 @@ def _engine(url: str, pragmas: tuple[str, ...]) -> Engine:
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if begin:
+            connection.exec_driver_sql(begin)
 
     return engine
 
@@ -48,14 +54,8 @@ def open_for_reading(path: Path) -> Engine:
 
     All that one transaction reads is of one moment, that of its first SELECT; so keep none open for long.
     """
-    engine = _engine(f"sqlite:///file:{path}?mode=ro&uri=true", ("query_only=ON", "busy_timeout=5000"))
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # Python's sqlite3 begins no transaction for a SELECT: two would see what was committed between them.
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
+    # Python's sqlite3 begins no transaction for a SELECT: two would see what was committed between them.
+    return _engine(f"sqlite:///file:{path}?mode=ro&uri=true", ("query_only=ON", "busy_timeout=5000"), "BEGIN")
 
 
 def _revision_of(connection: Connection) -> str:
