@@ -6,7 +6,9 @@ the recorder ended. The annotation in the header keeps how many samples were los
 last loss, each with the length of the file then, for it is written before the silence that it speaks of.
 
 The header fills a page of its own: a file system may keep a new length and not yet what was written into a page that
-it had before, so audio that shared the header's page could be zeroes after a power cut.
+it had before, so audio that shared the header's page could be zeroes after a power cut. It may also keep the length and
+the place of new pages before what was written into them (ext4 with `dioread_nolock`, which is usual): they are zeroes
+then, too, and `continued` takes the recording to end before them.
 """
 
 from __future__ import annotations
@@ -33,6 +35,12 @@ HEADER_SIZE = 4096
 _FIRST_HEADER_SIZE = 96
 """The same in files from before the first release; they can be read and gone on with."""
 _MISSING = re.compile(rb"missing (\d{10}) at (\d{10}), (\d{10}) at (\d{10})\0")
+
+_UNSURE_BYTES = 1 << 20
+"""So near the end of a file there may be pages that never came to the disk: a minute, far more than stays unsaved."""
+_HOLE, _EMPTY_END = bytes(4096), bytes(64)
+"""A page of the code 0 on both tracks, or 4 ms of it at the end of a file. It is loud and does not swing: nobody says
+and hears that."""
 
 _PIECE = 1 << 16
 """Samples that are read at once."""
@@ -76,6 +84,17 @@ def _samples(descriptor: int) -> int:
     return max(0, os.fstat(descriptor).st_size - _audio_at(descriptor)) // TRACKS
 
 
+def _samples_before_a_hole(descriptor: int) -> int:
+    """Samples of each track before the first page that never came to the disk; all, if there is none."""
+    samples, at = _samples(descriptor), _audio_at(descriptor)
+    first = max(0, samples - _UNSURE_BYTES // TRACKS)
+    codes = os.pread(descriptor, (samples - first) * TRACKS, at + first * TRACKS)
+    whole = codes.find(_HOLE)
+    if whole < 0:
+        whole = len(codes.rstrip(b"\0")) if codes.endswith(_EMPTY_END) else len(codes)
+    return first + whole // TRACKS
+
+
 class RecordingFile:
     """A recording that is written. All methods raise OSError, after which it must be closed and opened again."""
 
@@ -95,7 +114,8 @@ class RecordingFile:
 
     @classmethod
     def continued(cls, path: Path) -> RecordingFile:
-        """A recording that goes on where it ends; half a sample at the end is cut.
+        """A recording that goes on where it ends; half a sample at the end is cut, and what a power cut has left as
+        zeroes, with all after it.
 
         Raises FileNotFoundError if there is none, and RecordingError if the file is something else.
         """
@@ -109,7 +129,7 @@ class RecordingFile:
                 if not _NEW_HEADER.startswith(started):
                     raise RecordingError(f"{path.name} is not a recording of this box")
                 return cls._begin(descriptor)
-            samples = _samples(descriptor)
+            samples = _samples_before_a_hole(descriptor)
             missing = _missing_in(os.pread(descriptor, at, 0), samples, path.name)
             if size != at + samples * TRACKS:
                 os.ftruncate(descriptor, at + samples * TRACKS)

@@ -247,3 +247,41 @@ def test_a_file_with_the_short_header_of_old_is_read_and_gone_on_with(tmp_path: 
 def test_audio_shares_no_page_with_the_header() -> None:
     """What a file system keeps of a page that it had before is not in order with the file's length."""
     assert HEADER_SIZE % 4096 == 0
+
+
+@pytest.mark.parametrize(
+    ("zeroes", "kept"),
+    [
+        ((30_000, 40_000), 30_000),  # the last write
+        ((20_000, 30_000), 20_000),  # the one before it: what follows is of no use without it
+        ((39_968, 40_000), 39_968),  # the end of a page
+        ((20_000, 20_100), 40_000),  # less than a page within the sound is sound
+        ((39_990, 40_000), 40_000),
+        ((0, 40_000), 0),
+    ],
+)
+def test_pages_that_a_power_cut_has_kept_from_the_disk_are_not_taken_for_sound(
+    tmp_path: Path, zeroes: tuple[int, int], kept: int
+) -> None:
+    path, spoken = tmp_path / "1.au", np.maximum(audio(40_000), 1)
+    spoken[slice(*zeroes)] = 0
+    write(path, spoken)
+
+    again = RecordingFile.continued(path)
+    was = again.samples
+    again.append(spoken[was:], missing=len(spoken) - was)
+    again.close()
+
+    assert was == kept
+    assert content_of(path)[:2] == (40_000, 40_000 - kept)
+    assert path.read_bytes()[HEADER_SIZE:][: kept * 2] == spoken[:kept].tobytes()
+
+
+def test_what_lies_further_back_than_anything_unsaved_is_sound_whatever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "1.au"
+    write(path, np.zeros((10_000, 2), np.uint8), np.maximum(audio(600_000), 1))
+
+    again = RecordingFile.continued(path)
+    again.close()
+
+    assert again.samples == 610_000
