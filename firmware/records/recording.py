@@ -130,7 +130,10 @@ class RecordingFile:
                     raise RecordingError(f"{path.name} is not a recording of this box")
                 return cls._begin(descriptor)
             samples = _samples_before_a_hole(descriptor)
-            missing = _missing_in(os.pread(descriptor, at, 0), samples, path.name)
+            missing = min(_missing_in(os.pread(descriptor, at, 0), samples, path.name), samples)
+            if samples < _samples(descriptor):
+                # Losses that lay in what is cut are counted anew, as far as they are losses again.
+                _write(descriptor, _header((missing, samples), (missing, samples), at), 0)
             if size != at + samples * TRACKS:
                 os.ftruncate(descriptor, at + samples * TRACKS)
             return cls(descriptor, samples, missing)

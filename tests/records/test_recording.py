@@ -285,3 +285,26 @@ def test_what_lies_further_back_than_anything_unsaved_is_sound_whatever_it_is(tm
     again.close()
 
     assert again.samples == 610_000
+
+
+@pytest.mark.parametrize(("hole", "missing"), [(9_000, 1_000), (10_100, 1_100), (500, 500)])
+def test_losses_in_what_a_power_cut_took_are_counted_only_if_they_are_losses_again(
+    tmp_path: Path, hole: int, missing: int
+) -> None:
+    path, spoken = tmp_path / "1.au", np.maximum(audio(40_000), 1)
+    file = RecordingFile.create(path)
+    file.append(spoken[:1_000], missing=1_000)
+    file.append(spoken[1_000:10_000])
+    file.append(spoken[10_000:10_300], missing=300)
+    file.append(np.zeros((9_700, 2), np.uint8))
+    file.close()
+    with path.open("r+b") as raw:
+        raw.seek(HEADER_SIZE + hole * 2)
+        raw.write(bytes((20_000 - hole) * 2))
+
+    again = RecordingFile.continued(path)
+    assert (again.samples, again.missing) == (hole, missing)
+    again.append(spoken[hole:])
+    again.close()
+
+    assert content_of(path)[:2] == (40_000, missing)
