@@ -341,7 +341,9 @@ def test_a_listening_socket_is_seen_without_touching_it(county: BoxPaths) -> Non
 
 def test_status_without_a_box_and_with_one(county: BoxPaths, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no box runs on" in refusal(capsys, "status", "--data", county.data)
-    running = ProcessEntry(state="running", pid=os.getpid(), port=8080, restarts=2, hangs=1)
+    running = ProcessEntry(
+        state="running", pid=os.getpid(), port=8080, restarts=2, hangs=1, started_utc_us=1_795_363_500_000_000
+    )
     write_process_table(county, {"web": running, "sip": ProcessEntry(state="waiting")})
     with open(county.supervisor_lock, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -352,6 +354,7 @@ def test_status_without_a_box_and_with_one(county: BoxPaths, capsys: pytest.Capt
         and f"process {os.getpid()}" in said
         and "port 8080" in said
         and "2 restarts, 1 of them because it hung" in said
+        and "since 2026-11-23 00:05:00" in said  # China's time, whatever the machine's is
     )
     assert "for a part that is not installed: linebox doctor" in said
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from boards.signals import ChannelKind
 from firmware.box.commands.cti_request import ask
 from firmware.box.commands.terminal_lines import columns_of, laid_out
 from firmware.calls.messages import BlockChannels, BoxAlarm, BoxState, GetBoxState, UnblockChannels
 from firmware.calls.request_texts import LONGEST_TEXT
+from firmware.core.clock import CHINA
 from firmware.core.configuration_problems import nearest_name
 from firmware.core.hints import ClearError
 from firmware.core.line_schemas import BlockedChannel
@@ -21,7 +22,6 @@ from firmware.core.paths import BoxPaths, box_paths
 from firmware.lines.messages import ChannelState
 
 BY = "linebox channels"
-CHINA = timezone(timedelta(hours=8))
 KINDS = {
     ChannelKind.TRUNK: "trunk",
     ChannelKind.CAS: "trunk, line bits",

@@ -16,6 +16,7 @@ from firmware.box.commands.doctor_finding import BAD, OK, WARN, Check, Finding
 from firmware.box.demonstration import is_unconfigured
 from firmware.box.supervision import ports
 from firmware.box.supervision.up_options import SIP_PORT, WEB_PORT
+from firmware.core.clock import CHINA
 from firmware.core.configuration import ConfigurationError, load_configuration, load_configuration_or_last_good
 from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths, box_paths
@@ -174,7 +175,7 @@ def status(data: Path | None) -> list[str]:
         raise ClearError(f"no box runs on {paths.data}", "start it with `linebox up`, or name its folder with --data")
     lines = []
     for name, entry in read_process_table(paths).items():
-        started = datetime.fromtimestamp(entry.started_utc_us / 1_000_000).strftime("%Y-%m-%d %H:%M:%S")
+        started = datetime.fromtimestamp(entry.started_utc_us / 1_000_000, CHINA).strftime("%Y-%m-%d %H:%M:%S")
         line = f"{name:11} {entry.state:11}"
         if entry.state == "waiting":
             line += " for a part that is not installed: linebox doctor"
