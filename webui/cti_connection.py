@@ -1,7 +1,8 @@
 """The web process's one connection to the callserver: events in, requests out, and coming back by itself.
 
-A greenlet runs `run()`. It attaches after the last event it has, keeps `Live` fresh (at most five states a second,
-and one at least every five seconds as a sign of life), and matches replies to requests. Needs gevent's patched sockets.
+A greenlet runs `run()`. It attaches after the last event it has, keeps `Live` fresh (at most five states a second, and
+one at least every five seconds as a sign of life, two a second while a part of the box is away), and matches replies to
+requests. Needs gevent's patched sockets.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ REPLY_SECONDS = 5.0
 """How long a request may take; the callserver answers in milliseconds, so longer means that it hangs."""
 STATE_PAUSE_SECONDS = 0.2
 SIGN_OF_LIFE_SECONDS = 5.0
+AWAY_SECONDS = 0.5
+"""Between two looks while the gateway or the recorder is away: no event tells that it is there again."""
 RETRY_SECONDS = 0.3
 
 
@@ -123,7 +126,9 @@ class CtiConnection:
             self._live.connect(self._ask_state())
             self._ask(Subscribe(after=self._live.newest_event), "web")
             while True:
-                self._stale.wait(SIGN_OF_LIFE_SECONDS)
+                state = self._live.state
+                is_whole = state is not None and state.gateway_connected and state.recorder_connected
+                self._stale.wait(SIGN_OF_LIFE_SECONDS if is_whole else AWAY_SECONDS)
                 self._stale.clear()
                 self._live.take_state(self._ask_state())
                 gevent.sleep(STATE_PAUSE_SECONDS)

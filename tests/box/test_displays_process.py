@@ -116,9 +116,12 @@ def test_nobody_reads_what_was_so_while_the_callserver_hangs(seat: Seat) -> None
     seat.reads("Ready Queue 2 No.801", "")
 
 
-def test_nobody_reads_what_was_so_while_the_gateway_is_away(seat: Seat) -> None:
+def test_nobody_reads_what_was_so_while_the_gateway_is_away(seat: Seat, monkeypatch: pytest.MonkeyPatch) -> None:
     seat.callserver.state = state(AgentState.READY, gateway_connected=False)
     seat.reads("No connection", "")
+    # That it is back is no event: it is asked for sooner than a sign of life.
+    monkeypatch.setattr(displays, "AWAY_SECONDS", 0.1)
+    monkeypatch.setattr(displays, "SIGN_OF_LIFE_SECONDS", 3600.0)
     seat.callserver.state = state(AgentState.WRAP_UP)
     seat.reads("Wrap-up Queue 2", "No.801")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,15 +52,10 @@ def linebox(box: RunningBox, *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def post(box: RunningBox, label: str, change: str, body: dict[str, str]) -> Any:
-    box.get("/api/v1/health")  # which makes the token
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{box.web_port}/api/v1/lines/{urllib.parse.quote(label, safe='')}/{change}",
-        json.dumps(body).encode(),
-        {"Authorization": f"Bearer {box._token}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
+def change(box: RunningBox, label: str, to: str, body: dict[str, str]) -> Any:
+    """Block or unblock by REST, once the pages know call control (which a restart of it takes from them)."""
+    until(box.is_healthy, "the pages know call control")
+    return box.post(f"/api/v1/lines/{urllib.parse.quote(label, safe='')}/{to}", body)
 
 
 def states(box: RunningBox) -> dict[str, str]:
@@ -77,7 +71,7 @@ def test_blocked_channels_stay_blocked_and_are_passed_over_when_gateway_and_call
 ) -> None:
     told = linebox(box, "channels", "block", "E1-1/1-E1-1/3", "E1-1/6-E1-1/31", "FXS-1", "--reason", "换线")
     assert told.returncode == 0, told.stderr
-    assert post(box, "E1-1/4", "block", {"reason": "换线"})["channel"]["block"]["reason"] == "换线"
+    assert change(box, "E1-1/4", "block", {"reason": "换线"})["channel"]["block"]["reason"] == "换线"
     blocked = {label for label in states(box) if label != OPEN and label.startswith("E1")} | {"FXS-1"}
 
     def all_blocked() -> bool:
@@ -93,8 +87,8 @@ def test_blocked_channels_stay_blocked_and_are_passed_over_when_gateway_and_call
     assert {leg["channel_label"] for leg in later} == {OPEN}
     assert {one.channel for one in load_configuration(box.paths).blocked_channels} == blocked
 
-    assert post(box, "E1-1/4", "unblock", {})["channel"]["block"] is None
-    until(lambda: states(box)["E1-1/4"] != "blocked", "it is given back")
+    assert change(box, "E1-1/4", "unblock", {})["channel"]["block"] is None
+    until(lambda: states(box).get("E1-1/4", "blocked") != "blocked", "it is given back")
     wrong = linebox(box, "channels", "unblock", "E1-1/16", "FXS1")
     assert wrong.returncode == 1
     assert 'E1-1/16; did you mean "E1-1/6"?' in wrong.stderr and '"FXS-1"?' in wrong.stderr

@@ -52,6 +52,8 @@ STATE_PAUSE_SECONDS = 0.2
 """The state is fetched at most so often, however much happens."""
 SIGN_OF_LIFE_SECONDS = 5.0
 """It is fetched at least so often, and a callserver that takes longer to answer counts as away."""
+AWAY_SECONDS = 1.0
+"""... and so often while the gateway is away: no event tells that it is there again."""
 OFFLINE_SECONDS = 3.0
 """What was true a moment ago may stand so long without a callserver: it is back in a second."""
 PANEL_SECONDS = 0.2
@@ -304,7 +306,8 @@ class DisplayProcess:
 
     def _keep_fresh(self) -> None:
         now = time.monotonic()
-        is_old = now - self._last_state > SIGN_OF_LIFE_SECONDS
+        is_away = self._state is not None and not self._state.gateway_connected
+        is_old = now - self._last_state > (AWAY_SECONDS if is_away else SIGN_OF_LIFE_SECONDS)
         if self._callserver is not None and self._asked and now - self._next_state > SIGN_OF_LIFE_SECONDS:
             self._drop(f"it does not answer within {SIGN_OF_LIFE_SECONDS:g} s")
         elif self._callserver is not None and not self._asked and (self._stale or is_old) and now >= self._next_state:
