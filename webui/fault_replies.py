@@ -1,4 +1,4 @@
-"""A fault of a board, a line or a display as REST and the pages tell it: its code, and the words of the reader."""
+"""A fault of a board, line, display or recording as REST and the pages tell it: its code, and the reader's words."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from webui.words import Words
 
 
 class FaultReply(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with a board or a part of it, or with a display. `what` and `remedy` are for a person, in the
-    language that the request accepts; `code` and `arguments` are what they are made of."""
+    """What is wrong with a board or a part of it, with a display, or with a recording. `what` and `remedy` are for a
+    person, in the language that the request accepts; `code` and `arguments` are what they are made of."""
 
     code: str
     arguments: dict[str, str]
     place: str
-    """Channel labels, the driver's span, or a device; empty: all of the board."""
+    """Channel labels, the driver's span, or a device; empty: all of the board, or what it is a fault of."""
     what: str
     remedy: str
 

@@ -222,6 +222,7 @@ def one_call(page: Page, caller: Caller, words: Words, number: int) -> tuple[str
         "segments": segments,
         "timeline": timeline(legs, segments),
         "recording": recording,
+        "recording_fault": record_replies.recording_fault(recording, words),
         "queues": {one.queue: one.title for one in configuration.queues},
         "services": {one.service: one.title for one in configuration.services},
         "agents": {one.agent: one.name for one in configuration.agents},

@@ -108,7 +108,7 @@ KNOWN: dict[str, _Words] = {
     "recording_failed": _Words(
         409,
         N_("The recording could not be made."),
-        N_("Look at the alarms and the disk; the log of the recorder says why."),
+        N_("The page of the call says why, and what to do."),
     ),
     "recording_unreadable": _Words(
         409,

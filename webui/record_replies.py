@@ -10,8 +10,11 @@ from datetime import datetime
 
 import msgspec
 
-from firmware.records.queries import CallRow, LegRow, SegmentRow
+from firmware.core.faults import from_store
+from firmware.records.queries import CallRow, LegRow, RecordingRow, SegmentRow
+from webui.fault_replies import FaultReply, fault_reply
 from webui.formats import masked, moment
+from webui.words import Words
 
 
 class CallReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +73,8 @@ class SegmentReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallDetailReply(CallReply, frozen=True, kw_only=True):
+    recording_fault: FaultReply | None
+    """Why the recording could not be made, or not yet be completed."""
     legs: tuple[LegReply, ...]
     segments: tuple[SegmentReply, ...]
 
@@ -126,6 +131,13 @@ def call_reply(row: CallRow, sees_number: SeesNumber) -> CallReply:
         recording_state=row.recording_state,
         clock_trusted=row.trusted,
     )
+
+
+def recording_fault(row: RecordingRow | None, words: Words) -> FaultReply | None:
+    """What keeps the recording from being complete; None if nothing does, or there is none (any more)."""
+    if row is None or row.deleted or row.state == "closed" or not row.reason:
+        return None
+    return fault_reply(from_store(row.reason), words)
 
 
 def leg_reply(row: LegRow, sees_number: bool) -> LegReply:

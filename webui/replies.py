@@ -152,6 +152,8 @@ class EventReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: str = ""
     tone: LearnedTone | None = None
     loop_test: LoopOutcome | None = None
+    fault: FaultReply | None = None
+    """Why a recording could not be completed; `reason` is its code."""
 
 
 def _live_call(view: ContactView, sees_number: SeesNumber) -> LiveCallReply:
@@ -257,4 +259,5 @@ def event_reply(event: CallEvent, sees_number: SeesNumber, words: Words) -> Even
         line=event.line,
         tone=event.tone,
         loop_test=event.loop_test,
+        fault=None if event.fault is None else fault_reply(event.fault, words),
     )

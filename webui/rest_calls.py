@@ -128,9 +128,11 @@ def call_detail(ask: Ask, id: int) -> record_replies.CallDetailReply:
         row = visible_call(connection, caller, id)
         legs = queries.legs_of_call(connection, id)
         segments = queries.segments_of_call(connection, id)
+        recording = queries.recording_of_call(connection, id)
     base = record_replies.call_reply(row, caller.sees_calls_of)
     return record_replies.CallDetailReply(
         **{name: getattr(base, name) for name in base.__struct_fields__},
+        recording_fault=record_replies.recording_fault(recording, ask.words),
         legs=tuple(record_replies.leg_reply(one, caller.sees_calls_of(row.agent)) for one in legs),
         segments=tuple(record_replies.segment_reply(one) for one in segments),
     )

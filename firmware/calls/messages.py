@@ -101,6 +101,8 @@ class CallEvent(msgspec.Struct, tag="event", frozen=True, kw_only=True, omit_def
     """Channel label of an analogue trunk."""
     tone: LearnedTone | None = None
     loop_test: LoopOutcome | None = None
+    fault: Fault | None = None
+    """Why a recording could not be completed; `reason` is its code."""
 
 
 # ---- what pages show -------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from firmware.contacts.keeper import close_message
 from firmware.contacts.ledger import Ledger, moment
 from firmware.contacts.office import Office
 from firmware.core.clock import Stamp
+from firmware.core.faults import to_store
 from firmware.records.chain import LinkKind
 from firmware.records.derivative import copy_of
 from firmware.records.messages import (
@@ -78,7 +79,7 @@ class Archive:
         if recording is None or (isinstance(message, RecordingClosed) and recording.to_sample is None):
             return
         if isinstance(message, RecordingClosed):
-            reason = ""
+            found = None
             self._ledger.update(
                 "recordings",
                 message.recording,
@@ -91,15 +92,20 @@ class Archive:
             )
             self._ledger.link(LinkKind.CLOSED, message.recording, now, message.sha256)
         else:
-            reason = message.reason
+            found = message.fault
             state = "failed" if message.final or recording.to_sample is None else "closing"
-            self._ledger.update("recordings", message.recording, state=state, reason=reason)
+            self._ledger.update("recordings", message.recording, state=state, reason=to_store(found))
             if not message.final or recording.to_sample is None:
                 return
-            self._ledger.link(LinkKind.FAILED, recording.number, now, "", reason=reason[:200])
+            self._ledger.link(LinkKind.FAILED, recording.number, now, "", reason=found.code[:200])
         self._office.remove(recording)
         self._ledger.emit(
-            EventName.RECORDING_CLOSED, now, recording=recording.number, contact=recording.contact, reason=reason
+            EventName.RECORDING_CLOSED,
+            now,
+            recording=recording.number,
+            contact=recording.contact,
+            reason=found.code if found else "",
+            fault=found,
         )
 
     def set_alarms(self, among: Set[BoxAlarm], now_on: Set[BoxAlarm], now: Stamp) -> None:

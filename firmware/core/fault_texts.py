@@ -1,4 +1,4 @@
-"""The words of every fault of a board, port, span, panel or display: what it is, and what a person can do. Data only.
+"""The words of every fault of a board, port, span, panel, display or recording, and what a person can do. Data only.
 
 English here, for the command line and the logs; `webui/locale` translates these texts for the pages. The codes in
 capitals are the field's own names of alarms (ITU-T G.704, G.732). {places} are filled with the arguments of the fault.
@@ -271,4 +271,30 @@ FAULT_TEXTS: dict[str, FaultText] = {
         "Switch the bus on, and let the user that runs Linebox be in group i2c",
     ),
     "display_defect": FaultText("Linebox cannot drive it ({error})", "Report it with the log of the process displays"),
+    # ---- recordings
+    "recording_disk_full": FaultText(
+        "the disk is full: recordings wait for room",
+        "Delete old recordings or put in a larger disk",
+    ),
+    "recording_not_permitted": FaultText(
+        "{file} may not be written",
+        "Give the recordings folder to the user that runs Linebox; it is tried again by itself",
+    ),
+    "recording_not_written": FaultText(
+        "{file} cannot be written ({error})",
+        "See that the disk is there and works; it is tried again by itself",
+    ),
+    "recording_not_ours": FaultText(
+        "{file} is no recording of this box",
+        "Take that file out of the recordings folder; the recorder leaves it as it is",
+    ),
+    "recording_no_ring": FaultText(
+        "the audio of gateway start {boot} is not there",
+        "See that the gateway runs: linebox status; what was recorded before stays",
+    ),
+    "recording_refused": FaultText("an order that cannot be carried out ({order})", "This is a fault in Linebox"),
+    "recording_simulated": FaultText(
+        "a simulated caller without audio",
+        "Nothing to do: in a simulation not every caller is given a voice",
+    ),
 }

@@ -1,4 +1,4 @@
-"""A fault of a board, a port or a span as it travels: a code and arguments; words are made of it where it is shown.
+"""A fault of a board, port, span or recording as it travels: a code and arguments; words are made where it is shown.
 
 The words of each code stand in `fault_texts.py`: English for the command line and the logs; the pages translate them.
 Not for wrong configuration (`configuration_problems.py`) or for what a request may not do (`webui/problems.py`).
@@ -58,6 +58,19 @@ def put_in(text: str, arguments: Iterable[tuple[str, str]]) -> str:
     """The text with its {places} filled. Never raises: a fault that cannot be told well is told all the same."""
     values = dict(arguments)
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), text)
+
+
+def to_store(one: Fault) -> str:
+    """The fault as one column of a table keeps it."""
+    return msgspec.json.encode(one).decode()
+
+
+def from_store(text: str) -> Fault:
+    """A fault that was stored. Other text is the words of an older version, and is told as it stands. Never raises."""
+    try:
+        return msgspec.json.decode(text, type=Fault)
+    except (msgspec.MsgspecError, UnicodeError):
+        return said(text, "")
 
 
 class FaultError(Exception):

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import msgspec
 
+from firmware.core.faults import Fault
+
 UNKNOWN_END = -1
 """`to_sample` of a CloseRecording: the gateway died with the line, keep what it has left."""
 
@@ -64,10 +66,10 @@ class RecordingClosed(msgspec.Struct, tag="recording_closed", frozen=True):
 
 
 class RecordingFailed(msgspec.Struct, tag="recording_failed", frozen=True):
-    """Nothing or not all could be written; the reason is for a person, e.g. `disk full`."""
+    """Nothing or not all could be written, and why."""
 
     recording: int
-    reason: str
+    fault: Fault
     final: bool = False
     """It will never be: otherwise it is tried again, and RecordingClosed may still come."""
 

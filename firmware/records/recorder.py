@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from boards.base import ALAW_SILENCE
+from firmware.core.faults import Fault, fault
 from firmware.core.schemas import Recordings
 from firmware.media.ring import RingError, RingReader
 from firmware.records.messages import (
@@ -59,7 +60,11 @@ _ADVANCES_BETWEEN_ROOMS = 25
 
 
 class _Trouble(Exception):
-    """A recording cannot go on now; the text is for a person."""
+    """A recording cannot go on now."""
+
+    def __init__(self, found: Fault) -> None:
+        super().__init__(found.what)
+        self.fault = found
 
 
 class _Recording:
@@ -76,8 +81,8 @@ class _Recording:
         self.file: RecordingFile | None = None
         self.synced_samples = 0
         self.name_is_durable = False
-        self.told = ""
-        """The trouble that was told last, empty if there is none."""
+        self.told: Fault | None = None
+        """The trouble that was told last, None if there is none."""
         self.advances_to_wait = 0
 
     def is_asked_by(self, message: OpenRecording | CloseRecording, path: Path) -> bool:
@@ -132,7 +137,8 @@ class Recorder:
         path = self._path(message.file)
         to_sample = message.to_sample if isinstance(message, CloseRecording) else UNKNOWN_END
         if path is None or not _believable(message.from_sample, to_sample):
-            self._refused.append(RecordingFailed(message.recording, f"refused: {message}"[:300], final=True))
+            refused = fault("recording_refused", order=f"{message}"[:300])
+            self._refused.append(RecordingFailed(message.recording, refused, final=True))
             return
         recording = self._recordings.get(message.recording)
         if recording is not None and not recording.is_asked_by(message, path):
@@ -140,7 +146,7 @@ class Recorder:
             recording = None
         if recording is None:
             recording = self._recordings[message.recording] = _Recording(message, path)
-        recording.told = ""  # whoever asks (again) shall be told (again)
+        recording.told = None  # whoever asks (again) shall be told (again)
         recording.advances_to_wait = 0
         if isinstance(message, CloseRecording):
             recording.to_sample = message.to_sample
@@ -156,7 +162,7 @@ class Recorder:
                 continue
             try:
                 closed = self._bring_forward(recording)
-            except (OSError, RecordingError, RingError, _Trouble) as error:
+            except (OSError, RecordingError, _Trouble) as error:
                 answers += self._fail(recording, error)
                 continue
             if closed:
@@ -164,7 +170,7 @@ class Recorder:
                 recording.close_file()
                 del self._recordings[recording.number]
             else:
-                recording.told = ""
+                recording.told = None
         answers += self._sync_some()
         self._release_rings()
         return answers
@@ -184,10 +190,10 @@ class Recorder:
         """Write what is there. RecordingClosed if that was all."""
         file = recording.file = recording.file or self._open_file(recording)
         end = recording.to_sample
-        ring, reason = self._ring(recording)
+        ring, why_not = self._ring(recording)
         if end is None:
             if ring is None:
-                raise _Trouble(reason)
+                raise _Trouble(why_not)
             self._fill(recording, file, ring, self._whole_blocks(recording, ring.newest))
             return None
         if ring is None:
@@ -241,15 +247,15 @@ class Recorder:
             self._sync(recording)
             return recording.file
 
-    def _fail(self, recording: _Recording, error: Exception) -> list[FromRecorder]:
-        """Let go of the file, whose true length is looked up when it is tried again, and tell the reason once."""
+    def _fail(self, recording: _Recording, error: OSError | RecordingError | _Trouble) -> list[FromRecorder]:
+        """Let go of the file, whose true length is looked up when it is tried again, and tell once why."""
         recording.close_file()
         recording.advances_to_wait = _RETRY_ADVANCES
-        reason = _reason(error, recording.path.relative_to(self._folder))
-        if reason == recording.told:
+        found = _found(error, recording.path.relative_to(self._folder))
+        if found == recording.told:
             return []
-        recording.told = reason
-        return [RecordingFailed(recording.number, reason)]
+        recording.told = found
+        return [RecordingFailed(recording.number, found)]
 
     # ---- durability
 
@@ -302,18 +308,19 @@ class Recorder:
 
     # ---- rings and names
 
-    def _ring(self, recording: _Recording) -> tuple[RingReader | None, str]:
-        """The ring that holds the recording's channel, or the reason why there is none. Raises OSError."""
+    def _ring(self, recording: _Recording) -> tuple[RingReader | None, Fault]:
+        """The ring that holds the recording's channel, and why not if there is none. Raises OSError."""
+        not_there = fault("recording_no_ring", boot=recording.boot)
         ring = self._rings.get(recording.boot)
         if ring is None:
             try:
                 ring = self._rings[recording.boot] = self._open_ring(recording.boot)
             except (FileNotFoundError, RingError):
-                return None, f"the audio of gateway start {recording.boot} is not there"
+                return None, not_there
             self._latest_boot = recording.boot
         if not 0 <= recording.channel < ring.channels:
-            return None, f"the gateway has no channel {recording.channel}"
-        return ring, ""
+            return None, fault("no_such_channel", channel=recording.channel)
+        return ring, not_there
 
     def _release_rings(self, all_of_them: bool = False) -> None:
         """Keep the rings that are read from, and the latest: after its gateway died nobody else may have it."""
@@ -334,12 +341,14 @@ def _believable(from_sample: int, to_sample: int) -> bool:
     return 0 <= from_sample < 1 << 60 and UNKNOWN_END <= to_sample <= from_sample + _LONGEST
 
 
-def _reason(error: Exception, file: Path) -> str:
-    """What a person is told: what happened, where, what to do."""
-    if not isinstance(error, OSError):
-        return str(error)
+def _found(error: OSError | RecordingError | _Trouble, file: Path) -> Fault:
+    """What a person is told of it."""
+    if isinstance(error, _Trouble):
+        return error.fault
+    if isinstance(error, RecordingError):
+        return fault("recording_not_ours", file=file)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "disk full: recordings wait for room. Remove old recordings or put in a larger disk"
+        return fault("recording_disk_full")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{file} may not be written. Give the recordings folder to the user of the box"
-    return f"{file} cannot be written: {error.strerror or error}"
+        return fault("recording_not_permitted", file=file)
+    return fault("recording_not_written", file=file, error=error.strerror or error)

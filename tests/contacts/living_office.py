@@ -374,7 +374,8 @@ class LivingOffice:
                 self.recorder = told[place + 1 :]
                 samples = max(0, getattr(message, "to_sample", 0) - message.from_sample)
                 answer = RecordingClosed(message.recording, samples, 0, "0" * 64)
-                failed = RecordingFailed(message.recording, "disk full", final=isinstance(message, CloseRecording))
+                full = fault("recording_disk_full")
+                failed = RecordingFailed(message.recording, full, final=isinstance(message, CloseRecording))
                 if self.server is not None:
                     self._take(self.server.handle_recorder(failed if fails else answer, self.now))
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from firmware.calls.messages import BoxAlarm, EventName
+from firmware.core.faults import fault, from_store
 from firmware.records import tables
 from firmware.records.messages import RecorderSettings, RecordingClosed, RecordingFailed, Room, RoomChanged
 from tests.contacts.scripted_lines import ScriptedLines
@@ -43,9 +44,9 @@ def test_a_recording_that_cannot_be_closed_yet_is_closed_later(exchange: Scripte
     citizen = exchange.caller_in_queue()
     exchange.clears(citizen)
 
-    told(exchange, RecordingFailed(1, "disk full"))
+    told(exchange, RecordingFailed(1, fault("recording_disk_full")))
     (row,) = exchange.rows(tables.recordings)
-    assert (row["state"], row["reason"]) == ("closing", "disk full")
+    assert (row["state"], from_store(row["reason"])) == ("closing", fault("recording_disk_full"))
     exchange.restart()
     told(exchange, RecordingClosed(1, 8000, 80, "1" * 64))
 
@@ -56,11 +57,15 @@ def test_a_recording_that_cannot_be_closed_yet_is_closed_later(exchange: Scripte
 
 def test_what_will_never_be_recorded_is_a_link_too(exchange: ScriptedLines) -> None:
     citizen = exchange.caller_in_queue()
-    told(exchange, RecordingFailed(1, "refused", final=True))
+    refused = fault("recording_refused", order="no such channel")
+    told(exchange, RecordingFailed(1, refused, final=True))
     exchange.clears(citizen)
-    told(exchange, RecordingFailed(1, "refused", final=True))
+    told(exchange, RecordingFailed(1, refused, final=True))
 
     (row,) = exchange.rows(tables.recordings)
-    assert (row["state"], row["reason"]) == ("failed", "refused")
-    assert [link["kind"] for link in exchange.rows(tables.recording_chain)] == ["failed"]
-    assert exchange.told(EventName.RECORDING_CLOSED)[-1].reason == "refused"
+    assert (row["state"], from_store(row["reason"])) == ("failed", refused)
+    assert [(link["kind"], link["reason"]) for link in exchange.rows(tables.recording_chain)] == [
+        ("failed", "recording_refused")
+    ]
+    last = exchange.told(EventName.RECORDING_CLOSED)[-1]
+    assert (last.reason, last.fault) == ("recording_refused", refused)

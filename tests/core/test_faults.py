@@ -16,7 +16,7 @@ from boards.framer_e1 import NO_MULTIFRAME
 from boards.pri_link import ALARM as NO_WORKER
 from drivers.e1_framer import ALARMS
 from firmware.core.fault_texts import FAULT_TEXTS
-from firmware.core.faults import Fault, fault, said
+from firmware.core.faults import Fault, fault, from_store, said, to_store
 from firmware.lines.isdn.channels import ALARM as NO_LAYER_TWO
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,3 +90,14 @@ def test_a_fault_survives_the_wire() -> None:
     one = fault("calibration", seconds=2).at("FXS-1")
 
     assert msgspec.json.decode(msgspec.json.encode(one), type=Fault) == one
+
+
+def test_a_fault_survives_being_stored() -> None:
+    one = fault("recording_not_written", file="2026/11/22/7.au", error="I/O error")
+
+    assert from_store(to_store(one)) == one
+
+
+@pytest.mark.parametrize("words", ["disk full: recordings wait for room", "{", '{"code": 7}', "[1]", "{what}"])
+def test_words_that_an_older_version_stored_are_told_as_they_stand(words: str) -> None:
+    assert (from_store(words).what, from_store(words).remedy) == (words, "")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from firmware.core.faults import fault
 from firmware.records.messages import RecorderSettings, RecordingFailed, Room, RoomChanged
 from firmware.records.recorder import Recorder
 from tests.records.scripted_ring import Gateway, closed, closing, content, opened, spoken
@@ -73,7 +74,7 @@ def test_below_the_reserve_no_recording_begins_and_running_ones_go_on(
 
     assert isinstance(refused, RecordingFailed)
     assert (refused.recording, refused.final) == (8, False)
-    assert refused.reason.startswith("disk full")
+    assert refused.fault == fault("recording_disk_full")
     assert not (recordings / "8.au").exists()
     recorder.handle(closing(opened(), 4800))
     assert recorder.advance() == [closed(7, spoken(1, 0, 4800))]

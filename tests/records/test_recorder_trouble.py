@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from firmware.core.faults import fault
 from firmware.records import recording as recording_file
 from firmware.records.messages import FromRecorder, RecordingFailed
 from firmware.records.recorder import Recorder
@@ -26,7 +27,7 @@ def test_without_the_ring_the_rest_is_silence_and_counted(
 
     second = start()
     second.handle(opened())
-    assert second.advance() == [RecordingFailed(7, "the audio of gateway start g1 is not there")]
+    assert second.advance() == [RecordingFailed(7, fault("recording_no_ring", boot="g1"))]
     second.handle(closing(opened(), 5000))
 
     audio = np.concatenate([spoken(1, 0, 1600), np.full((3400, 2), 0xD5, np.uint8)])
@@ -68,7 +69,7 @@ def test_a_full_disk_stops_one_write_is_told_once_and_made_up_for(
         answers += recorder.advance()
     (failed,) = answers
     assert isinstance(failed, RecordingFailed)
-    assert "disk full" in failed.reason
+    assert failed.fault == fault("recording_disk_full")
     monkeypatch.undo()
 
     for _ in range(11):
@@ -86,7 +87,7 @@ def test_recordings_leave_room_for_the_call_records(gateway: Gateway, start: Cal
     (failed,) = recorder.advance()
 
     assert isinstance(failed, RecordingFailed)
-    assert "disk full" in failed.reason
+    assert failed.fault == fault("recording_disk_full")
 
 
 def test_trouble_with_one_recording_leaves_the_others_alone(
@@ -99,7 +100,8 @@ def test_trouble_with_one_recording_leaves_the_others_alone(
     gateway.run(1600)
     (failed,) = recorder.advance()
     assert isinstance(failed, RecordingFailed)
-    assert (failed.recording, "taken/1.au cannot be written" in failed.reason) == (1, True)
+    not_written = fault("recording_not_written", file="taken/1.au", error="Not a directory")
+    assert (failed.recording, failed.fault) == (1, not_written)
 
     recorder.handle(closing(opened(2, "2.au", channel=2), 1600))
     assert recorder.advance() == [closed(2, spoken(2, 0, 1600))]
@@ -116,7 +118,7 @@ def test_a_file_that_is_no_recording_is_never_touched(
     recorder.handle(opened(file="letter.au"))
     gateway.run(1600)
 
-    assert recorder.advance() == [RecordingFailed(7, "letter.au is not a recording of this box")]
+    assert recorder.advance() == [RecordingFailed(7, fault("recording_not_ours", file="letter.au"))]
     assert (recordings / "letter.au").read_bytes() == b"Dear citizen" * 20
 
 
@@ -131,7 +133,7 @@ def test_a_name_outside_the_recordings_folder_is_refused(
     (failed,) = recorder.advance()
 
     assert isinstance(failed, RecordingFailed)
-    assert "refused" in failed.reason
+    assert failed.fault.code == "recording_refused"
     assert recorder.open_recordings == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["audio-g1.ring", "recordings"]
 
@@ -153,7 +155,7 @@ def test_a_channel_that_the_gateway_has_not_is_told(gateway: Gateway, start: Cal
     recorder = start()
     recorder.handle(opened(channel=99))
 
-    assert recorder.advance() == [RecordingFailed(7, "the gateway has no channel 99")]
+    assert recorder.advance() == [RecordingFailed(7, fault("no_such_channel", channel=99))]
     assert recorder.advance() == []
     recorder.handle(opened(channel=99))
-    assert recorder.advance() == [RecordingFailed(7, "the gateway has no channel 99")]
+    assert recorder.advance() == [RecordingFailed(7, fault("no_such_channel", channel=99))]

@@ -272,7 +272,7 @@ def test_a_sound_that_is_not_there_played_to_a_caller(service: Service) -> None:
 def test_a_second_recorder_takes_the_place_of_the_first_which_comes_back_by_itself(service: Service) -> None:
     said: list[dict[str, Any]] = [
         {"type": "recording_closed", "recording": 10**30, "samples": 1, "missing": 0, "sha256": "0" * 64},
-        {"type": "recording_failed", "recording": -1, "reason": "\x00" * 100_000},
+        {"type": "recording_failed", "recording": -1, "fault": {"code": "\x00" * 100_000}},
     ]
     with Stranger(socket_of(service, "recorder")) as second:
         second.send(b"".join(framed(message) for message in [{**HELLO, "later": {}}, *said]))

@@ -295,8 +295,10 @@ def add_call(
     ended: float | None = 70.0,
     result: str = "answered",
     recording: str = "closed",
+    reason: str = "",
 ) -> None:
-    """One call; `answered` and `ended` are seconds after its start. `recording` is its state, empty for none."""
+    """One call; `answered` and `ended` are seconds after its start. `recording` is its state, empty for none; `reason`
+    is that of the recording's row."""
     boot = {"machine_boot": "boot"}
     at_answer = None if answered is None else start + answered
     at_end = None if ended is None else start + ended
@@ -386,6 +388,7 @@ def add_call(
                 channel=0,
                 from_sample=0,
                 state=recording,
+                reason=reason,
                 legal_hold=False,
                 **_moment("opened", start),
             )

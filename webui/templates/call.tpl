@@ -24,6 +24,9 @@
       % if recording is not None:
       <small class="quiet">{{_("number {number}", number=recording.original)}}{{" · " + _("on legal hold") if recording.legal_hold else ""}}</small>
       % end
+      % if recording_fault is not None:
+      <small class="recording-fault">{{recording_fault.what}}</small> <small class="quiet">{{recording_fault.remedy}}</small>
+      % end
     </dd></div>
   </dl>
   % if recording is not None and recording.state == "closed" and not recording.deleted:

@@ -15,6 +15,7 @@ from firmware.calls.messages import GetBoxState, Request, Subscribe
 from firmware.contacts.effects import Effects
 from firmware.contacts.server import CallServer
 from firmware.core.clock import MICROSECONDS, Stamp, VirtualClock
+from firmware.core.faults import fault
 from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
 from firmware.core.schemas import Configuration
@@ -45,7 +46,7 @@ BOARD = "sim"
 BOOT = "simulation"
 AGENTS = 1
 """The client number of the simulated agents at the callserver."""
-NO_AUDIO = "no_audio_in_simulation"
+NO_AUDIO = fault("recording_simulated")
 """Reason of a recording that has nothing to hold because the simulated citizen has no audio."""
 
 

@@ -72,7 +72,7 @@ class RecorderProcess:
     def _advance(self) -> None:
         for answer in self._recorder.advance():
             if isinstance(answer, RecordingFailed):
-                _log.error("recording %d: %s", answer.recording, answer.reason)
+                _log.error("recording %d: %s. %s", answer.recording, answer.fault.what, answer.fault.remedy)
             self._answers.append(answer)
         self._send()
 
