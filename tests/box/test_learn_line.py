@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware.box.commands.learn_line import WHY, label_of, learn_line, shown
+from firmware.box.commands.learn_line import WHY, WHY_CALLING, label_of, learn_line, not_learnt, shown
 from firmware.core.hints import ClearError
 from firmware.core.paths import BoxPaths
 from firmware.tones.cadence import LearnedTone
@@ -60,3 +60,22 @@ def test_each_reason_has_words_and_a_remedy() -> None:
     reasons = {"busy", "out_of_service", "no_call", "no_dial_tone", "no_tone", "loop_drop", "line_failed"}
     assert reasons | {"unknown_line", "line_busy", "not_possible_now", "no_such_line"} == set(WHY)
     assert all(what and remedy for what, remedy in WHY.values())
+    assert WHY_CALLING.keys() <= WHY.keys()
+
+
+def test_who_called_by_hand_is_told_when_to_hang_up() -> None:
+    told = str(not_learnt("no_tone", ""))
+
+    assert "hang up the other phone" in told and "--seconds 180" in told
+    assert "busy" not in told
+
+
+def test_who_had_the_box_call_is_told_to_name_a_busy_number() -> None:
+    told = str(not_learnt("no_tone", "13800138010"))
+
+    assert "the call that the box made" in told and "name a number that is busy" in told and "--seconds 180" in told
+    assert "other phone" not in told and "hang up" not in told
+
+
+def test_a_reason_of_another_version_is_told_all_the_same() -> None:
+    assert "nothing was learnt (of_tomorrow)" in str(not_learnt("of_tomorrow", ""))

@@ -44,8 +44,7 @@ WHY: dict[str, tuple[str, str]] = {
     "no_dial_tone": ("the line gave no dial tone", "see that it is plugged in; or call it from another phone instead"),
     "no_tone": (
         "no tone repeated often enough",
-        "hang up the other phone as soon as the box has answered (with --number: name a busy one), and let the box "
-        "listen longer: --seconds 180",
+        "hang up the other phone as soon as the ringing stops, and let the box listen longer: --seconds 180",
     ),
     "loop_drop": (
         "the exchange ended the call by a break of the loop current",
@@ -54,6 +53,14 @@ WHY: dict[str, tuple[str, str]] = {
     "line_failed": ("the line or its board failed meanwhile", "look at its board and its alarms"),
 }
 """Reason → what happened, what to do."""
+WHY_CALLING: dict[str, tuple[str, str]] = {
+    "no_tone": (
+        "no tone repeated often enough in the call that the box made",
+        "name a number that is busy, such as that of a phone off its hook, and let the box listen longer: "
+        "--seconds 180",
+    ),
+}
+"""Where the box itself calls a number, nobody at another phone can mend it."""
 
 
 def label_of(line: str, lines: Sequence[str]) -> str:
@@ -79,7 +86,7 @@ def learn_line(paths: BoxPaths, line: str, number: str, seconds: float) -> int:
         peer.send(Request(1, Subscribe(), BY))
         peer.send(Request(2, LearnLine(label, number, seconds), BY))
         print(_begun(label, number, seconds), flush=True)
-        tone, stored = _wait(peer, label, seconds + GRACE_SECONDS)
+        tone, stored = _wait(peer, label, number, seconds + GRACE_SECONDS)
     finally:
         peer.close()
     print("\n".join(shown(label, tone)))
@@ -117,7 +124,7 @@ def _begun(label: str, number: str, seconds: float) -> str:
     )
 
 
-def _wait(peer: Peer, label: str, seconds: float) -> tuple[LearnedTone, str]:
+def _wait(peer: Peer, label: str, number: str, seconds: float) -> tuple[LearnedTone, str]:
     """The tone, and why it could not be stored if so."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
@@ -126,14 +133,16 @@ def _wait(peer: Peer, label: str, seconds: float) -> tuple[LearnedTone, str]:
             peer.flush()
         for message in peer.receive() if readable else []:
             if isinstance(message, Reply) and message.error:
-                raise _not_learnt(message.error)
+                raise not_learnt(message.error, number)
             if isinstance(message, CallEvent) and message.name is EventName.LINE_LEARNT and message.line == label:
                 if message.tone is None:
-                    raise _not_learnt(message.reason)
+                    raise not_learnt(message.reason, number)
                 return message.tone, message.reason
     raise ClearError("the box has not answered in time", "`linebox doctor` shows its state; its logs are in logs/")
 
 
-def _not_learnt(reason: str) -> ClearError:
-    what, remedy = WHY.get(reason, (f"nothing was learnt ({reason})", "try again"))
+def not_learnt(reason: str, number: str) -> ClearError:
+    """What happened and what to do, where the box called `number`, or (empty) was called."""
+    words = {**WHY, **WHY_CALLING} if number else WHY
+    what, remedy = words.get(reason, (f"nothing was learnt ({reason})", "try again"))
     return ClearError(what, remedy)
