@@ -96,7 +96,7 @@ class PriWorker:
             from firmware.box.pri.known_numbers import KnownNumbers
 
             self._known_numbers = KnownNumbers(paths, self._poll)
-            span.lines.numbers = self._known_numbers.numbers
+            span.lines.know_numbers(self._known_numbers.numbers)
 
     def stop(self) -> None:
         """Leave the loop now: `poll` goes on waiting after a signal handler, so that it must be woken."""
@@ -125,7 +125,7 @@ class PriWorker:
         self._sign.alive(now_us)
         self._accept(now_us)
         if self._known_numbers is not None and self._known_numbers.follow(now_us):
-            self._span.lines.numbers = self._known_numbers.numbers
+            self._span.lines.know_numbers(self._known_numbers.numbers)
         if self._d_channel is None and now_us >= self._reopen_us:
             self._open_d_channel(now_us)
         self._take_frames(now_us)
