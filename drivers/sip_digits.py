@@ -1,7 +1,8 @@
 """One digit from the many packets that RFC 4733 sends of it. No packets and no clock here: it is told of each update.
 
 An event counts when it ends. If all packets of its end are lost it counts after `OVERDUE_MS` without an update, or when
-the next digit begins (RFC 4733, 2.5.2.2), with the duration known so far.
+the next digit begins (RFC 4733, 2.5.2.2), with the duration known so far. What then still comes of it (the network, or
+this machine, stood still in the middle of it) is known by its time stamp, and counts no more.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ class DigitEvents:
         self._digit = ""
         self._duration_ms = 0
         self._updated_ms = 0
+        self._began = self._overdue = -1
 
-    def event(self, digit: str, duration_ms: int, is_over: bool, now_ms: int) -> list[tuple[str, int]]:
-        """An update; repeated ends must have been taken out. Returns the digits that are over, with duration."""
+    def event(self, digit: str, began: int, duration_ms: int, is_over: bool, now_ms: int) -> list[tuple[str, int]]:
+        """An update; repeated ends must have been taken out. `began`: the event's time stamp, in any unit, the same in
+        all its packets. Returns the digits that are over, with duration."""
+        if began == self._overdue:
+            return []
         found = []
         if self._digit and (digit != self._digit or duration_ms < self._duration_ms):
             found.append((self._digit, self._duration_ms))
@@ -27,7 +32,7 @@ class DigitEvents:
             found.append((digit, duration_ms))
             self._digit = ""
         else:
-            self._digit, self._updated_ms = digit, now_ms
+            self._digit, self._began, self._updated_ms = digit, began, now_ms
         self._duration_ms = 0 if is_over else duration_ms
         return found
 
@@ -36,5 +41,5 @@ class DigitEvents:
         if not self._digit or now_ms - self._updated_ms < OVERDUE_MS:
             return []
         found = [(self._digit, self._duration_ms)]
-        self._digit, self._duration_ms = "", 0
+        self._digit, self._duration_ms, self._overdue = "", 0, self._began
         return found

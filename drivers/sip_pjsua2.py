@@ -189,6 +189,7 @@ class Pjsua2Stack:
         self.to_sip = self.from_sip.copy()
         self._calls: dict[int, _Call] = {}
         self._over: list[_Call] = []
+        """Calls that have ended in a callback, which still holds them."""
         self.gone: list[_Call] = []
         """Calls whose far end was asked and is not there."""
         self._watch_due = 0.0
@@ -294,11 +295,7 @@ class Pjsua2Stack:
         for call in self._calls.values():
             for digit, duration_ms in call.digits.overdue(now_ms):
                 self._events.append(Pressed(call.number, digit, duration_ms))
-        while self._over:
-            call = self._over.pop(0)
-            if self._calls.pop(call.number, None) is not None:
-                self._events.append(Ended(call.number, call.status))
-            del call  # here, outside of callbacks
+        self._over.clear()  # here, outside of callbacks
         self._watch_calls()
         if self._tcp_due is not None and time.monotonic() >= self._tcp_due:
             self._start_tcp()
@@ -314,7 +311,7 @@ class Pjsua2Stack:
         if now < self._watch_due:
             return
         self._watch_due = now + WATCH_SECONDS
-        for call in self._calls.values():
+        for call in list(self._calls.values()):
             try:
                 call.watch(now, self._settings.silent_seconds)
             except pjsua2.Error as error:
@@ -369,12 +366,16 @@ class Pjsua2Stack:
         self._events.append(Invited(call.number, invite, parameter.rdata.srcAddress))
 
     def disconnected(self, call: _Call) -> None:
-        self._over.append(call)
+        """Told in the order in which it happened: the next INVITE may be for the line that is free now."""
+        if self._calls.pop(call.number, None) is not None:
+            self._events.append(Ended(call.number, call.status))
+            self._over.append(call)
 
     def digit_event(self, call: _Call, parameter: Any) -> None:
         now_ms = time.monotonic_ns() // 1_000_000
         is_over = bool(parameter.flags & DTMF_IS_END)
-        for digit, duration_ms in call.digits.event(parameter.digit, parameter.duration, is_over, now_ms):
+        update = (parameter.digit, parameter.timestamp, parameter.duration, is_over, now_ms)
+        for digit, duration_ms in call.digits.event(*update):
             self._events.append(Pressed(call.number, digit, duration_ms))
 
     def row_media(self, row: int) -> Any:

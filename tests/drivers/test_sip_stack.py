@@ -287,6 +287,27 @@ def test_a_far_end_that_says_nothing_but_is_there_keeps_its_call(caller: Caller,
     caller.wait_event(Ended)
 
 
+def test_a_call_that_ended_before_the_next_came_is_told_before_it(
+    caller: Caller, stack: SipStack, settings: SipSettings
+) -> None:
+    answered_call(caller, stack)
+    caller.serve(3)
+    following = Caller(stack, settings.port)
+    try:
+        # Both have come when the stack is served, as after a stall.
+        caller.request("BYE", 2)
+        following.request("INVITE")
+        time.sleep(0.02)
+        caller.events.clear()
+        caller.wait_event(Invited)
+    finally:
+        following.close()
+
+    assert [type(event) for event in caller.events] == [Ended, Invited]
+    assert isinstance(caller.events[1], Invited)
+    stack.do(Refuse(caller.events[1].call, 486))
+
+
 def test_a_port_that_is_taken_is_an_error() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind((LOCAL, 0))
