@@ -50,6 +50,8 @@ class Port:
         self.state = PortState.STARTING
         self.problem: ChipError | None = None
         self.failures = 0
+        self.interrupted = False
+        """Its chip had an interrupt in the last look, and tells all of its interrupts by the card's line."""
         self._framing: Framing = framing
         self._open_bus = open_bus
         self._bus: SpiBus | None = None
@@ -81,14 +83,18 @@ class Port:
                 pass  # the bus is gone, and what it held with it
             self._bus = None
 
-    def look(self, now_ms: int) -> list[FromBoard]:
-        """What the port has to tell at this moment of media time."""
+    def look(self, now_ms: int, quiet: bool = False) -> list[FromBoard]:
+        """What the port has to tell at this moment of media time. `quiet`: the card's interrupt line says that no chip
+        wants to be asked, so that one at rest is asked only when it is checked."""
+        self.interrupted = False
         try:
             match self.state:
                 case PortState.FAILED:
                     return self._restart(now_ms)
                 case PortState.STARTING:
                     return self._go_on_starting(now_ms)
+                case PortState.WORKING if quiet and now_ms < self._check_ms and self._rests():
+                    return self._rest()
                 case PortState.WORKING:
                     signals = self._work(now_ms)
                     if now_ms >= self._check_ms:
@@ -164,6 +170,14 @@ class Port:
     def _work(self, now_ms: int) -> list[FromBoard]:
         raise NotImplementedError
 
+    def _rests(self) -> bool:
+        """Whatever happens next the chip tells by an interrupt."""
+        return False
+
+    def _rest(self) -> list[FromBoard]:
+        """A turn in which the chip is not asked."""
+        return []
+
     def _check(self) -> None:
         """Raises ChipError if the chip is not as it was set up."""
         raise NotImplementedError
@@ -194,6 +208,7 @@ class ExtensionPort(Port):
         status = self._chip.look()
         if status.power_alarms:
             raise self._chip.fail("line_hot")
+        self.interrupted = status.hook_interrupt
         self._count_interrupt(self._chip, status.hook_interrupt)
         over = self._feed is LineFeed.FORWARD_ON_HOOK_TRANSMISSION and now_ms >= self._transmission_ends_ms
         if over or (status.off_hook and self._feed is not LineFeed.FORWARD_ACTIVE):
@@ -203,6 +218,13 @@ class ExtensionPort(Port):
         if was_lifted and not status.off_hook:
             return [HookChange(self.channel, False)]
         return self._loop.look(status.off_hook, now_ms)
+
+    def _rests(self) -> bool:
+        return self._loop is not None and not self._loop.off_hook
+
+    def _rest(self) -> list[FromBoard]:
+        self._count_interrupt(self._chip, False)
+        return []
 
     def _check(self) -> None:
         self._chip.check(self._feed)

@@ -11,6 +11,7 @@ from functools import partial
 
 from boards.base import Block, BoardError, ChannelPlace, NotSupported, cannot_do
 from boards.exchange_port import ExchangePort
+from boards.interrupt_line import InterruptLine
 from boards.line_ports import ExtensionPort, Port, PortState
 from boards.signals import TO_KIND, ChannelKind, FromBoard, ToBoard
 from boards.tdm_board import Buses, TdmBoard
@@ -43,9 +44,12 @@ class SpiAnalogueBoard(TdmBoard):
         self._lines = lines
         self._ports: list[Port] = []
         self._first_start = 0
+        self._interrupt: InterruptLine | None = None
 
     def _start_chips(self) -> None:
         """Every chip that answers. Raises the first one's ChipError if none does."""
+        if self._lines.interrupt:
+            self._interrupt = InterruptLine(self._lines.interrupt, self._buses.gpio)
         told = [port.problem for port in self._ports]  # at the last opening: what is still so is no news
         self._ports = [self._new_port(index) for index in range(len(self.channels))]
         for port, problem in zip(self._ports, told, strict=False):
@@ -73,11 +77,15 @@ class SpiAnalogueBoard(TdmBoard):
     def _close_chips(self) -> None:
         for port in self._ports:
             port.close()
+        if self._interrupt is not None:
+            self._interrupt.close()
+            self._interrupt = None
 
     # ---- work --------------------------------------------------------------------------------------------------------
 
     def _look(self) -> list[FromBoard]:
-        """Every working port, and in turn a few of those that start."""
+        """Every working port that does not rest, and in turn a few of those that start."""
+        quiet = self._interrupt is not None and self._interrupt.is_quiet()
         signals: list[FromBoard] = []
         resting = [port for port in self._ports if port.state is not PortState.WORKING]
         if resting:
@@ -85,7 +93,9 @@ class SpiAnalogueBoard(TdmBoard):
             resting = (resting[self._first_start :] + resting[: self._first_start])[:STARTS_A_TURN]
         for port in self._ports:
             if port.state is PortState.WORKING:
-                signals += port.look(self._now_ms)
+                signals += port.look(self._now_ms, quiet)
+        if self._interrupt is not None and any(port.interrupted for port in self._ports):
+            self._interrupt.found()
         for port in resting:
             signals += port.look(self._now_ms)
         self._see_that_one_works()

@@ -1,4 +1,5 @@
-"""Finds GPIO lines of the processor that the configuration gives to two uses: panel, resets of boards. Pure."""
+"""Finds GPIO lines of the processor that the configuration gives to two uses: panel, resets and interrupts of boards.
+Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def _of_boards(documents: Documents | None) -> Iterator[tuple[str, str, str]]:
         for section in SECTIONS.values():
             given = document.get(section)
             if isinstance(given, Mapping) and given.get("hardware") != "simulated":
-                yield from _lines(SUBJECT["boards"].file, f"{place}, field {section}", given, ("reset",))
+                yield from _lines(SUBJECT["boards"].file, f"{place}, field {section}", given, ("reset", "interrupt"))
 
 
 def _of_panel(documents: Documents | None) -> Iterator[tuple[str, str, str]]:

@@ -55,6 +55,8 @@ class AnalogueLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Whether chip select is released after each byte or after a whole access."""
     reset: GpioName = ""
     """GPIO line of the chips' reset pins, low when active; empty: none."""
+    interrupt: GpioName = ""
+    """GPIO line that the chips' interrupt pins pull low together; empty: none, every phone is asked every 10 ms."""
 
 
 R2Timer = Literal[

@@ -18,7 +18,8 @@ from tests.contract.chip_far_end import CardSlot, ChipFarEnd
 class ChipBench:
     """`chips` are on the card; `told` holds all signals since the start or the last `forget`."""
 
-    def __init__(self, *kinds: str, line: Termination = "china") -> None:
+    def __init__(self, *kinds: str, line: Termination = "china", **gpio: str) -> None:
+        """`gpio`: lines of the processor that a card of line chips has, `reset` and `interrupt`."""
         self.place = CardSlot()
         self.kinds = kinds
         self.devices = [f"/dev/spidev0.{number}" for number in range(len(kinds))]
@@ -31,7 +32,7 @@ class ChipBench:
                 LinePort(chip=kind, spi=device, slot=slot, line=line)  # type: ignore[arg-type]
                 for slot, (kind, device) in enumerate(zip(kinds, self.devices, strict=True))
             )
-            self.board = SpiAnalogueBoard("card", AnalogueLines(ports=ports), self.place.buses("board card"))
+            self.board = SpiAnalogueBoard("card", AnalogueLines(ports=ports, **gpio), self.place.buses("board card"))
         self.plug()
 
     def plug(self) -> None:

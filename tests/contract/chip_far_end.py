@@ -14,6 +14,7 @@ from drivers.simulated.line_card import SimulatedCard, simulated_card
 from drivers.spi_line_chip import ChipError, SpiBus
 from drivers.tdm_alsa import BLOCK_NS, PREFILL, PcmPair
 from firmware.core.faults import fault
+from tests.drivers.simulated_gpio import SimulatedGpio
 
 
 @dataclass
@@ -28,6 +29,7 @@ class CardSlot:
     def __init__(self) -> None:
         self.card: SimulatedCard | None = None
         self.devices: Sequence[str] = ()
+        self.gpio = SimulatedGpio()
         self.now_ns = 0
         """Media time."""
         self.opened: list[str] = []
@@ -35,7 +37,7 @@ class CardSlot:
 
     def buses(self, where: str) -> Buses:
         """For a board in media time."""
-        return Buses(self.spi, lambda: self.pcms(where), clock=lambda: self.now_ns)
+        return Buses(self.spi, lambda: self.pcms(where), self.gpio.open, clock=lambda: self.now_ns)
 
     def spi(self, path: str, where: str) -> SpiBus:
         self.opened.append(path)

@@ -78,5 +78,16 @@ def test_a_lamp_cannot_have_the_reset_line_of_a_board_nor_two_boards_one() -> No
     assert all(first in one.what for one in (board, lamp))
 
 
+def test_reset_and_interrupt_of_a_card_are_two_lines() -> None:
+    card = {"ports": [PORT], "reset": "/dev/gpiochip0:5", "interrupt": "/dev/gpiochip0:5"}
+    contents: dict[str, Any] = {subject.name: None for subject in SUBJECTS}
+    contents["boards"] = {"1": {"board": "lines", "kind": "spi_analogue", "analogue": card}}
+
+    (found,) = check(contents)
+
+    assert "field interrupt" in found.place
+    assert "/dev/gpiochip0:5 is used twice" in found.what
+
+
 def test_a_simulated_board_uses_no_line() -> None:
     assert problems(WHOLE, "/dev/gpiochip0:22", hardware="simulated") == []
