@@ -231,3 +231,22 @@ def test_killing_the_pri_worker_ends_the_calls_of_its_span_and_a_restart_brings_
     at_rest(town, box)
     hang_up(town, box, talking(town, box, 43))
     assert gateway.poll() is None
+
+
+def test_a_span_that_goes_in_mid_call_takes_its_d_channel_along_and_both_come_back(office: Scene) -> None:
+    """The exchange cannot hear that its calls are over: the box tells it as soon as it can, by restarts."""
+    box, town = office
+    callers = talking(town, box, 51, 52)
+    processes = {name: box.processes[name] for name in ("gateway", "pri", "callserver")}
+
+    device = box.e1.pull()
+    wait(town, 5, lambda: not box.state().contacts, box)
+    wait(town, 5, lambda: "the span has gone" in box.log("pri"), box)
+    assert {channel.state for channel in box.state().channels if channel.board == "e1"} == {"out_of_service"}
+    box.e1.put_back(device)
+
+    assert town.serve(20, lambda: all(caller.outcome is Outcome.RELEASED for caller in callers)), box.log("pri")
+    wait(town, 20, box.is_ready, box)
+    at_rest(town, box)
+    hang_up(town, box, talking(town, box, 53))
+    assert {name: process.poll() for name, process in processes.items()} == dict.fromkeys(processes)
