@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from firmware.calls.messages import BoxState
-from firmware.core.line_schemas import BlockedChannel
+from firmware.core.line_schemas import BlockedChannel, LineLevels
 from firmware.lines.messages import ChannelState
 from webui.formats import moment
 
@@ -35,6 +35,8 @@ class LiveChannelReply(ChannelReply, frozen=True, kw_only=True):
     when the call there is over. `blocked` without a block: by the far end."""
 
     block: BlockReply | None
+    levels: LineLevels | None
+    """Of an analogue line that is made louder or quieter; null: it is left as it is."""
 
 
 def channel_reply(state: ChannelState) -> ChannelReply:
@@ -52,6 +54,7 @@ def live_channels(state: BoxState) -> tuple[LiveChannelReply, ...]:
             kind=one.kind,
             state=one.state,
             block=_block(blocked[one.label]) if one.label in blocked else None,
+            levels=state.levels.get(one.label),
         )
         for one in state.channels
     )

@@ -12,7 +12,7 @@ from firmware.calls import messages as cti
 from firmware.calls.messages import BlockChannels, BoxAlarm, LearnLine, UnblockChannels
 from firmware.calls.request_texts import LONGEST_TEXT
 from firmware.core.configuration_problems import nearest_name
-from firmware.core.line_schemas import BusyTone, ExchangeLineEntry
+from firmware.core.line_schemas import BusyTone, ExchangeLineEntry, LineLevels
 from firmware.lines.line_settings import line_settings
 from webui.channel_replies import LiveChannelReply, live_channels
 from webui.cti_connection import CallserverAway
@@ -39,6 +39,8 @@ class LineReply(msgspec.Struct, frozen=True, kw_only=True):
     """Its own, or that of its trunk group."""
     busy_tones: tuple[BusyTone, ...]
     """Learnt for this line, the newest first."""
+    levels: LineLevels
+    """In force now."""
 
 
 class LineListReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +121,7 @@ def _all(ask: Ask) -> dict[str, LineReply]:
                 state=channel.state,
                 number=entry.number or settings.numbers.get(channel.board, ""),
                 busy_tones=entry.busy_tones,
+                levels=state.levels.get(channel.label, LineLevels()),
             )
     return found
 
@@ -127,7 +130,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/lines",
-        "The analogue trunks and the busy tones that were learnt for them (administrators)",
+        "The analogue trunks: busy tones that were learnt for them, levels that are in force (administrators)",
         lines,
         LineListReply,
         problems=(401, 403, 503),

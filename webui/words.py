@@ -171,6 +171,7 @@ SCRIPT_WORDS: dict[str, str] = {
     "in_use_blocked": N_("{used} of {all} in use, {blocked} blocked"),
     "phone_blocked": N_("Phone blocked"),
     "phone_blocking": N_("Phone blocked when idle"),
+    "levels": N_("Gain of the line: {receive_db} dB received, {send_db} dB sent"),
     "block": N_("Block"),
     "unblock": N_("Give back"),
 }

@@ -15,7 +15,7 @@ import msgspec
 from boards.signals import LoopWay
 from firmware.core.clock import Stamp
 from firmware.core.faults import Fault
-from firmware.core.line_schemas import BlockedChannel
+from firmware.core.line_schemas import BlockedChannel, LineLevels
 from firmware.lines.loop_messages import LoopOutcome
 from firmware.lines.messages import BoardState, ChannelState
 from firmware.tones.cadence import LearnedTone
@@ -202,6 +202,8 @@ class BoxState(msgspec.Struct, tag="box_state", frozen=True, kw_only=True):
     blocked: tuple[BlockedChannel, ...] = ()
     """Channels that are out of service by hand. One whose state is not `blocked` yet will be when its call is over; one
     whose state is, and that is not here, was blocked by the far end."""
+    levels: dict[str, LineLevels] = {}
+    """Label → levels in force, of the analogue lines that are not left as they are."""
     panel_faults: tuple[Fault, ...] = ()
     """What is wrong with lamps and buttons at the front of the box."""
 

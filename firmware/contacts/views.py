@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+from boards.signals import ChannelKind
 from firmware.calls.messages import AgentState, AgentView, BoxAlarm, BoxState, ContactView, QueueView, SeatView
 from firmware.calls.model import Contact, ContactState
 from firmware.contacts.office import Office
 from firmware.core.clock import Stamp
+from firmware.core.line_schemas import LineLevels
+from firmware.lines.line_settings import line_levels
 
+ANALOGUE = (ChannelKind.EXCHANGE_LINE, ChannelKind.EXTENSION)
+"""Kinds of channels whose levels can be set."""
 WAITING = (ContactState.QUEUED, ContactState.OFFERED)
 
 
@@ -36,8 +41,14 @@ def box_state(
         boards=tuple(office.boards[board] for board in sorted(office.boards)),
         alarms=tuple(sorted(alarms)),
         blocked=office.configuration.blocked_channels,
+        levels=_levels(office),
         panel_faults=office.panel_faults,
     )
+
+
+def _levels(office: Office) -> dict[str, LineLevels]:
+    analogue = {one.label for one in office.channels.values() if one.kind in ANALOGUE}
+    return {label: one for label, one in line_levels(office.configuration).items() if label in analogue}
 
 
 def _agents(office: Office) -> tuple[AgentView, ...]:

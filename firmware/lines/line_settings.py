@@ -23,15 +23,21 @@ def line_settings(configuration: Configuration) -> ConfigureLines:
         for label, entry in entries.items()
     )
     r2 = {entry.board: section.r2 for entry in configuration.boards if (section := entry.e1 or entry.framer)}
-    levelled = [*((entry.line, entry) for entry in lines), *((seat.extension, seat) for seat in configuration.seats)]
-    levels = {label: LineLevels(receive_db=one.receive_db, send_db=one.send_db) for label, one in levelled}
     return ConfigureLines(
         exchange_lines=lines,
         numbers={board: group.number for group in groups for board in group.boards if group.number},
         r2={board: settings for board, settings in r2.items() if settings != R2Settings()},
         blocked=tuple(one.channel for one in configuration.blocked_channels),
-        levels={label: one for label, one in levels.items() if one != LineLevels()},
+        levels=line_levels(configuration),
     )
+
+
+def line_levels(configuration: Configuration) -> dict[str, LineLevels]:
+    """Label of a channel → its levels, of those that are not left as they are."""
+    lines, seats = configuration.exchange_lines, configuration.seats
+    levelled = [*((one.line, one) for one in lines), *((seat.extension, seat) for seat in seats)]
+    levels = {label: LineLevels(receive_db=one.receive_db, send_db=one.send_db) for label, one in levelled}
+    return {label: one for label, one in levels.items() if one != LineLevels()}
 
 
 MOST_TONES = 4

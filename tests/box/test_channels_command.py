@@ -24,7 +24,7 @@ from firmware.calls.messages import (
 )
 from firmware.core.clock import Stamp
 from firmware.core.hints import ClearError
-from firmware.core.line_schemas import BlockedChannel
+from firmware.core.line_schemas import BlockedChannel, LineLevels
 from firmware.lines.messages import ChannelState
 
 REASON = "更换板卡"
@@ -170,3 +170,18 @@ def test_a_refusal_is_told_with_its_details_and_a_remedy(callserver: Callserver,
 
     assert caught.value.what.endswith("\n  services.json: it is so")
     assert caught.value.remedy
+
+
+def test_a_line_that_is_made_louder_or_quieter_says_so_by_the_names_of_the_files() -> None:
+    exchange_line = ChannelState(40, "sim", "FXO-1", ChannelKind.EXCHANGE_LINE, "idle")
+    lines = shown(
+        box_state(
+            channels=(*box_state().channels, exchange_line),
+            levels={"FXO-1": LineLevels(receive_db=6.0, send_db=-2.5), "E1-1/1": LineLevels(send_db=1.0)},
+        )
+    )
+
+    assert "FXO-1    exchange line    idle                   receive_db 6, send_db -2.5" in lines
+    assert "FXS-1    extension port   idle" in lines
+    assert "".join("".join(lines[:2]).split()).endswith("receive_db0,send_db1;更换板卡(admin,2026-11-22)")
+    assert all(columns_of(line) <= 80 for line in lines)

@@ -61,6 +61,7 @@ class PageBox(RunningBox):
         documents["agents"][0]["queues"] = ["consult"]
         # Nothing is there: the pages must say so.
         documents["boards"].append({"board": "span", "kind": "dahdi_e1", "e1": {"span": 77}})
+        documents["seats"][7] |= {"receive_db": 3, "send_db": -2.5}
         documents["seats"][1]["display"] = {"kind": "serial", "device": "/dev/ttyNONE0"}
         documents["box"][0]["panel"] = {"call": "/dev/gpiochip99:1"}
         hashed = password_hash(PASSWORD)

@@ -190,6 +190,19 @@ def test_a_supervisor_blocks_a_channel_at_the_wall_and_gives_it_back_by_keyboard
     until(lambda: box.audited("unblock_channel") == ["line SIP-30"], "who gave it back is written down")
 
 
+def test_who_looks_at_an_analogue_line_at_the_wall_reads_its_levels(open_page: OpenPage) -> None:
+    page = open_page("admin", "/wall")
+    phones = page.locator(".board-row", has_text="FXS").locator(".channel-strip button")
+
+    phones.nth(7).click()
+    page.wait_for_selector("#block-dialog[open]")
+    assert shown(page, "#block-levels") == "线路增益：收 +3 dB，发 −2.5 dB"
+    page.keyboard.press("Escape")
+    phones.nth(6).click()
+    page.wait_for_selector("#block-dialog[open]")
+    assert page.is_hidden("#block-levels")
+
+
 def test_the_wall_says_which_seats_display_and_which_lamp_of_the_box_fails_and_what_to_do(open_page: OpenPage) -> None:
     page = open_page("admin", "/wall")
 

@@ -7,7 +7,7 @@ import pytest
 
 from boards.signals import ChannelKind
 from firmware.calls import messages as cti
-from firmware.core.line_schemas import BusyTone, ExchangeLineEntry, TrunkGroup
+from firmware.core.line_schemas import BusyTone, ExchangeLineEntry, LineLevels, TrunkGroup
 from firmware.lines.messages import ChannelState
 from tests.webui.scripted_office import Site
 
@@ -75,3 +75,22 @@ def test_agents_may_not(lines: Site) -> None:
     assert lines.post("/api/v1/lines/FXO-1/learn", {}, session=session).status == 403
     assert lines.callserver.asked == []
     assert lines.audit()[-1][2:] == ("learn_line", "line FXO-1", "not_allowed")
+
+
+def test_the_levels_in_force_are_told_not_those_of_files_that_nobody_reloaded(lines: Site) -> None:
+    entry = ExchangeLineEntry(line="FXO-1", receive_db=1.0)
+    lines.configuration = msgspec.structs.replace(lines.configuration, exchange_lines=(entry,))
+    assert lines.live.state is not None
+    lines.live.state = msgspec.structs.replace(lines.live.state, levels={"FXO-1": LineLevels(receive_db=6.0)})
+
+    (line,) = lines.ask("GET", "/api/v1/lines", session=lines.sign_in("admin")).json["lines"]
+    (channel,) = lines.get("/api/v1/state", token="token-boss").json["channels"]
+
+    assert line["levels"] == channel["levels"] == {"receive_db": 6.0, "send_db": 0.0}
+
+
+def test_of_a_line_that_is_left_as_it_is_both_levels_are_0(lines: Site) -> None:
+    (line,) = lines.ask("GET", "/api/v1/lines", session=lines.sign_in("admin")).json["lines"]
+    (channel,) = lines.get("/api/v1/state", token="token-boss").json["channels"]
+
+    assert (line["levels"], channel["levels"]) == ({"receive_db": 0.0, "send_db": 0.0}, None)

@@ -1,7 +1,7 @@
 // The dialog in which a supervisor takes a channel out of service 闭塞 or gives it back. It asks; the callserver decides.
 
 import { ask, byId, code, onState, page, show, text, write } from "./live.js";
-import { dayAndTime } from "./formats.js";
+import { dayAndTime, decibels } from "./formats.js";
 
 let label = "";
 let channels = [];
@@ -43,6 +43,9 @@ function render() {
   write(byId("block-state"), stateInWords(channel));
   write(byId("block-why"), channel.block ? blockInWords(channel.block) : "");
   show(byId("block-why"), Boolean(channel.block));
+  const { receive_db, send_db } = channel.levels ?? {};
+  write(byId("block-levels"), channel.levels ? text("levels", { receive_db: decibels(receive_db), send_db: decibels(send_db) }) : "");
+  show(byId("block-levels"), Boolean(channel.levels));
   write(byId("block-do"), channel.block ? text("unblock") : text("block"));
   byId("block-do").dataset.blocked = channel.block ? "1" : "";
   show(byId("block-reason-row"), !channel.block);

@@ -30,3 +30,6 @@ export function masked(number) {
   const head = Math.floor(shown / 2);
   return number.slice(0, head) + "****" + (shown ? number.slice(number.length - (shown - head)) : "");
 }
+
+/** "+6" or "−2.5" of a gain in dB. */
+export const decibels = (gain) => (gain > 0 ? "+" : "") + String(gain).replace("-", "−");

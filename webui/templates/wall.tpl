@@ -27,6 +27,7 @@
   <form id="block-form">
     <h2><b id="block-title"></b> <span id="block-state"></span></h2>
     <p id="block-why" hidden></p>
+    <p id="block-levels" class="quiet" hidden></p>
     <label id="block-reason-row"><span>{{_("Reason")}}</span> <input id="block-reason" maxlength="64" autocomplete="off"></label>
     <p class="quiet">{{_("Calls that are up go on. The block stays through restarts until the channel is given back.")}}</p>
     <p id="block-warning" class="problem" hidden>{{_("All trunks are blocked then: nobody can call the box.")}}</p>

@@ -1,4 +1,4 @@
-"""`linebox channels`: how all channels of the running box are, and which are out of service by hand 闭塞.
+"""`linebox channels`: how all channels of the running box are, their levels, and which are out of service by hand 闭塞.
 
 `linebox channels block | unblock` changes that. The callserver does it, and stores it; only ranges are read here.
 """
@@ -17,7 +17,7 @@ from firmware.calls.request_texts import LONGEST_TEXT
 from firmware.core.clock import CHINA
 from firmware.core.configuration_problems import nearest_name
 from firmware.core.hints import ClearError
-from firmware.core.line_schemas import BlockedChannel
+from firmware.core.line_schemas import BlockedChannel, LineLevels
 from firmware.core.paths import BoxPaths, box_paths
 from firmware.lines.messages import ChannelState
 
@@ -108,15 +108,18 @@ def shown(state: BoxState) -> list[str]:
     """All channels for a person, in lines of a terminal; then those that are blocked although no board has them."""
     blocked = {one.channel: one for one in state.blocked}
     rows = [
-        ((one.label, KINDS[one.kind], _in_words(one, one.label in blocked)), blocked.pop(one.label, None))
+        (
+            (one.label, KINDS[one.kind], _in_words(one, one.label in blocked)),
+            _about(state.levels.get(one.label), blocked.pop(one.label, None)),
+        )
         for one in state.channels
     ]
-    rows += [((label, "no board has it", "blocked"), entry) for label, entry in blocked.items()]
+    rows += [((label, "no board has it", "blocked"), _about(None, entry)) for label, entry in blocked.items()]
     widths = [max(map(columns_of, column)) for column in zip(*(cells for cells, _ in rows), strict=True)]
     lines = []
-    for cells, entry in rows:
+    for cells, about in rows:
         head = "".join(cell + " " * (width - columns_of(cell) + 2) for cell, width in zip(cells, widths, strict=True))
-        lines += laid_out(head, _why(entry)) if entry is not None else [head.rstrip()]
+        lines += laid_out(head, about) if about else [head.rstrip()]
     return lines
 
 
@@ -127,6 +130,12 @@ def _in_words(channel: ChannelState, is_blocked: bool) -> str:
     if not is_blocked:
         return words
     return f"{words}, blocked" if channel.state in RESTING else f"{words}, to be blocked"
+
+
+def _about(levels: LineLevels | None, block: BlockedChannel | None) -> str:
+    """The levels of a line that is not left as it is, by their names in the files; then why it is blocked."""
+    gains = f"receive_db {levels.receive_db:g}, send_db {levels.send_db:g}" if levels is not None else ""
+    return "; ".join(filter(None, (gains, _why(block) if block is not None else "")))
 
 
 def _why(entry: BlockedChannel) -> str:
