@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from typing import Literal
 
 from firmware.core import gb2312
+from firmware.core.clock import CHINA, MICROSECONDS
 from firmware.tones.fsk import with_check_byte
 
 SINGLE_DATA = 0x04
@@ -42,12 +43,9 @@ class CallerId:
     presentation: Presentation = "allowed"
 
 
-_CHINA = timezone(timedelta(hours=8))
-
-
 def date_time(utc_us: int) -> str:
     """MMDDhhmm in China of a moment."""
-    return (datetime.fromtimestamp(0, UTC) + timedelta(microseconds=utc_us)).astimezone(_CHINA).strftime("%m%d%H%M")
+    return datetime.fromtimestamp(utc_us // MICROSECONDS, CHINA).strftime("%m%d%H%M")
 
 
 def multiple_data(caller: CallerId, in_place_of_name: str = "") -> bytes:

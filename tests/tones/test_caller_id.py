@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -9,6 +12,7 @@ from hypothesis import strategies as some
 from firmware.tones.caller_id import (
     CallerId,
     Presentation,
+    date_time,
     dtmf_digits,
     message_waiting,
     multiple_data,
@@ -26,6 +30,26 @@ def test_a_message_is_built_byte_by_byte_as_the_standard_says() -> None:
     assert single_data(CallerId("12345", date_time="11220830"))[:-1] == b"\x04\x0d1122083012345"
     assert message_waiting(True) == b"\x82\x03\x0b\x01\xff\x70"
     assert message_waiting(False)[4] == 0
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        (datetime(2026, 11, 22, 0, 30, 59, tzinfo=UTC), "11220830"),
+        (datetime(2026, 12, 31, 16, 0, tzinfo=UTC), "01010000"),
+        (datetime(2028, 2, 28, 23, 59, tzinfo=UTC), "02290759"),
+    ],
+)
+def test_a_phone_is_told_the_time_of_china_whatever_the_machine_has(
+    moment: datetime, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert date_time(int(moment.timestamp()) * 1_000_000 + 999_999) == said
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("presentation", ["restricted", "unavailable"])
