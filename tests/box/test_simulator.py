@@ -31,7 +31,7 @@ from firmware.calls.messages import (
 from firmware.core.configuration import save_subjects
 from firmware.core.messages import PeerGone
 from firmware.core.paths import BoxPaths
-from firmware.simulator.report import read_report
+from firmware.simulator.report import ClockEntry, read_report
 from tests.box.running_simulator import (
     FXS_1,
     ROOT,
@@ -42,6 +42,9 @@ from tests.box.running_simulator import (
     gateway_of,
     simulator_in,
 )
+
+ATTEMPTS = 5
+"""At what a stall of this machine spoils."""
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def callserver(simulator: Simulator) -> Iterator[CallserverSide]:
 
 
 def test_agent_and_citizen_talk_over_the_real_board_and_hear_every_sample_once(tmp_path: Path) -> None:
-    for attempt in range(3):
+    for attempt in range(ATTEMPTS):
         folder = tmp_path / f"attempt-{attempt}"
         folder.mkdir()
         with (
@@ -76,7 +79,7 @@ def test_agent_and_citizen_talk_over_the_real_board_and_hear_every_sample_once(t
         if not wrong:
             return
         assert any(entry.event in ("lost", "not_taken", "gap") for entry in clock), f"{wrong}; clock: {clock}"
-    pytest.fail(f"the machine stalled in three attempts: {wrong}")
+    pytest.fail(f"the machine stalled in each of {ATTEMPTS} attempts: {wrong}")
 
 
 def what_was_not_heard(simulator: Simulator, gateway: GatewaySide, callserver: CallserverSide) -> list[str]:
@@ -139,33 +142,44 @@ def test_after_a_stall_the_missed_blocks_come_at_once_and_what_a_card_could_not_
     assert gateway.run(10, until=lambda: gateway.blocks > 30)
 
     simulator.process.send_signal(signal.SIGSTOP)
-    time.sleep(1.0)
+    os.waitid(os.P_PID, simulator.process.pid, os.WSTOPPED)
+    gateway.run(1.0)
+    lost_before = gateway.board.counters.lost_inward  # the machine may have stood still already
     simulator.process.send_signal(signal.SIGCONT)
     stalled_at = gateway.blocks
-    assert gateway.run(10, until=lambda: gateway.blocks > stalled_at + 100)
+
+    def since_the_stall() -> list[ClockEntry]:
+        clock = read_report(simulator.report)[1]
+        long_ones = (n for n, entry in enumerate(clock) if entry.event == "stall" and entry.microseconds > 900_000)
+        return clock[next(long_ones, len(clock)) :]
 
     def counted() -> int:
-        return sum(entry.blocks for entry in read_report(simulator.report)[1] if entry.event == "lost")
+        """Also what this process did not read in time."""
+        return sum(entry.blocks or 1 for entry in since_the_stall() if entry.event in ("lost", "not_taken"))
 
-    assert gateway.run(10, until=lambda: gateway.board.counters.lost_inward == counted())
-    simulator.stop()
-    clock = read_report(simulator.report)[1]
-    place = next(n for n, entry in enumerate(clock) if entry.event == "stall" and entry.microseconds > 900_000)
-    stall, lost = clock[place : place + 2]
+    assert gateway.run(10, until=lambda: gateway.blocks > stalled_at + 100)
+    assert gateway.run(10, until=lambda: 0 < gateway.board.counters.lost_inward - lost_before == counted())
+    stall, lost = since_the_stall()[:2]
     assert lost.event == "lost"
     assert abs(lost.blocks - (stall.microseconds // 10_000 - BUFFER_BLOCKS)) <= 2
 
 
 def test_the_clock_keeps_ten_milliseconds_whatever_the_loop_does(simulator: Simulator, gateway: GatewaySide) -> None:
     assert gateway.run(10, until=lambda: gateway.blocks > 10)
-    began, first = time.monotonic(), gateway.blocks + gateway.board.counters.lost_inward
+    ahead: list[float] = []
+    """Blocks ahead of a clock of 100 a second, at each look."""
 
-    def is_on_time() -> bool:
-        blocks = gateway.blocks + gateway.board.counters.lost_inward - first
-        return abs(blocks - (time.monotonic() - began) * 100) <= 4
+    def look() -> None:
+        blocks = gateway.blocks + gateway.board.counters.lost_inward
+        ahead.append(blocks - time.monotonic() * 100)
 
-    gateway.run(2)
-    assert gateway.run(2, until=is_on_time)  # not while this machine stands still
+    def most_ahead() -> float:
+        """A machine that stands still makes blocks late, never early: of many looks the earliest says how it is."""
+        ahead.clear()
+        gateway.run(1.5, meanwhile=look)
+        return max(ahead)
+
+    assert abs(most_ahead() - most_ahead()) <= 4
 
 
 def test_an_agents_link_to_the_callserver_comes_back_and_asks_for_what_it_missed(
@@ -203,10 +217,9 @@ def test_garbage_on_both_sockets_breaks_only_the_connection_it_came_on(
     callserver.asked.clear()
     assert again.run(10, until=lambda: again.blocks > 20 and bool(callserver.asked), meanwhile=callserver.turn)
     again.board.close()
-    entries = read_report(simulator.report)[1]
-    assert sum(entry.event == "gateway_lost" for entry in entries) >= 4
-
     simulator.stop()
+    entries = read_report(simulator.report)[1]
+    assert sum(entry.event == "gateway_lost" for entry in entries) >= 5
 
 
 @pytest.mark.parametrize(
