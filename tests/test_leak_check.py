@@ -14,11 +14,11 @@ CONFTEST = Path(__file__).with_name("conftest.py")
 CASES: dict[str, tuple[str, str | None]] = {
     "clean": ("pass", None),
     "thread": (
-        "threading.Thread(target=time.sleep, args=(2,), name='left-thread', daemon=True).start()",
+        "threading.Thread(target=time.sleep, args=(9,), name='left-thread', daemon=True).start()",
         "threads: left-thread",
     ),
-    "child": ("KEPT.append(subprocess.Popen(['sleep', '2.25']))", "children: "),
-    "orphan": ("subprocess.run(['sh', '-c', 'sleep 2.5 &'])", "still running:"),
+    "child": ("KEPT.append(subprocess.Popen(['sleep', '9.25']))", "children: "),
+    "orphan": ("subprocess.run(['sh', '-c', 'sleep 9.5 &'])", "still running:"),
     "port": ("KEPT.append(socket.create_server(('127.0.0.1', 0)))", "descriptors: "),
     "file": ("KEPT.append(open(tmp_path / 'left.wav', 'wb'))", "left.wav"),
     "allowed": ("KEPT.append(socket.create_server(('127.0.0.1', 0)))", None),

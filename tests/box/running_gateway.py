@@ -1,7 +1,8 @@
 """A real gateway process between a scripted E1 and phones on one side and a scripted callserver on the other.
 
 Blocks go in lockstep: the far end is the clock, so its pace is the test's, and samples are counted instead of seconds.
-If the machine stalls the test for a second, the gateway's software timer steps in; `stalled` says so.
+If the machine stalls the test for a second, the gateway's software timer steps in, and more blocks come back than were
+sent: what has come is read before the next block goes out, so that the answer to that one is told from them.
 """
 
 from __future__ import annotations
@@ -146,13 +147,9 @@ class RunningGateway:
         assert self.far is not None
         return self.far
 
-    @property
-    def stalled(self) -> bool:
-        """More blocks came back than were sent: the software timer has ticked meanwhile."""
-        return bool(self.e1.blocks) and self.e1.blocks[-1].number >= self.e1.number
-
     def exchange(self, block: Block | None = None, seconds: float = 20.0) -> Block:
         """Send a block and wait for the answer to it: what the far end hears."""
+        self.e1.look()
         want = len(self.e1.blocks) + 1
         self.e1.block(silence() if block is None else block)
         end = time.monotonic() + seconds

@@ -6,6 +6,7 @@ import contextlib
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,7 @@ class ScriptedCallserver(threading.Thread):
         self.hangs = False
         self.asked: list[AnyRequestBody] = []
         self.by: list[str] = []
-        self._events: list[CallEvent] = []
+        self._events: deque[CallEvent] = deque()
         self._listener = listen(paths.cti_socket)
         self._ending = False
 
@@ -39,7 +40,7 @@ class ScriptedCallserver(threading.Thread):
         peers: list[Peer] = []
         while not self._ending:
             readable, _, _ = select.select([self._listener, *peers], [], [], 0.01)
-            events, self._events = self._events, []
+            events = [self._events.popleft() for _ in range(len(self._events))]
             for peer in peers:
                 with contextlib.suppress(PeerGone):  # noticed below
                     for event in events:
@@ -56,6 +57,11 @@ class ScriptedCallserver(threading.Thread):
                     one.close()
         for peer in (*peers, self._listener):
             peer.close()
+
+    def show(self, state: BoxState) -> None:
+        """From now on this is so, and everybody is told that something happened."""
+        self.state = state
+        self.tell(EventName.AGENT_STATE_CHANGED)
 
     def tell(self, name: EventName) -> None:
         """An event for everybody."""

@@ -56,6 +56,8 @@ class RunningBox:
     ) -> None:
         self.paths = BoxPaths(folder / "data", folder / "run")
         self._output = folder / "output"
+        for log in self.paths.logs.glob("*.log"):
+            log.unlink()  # of the box before in the same folder
         with open(self._output, "wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", BOX, str(folder), json.dumps(plans), json.dumps(needs)],
@@ -77,11 +79,15 @@ class RunningBox:
 
     def pid(self, name: str) -> int:
         """The process, once it has said something (so that it is past its start)."""
-        self.until(lambda: (self.paths.logs / f"{name}.log").exists() and self.log(name))
+        self.until(lambda: self.log(name))
         return int(self.until(lambda: (entry := read_process_table(self.paths).get(name)) and entry.pid))
 
     def log(self, name: str) -> str:
-        return (self.paths.logs / f"{name}.log").read_text()
+        """Empty as long as there is none: also for a moment while the file becomes the older one."""
+        try:
+            return (self.paths.logs / f"{name}.log").read_text()
+        except FileNotFoundError:
+            return ""
 
     def end(self, number: int = signal.SIGTERM) -> float:
         began = time.monotonic()

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,19 @@ import pytest
 
 from firmware.box import cli
 from firmware.box.demonstration import demonstration_documents
+from firmware.box.supervision import up
 from firmware.core.configuration import save_subjects
 from firmware.core.paths import BoxPaths
 from firmware.records.database import open_for_reading
 from firmware.records.queries import recording_of_call
 from firmware.records.retention import DAY_US
 from tests.records.closed_recordings import BOX, REGION, DataFolder
-from tests.running.running_box import until
+from tests.running import running_box
+
+
+def until(true: Callable[[], Any], what: str) -> None:
+    """The archive works only when the machine has nothing else to do."""
+    running_box.until(true, what, 120.0)
 
 
 class ArchiveBox:
@@ -78,7 +84,7 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveBox]
 def run(box: ArchiveBox, **recordings: Any) -> None:
     box.configure(**recordings)
     box.start("callserver")
-    until(box.paths.cti_socket.exists, "the callserver listens")
+    until(lambda: up._listening(box.paths.cti_socket), "the callserver listens")
 
 
 def test_retention_deletes_the_oldest_by_rule_but_not_what_is_on_hold(

@@ -65,7 +65,7 @@ def test_it_is_ready_within_a_second_and_says_what_is_there(gateway: RunningGate
     ]
     assert [board.board for board in snapshot.boards] == ["sim", "sip"]
     assert gateway.stop() == 0
-    while min(ready) >= 3.0 and len(ready) < 3:
+    while min(ready) >= 3.0 and len(ready) < 5:
         gateway.start()
         gateway.callserver().close()
         ready.append(time.monotonic() - gateway.started)
@@ -216,16 +216,17 @@ def test_strangers_who_say_nothing_do_not_pile_up(served: tuple[RunningGateway, 
 
 def test_without_any_board_time_goes_on(tmp_path: Path) -> None:
     gateway = RunningGateway(tmp_path, with_far_end=False)
-    samples = []
-    for _ in range(5):
+    samples: list[tuple[int, int]] = []
+    for _ in range(10):
         callserver = gateway.callserver()
         assert callserver.snapshot is not None
         samples.append((callserver.snapshot.sample, callserver.snapshot.at.mono_us))
         problems = [(board.working, [one.code for one in board.faults]) for board in callserver.snapshot.boards]
         callserver.close()
-        went, passed = samples[-1][0] - samples[0][0], (samples[-1][1] - samples[0][1]) / 125
-        if passed and (is_on_time := abs(went - passed) <= 0.2 * passed + 400):
-            break  # later, if the gateway has just stood still
+        (was, began_us), (sample, mono_us) = samples[-2:] if len(samples) > 1 else samples * 2
+        passed = (mono_us - began_us) / 125
+        if passed and (is_on_time := abs(sample - was - passed) <= 0.2 * passed + 400):
+            break  # in the next half second, if the gateway stood still in this one
         time.sleep(0.5)
     gateway.close()
 
@@ -361,7 +362,7 @@ def test_a_killed_gateway_starts_again_and_takes_the_next_call_soon(
 ) -> None:
     gateway, callserver = served
     leg, took = incoming(gateway, callserver), []
-    for _ in range(3):  # in one, this machine may stand still or have much else to do
+    for _ in range(5):  # in one, this machine may stand still or have much else to do
         gateway.stop(signal.SIGKILL)
         killed = time.monotonic()
         gateway.e1.hang_up()

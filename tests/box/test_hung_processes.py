@@ -70,9 +70,9 @@ def systemd(tmp_path: Path) -> Iterator[NotifySocket]:
     one.close()
 
 
-def watched(name: str, lives_seconds: float = 600.0) -> dict[str, Any]:
+def watched(name: str, lives_seconds: float = 600.0, limit_seconds: float = LIMIT_SECONDS) -> dict[str, Any]:
     """Gives signs of life for so long; then it turns in a circle."""
-    plan = python(name, LIVES, watchdog_seconds=LIMIT_SECONDS)
+    plan = python(name, LIVES, watchdog_seconds=limit_seconds)
     return {**plan, "command": [*plan["command"], str(lives_seconds)]}
 
 
@@ -137,13 +137,14 @@ def test_nobody_speaks_for_another(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_supervisor_that_was_suspended_kills_nobody_when_it_wakes(start: Start) -> None:
-    box = start(watched("gateway"), watched("web"), python("archive", STAYS))
+    limit = LIMIT_SECONDS + 2.0  # so long the machine may stand still before the last of them goes on
+    box = start(watched("gateway", limit_seconds=limit), watched("web", limit_seconds=limit), python("archive", STAYS))
     pids = [box.pid("gateway"), box.pid("web")]
     third = box.pid("archive")
     # Everybody stands still, as with a closed lid, for longer than the limit; the supervisor wakes up first.
     for pid in (box.process.pid, *pids):
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(LIMIT_SECONDS + 0.5)
+    time.sleep(limit + 0.5)
     os.kill(third, signal.SIGKILL)
     box.process.send_signal(signal.SIGCONT)
     box.until(lambda: read_process_table(box.paths)["archive"].pid not in {0, third})
@@ -161,7 +162,8 @@ def test_the_supervisor_itself_gives_signs_to_who_started_it_and_hands_nothing_o
         python("archive", asks % (names,)),
         python("web", asks % (names,), watchdog_seconds=7.5),
         needs=("a",),
-        environment={"NOTIFY_SOCKET": str(tmp_path / "systemd"), "WATCHDOG_USEC": "400000"},
+        # A sign each half second: a socket may hold no more than ten, and what does not fit in is lost.
+        environment={"NOTIFY_SOCKET": str(tmp_path / "systemd"), "WATCHDOG_USEC": "4000000"},
     )
     heard: list[tuple[int, bytes]] = []
 

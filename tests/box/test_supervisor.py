@@ -28,12 +28,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def test_a_process_that_is_killed_is_started_again_at_once_and_it_is_said(start: Start) -> None:
-    box = start(python("gateway", STAYS), python("web", STAYS))
-    first, other = box.pid("gateway"), box.pid("web")
-    began = time.monotonic()
-    os.kill(first, signal.SIGKILL)
-    box.until(lambda: read_process_table(box.paths)["gateway"].pid not in {0, first})
-    assert time.monotonic() - began < 2.0
+    for _ in range(5):  # the machine may stall in one
+        box = start(python("gateway", STAYS), python("web", STAYS))
+        first, other = box.pid("gateway"), box.pid("web")
+        began = time.monotonic()
+        os.kill(first, signal.SIGKILL)
+        box.until(lambda box=box, first=first: read_process_table(box.paths)["gateway"].pid not in {0, first})
+        if (took := time.monotonic() - began) < 2.0:
+            break
+        box.end()
+    assert took < 2.0
     entry = read_process_table(box.paths)["gateway"]
     assert (entry.restarts, entry.last_exit, entry.state) == (1, -9, "running")
     assert read_process_table(box.paths)["web"].pid == other and alive(other), "the others are left alone"
@@ -132,7 +136,7 @@ def test_the_table_tells_start_and_stop_so_that_nobody_takes_them_for_a_breakdow
 
 
 def test_one_that_does_not_listen_is_killed_within_three_seconds(start: Start) -> None:
-    for _ in range(3):  # the machine may stall in one
+    for _ in range(5):  # the machine may stall in one
         box = start(python("web", DEAF), python("gateway", STAYS), python("callserver", DEAF, stop_stage=1))
         pids = [box.pid("web"), box.pid("gateway"), box.pid("callserver")]
         if (seconds := box.end()) < 3.5:
@@ -147,7 +151,7 @@ def test_nobody_outlives_a_killed_supervisor_and_a_new_one_starts(start: Start) 
     box = start(python("gateway", STAYS), python("web", DEAF))
     pids = [box.pid("gateway"), box.pid("web")]
     box.end(signal.SIGKILL)
-    end = time.monotonic() + 2.0
+    end = time.monotonic() + 20.0
     while any(alive(pid) for pid in pids):
         assert time.monotonic() < end, "a process outlived the supervisor"
         time.sleep(0.01)
@@ -169,7 +173,8 @@ def test_one_whose_module_is_not_there_waits_and_joins_when_it_can_be_imported(s
     box.until(lambda: "sip waits for the module stack_of_this_test" in box.output())
     tries = tmp_path / "tries"
     half_installed = f"open({str(tries)!r}, 'a').write('x')\nimport a_part_that_is_still_missing"
-    (modules / "stack_of_this_test.py").write_text(half_installed)
+    (modules / "being_written").write_text(half_installed)
+    (modules / "being_written").rename(modules / "stack_of_this_test.py")
     box.until(lambda: tries.exists() and len(tries.read_text()) >= 2)
     assert read_process_table(box.paths)["sip"].state == "waiting"
     (modules / "stack_of_this_test.py").write_text("")
@@ -193,7 +198,7 @@ def test_the_first_password_is_not_handed_on(start: Start) -> None:
 def test_what_processes_say_stands_in_their_logs_and_much_of_it_hinders_nobody(start: Start) -> None:
     talks = "import sys\nfor n in range(60000): sys.stderr.write('x' * 99 + '\\n')\nprint('done', flush=True)\n"
     box = start(python("web", talks + STAYS.replace("print('here', flush=True); ", "")))
-    box.until(lambda: (box.paths.logs / "web.log").exists() and box.log("web").endswith("done\n"))
+    box.until(lambda: box.log("web").endswith("done\n"))
     sizes = [path.stat().st_size for path in box.paths.logs.glob("web.log*")]
     assert len(sizes) == 2 and sum(sizes) == 6_000_000 + 5
 
