@@ -15,6 +15,7 @@ from firmware.box.archive.process import Archive
 from firmware.box.callserver.process import CallServerProcess
 from firmware.box.demonstration import demonstration_documents
 from firmware.core.configuration import save_subjects
+from firmware.core.messages import accept, listen
 from firmware.core.paths import BoxPaths
 from firmware.records.database import open_database
 
@@ -51,6 +52,25 @@ def test_a_callserver_that_waits(paths: BoxPaths, monkeypatch: pytest.MonkeyPatc
     callserver.stop()
 
     assert_ends(loop)
+
+
+def test_what_the_gateway_said_before_the_callserver_was_told_to_end_is_heard(
+    paths: BoxPaths, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    callserver = CallServerProcess(paths)
+    with listen(paths.gateway_socket) as listener:
+
+        def between_two_turns() -> None:
+            """The gateway ends, and the signal comes before the next look at its connection."""
+            gateway = accept(listener, bytes)
+            assert gateway is not None
+            gateway.close()
+            callserver.stop()
+
+        monkeypatch.setattr(callserver, "_watch_reserve", between_two_turns)
+        callserver.run()
+
+    assert "the gateway has gone" in caplog.text
 
 
 def test_an_archive_that_rests_and_comes_before_others_then(paths: BoxPaths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import select
 import selectors
 import signal
 import sys
@@ -136,6 +137,7 @@ class CallServerProcess:
             if due is not None and self._clock.now().mono_us >= due:
                 self._committer.start()
         self._sign.stopping()
+        self._hear_gateway_out()
         for effects in self._committer.stop():
             self._tell(effects)
         for errand in errands:
@@ -185,7 +187,7 @@ class CallServerProcess:
             return
         self._gateway_try_us = now.mono_us + RECONNECT_US
         try:
-            peer = connect(self._paths.gateway_socket, decode_from_gateway)
+            peer = connect(self._paths.gateway_socket, decode_from_gateway, 0.0)  # it is tried again soon
         except PeerGone:
             return
         self._gateway = peer
@@ -219,6 +221,11 @@ class CallServerProcess:
                 self._carry(self._server.handle_snapshot(message, now))
             else:
                 self._carry(self._server.handle_line(message, now))
+
+    def _hear_gateway_out(self) -> None:
+        """At the end: take what it has said already. Of a gateway that was stopped before nobody will hear it again."""
+        while self._gateway is not None and select.select([self._gateway], [], [], 0)[0]:
+            self._read_gateway()
 
     def _lose_gateway(self, reason: str) -> None:
         if self._gateway is None:
