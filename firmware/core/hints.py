@@ -63,6 +63,11 @@ HINTS = (
         "start the box with `linebox up`, or name its data folder with --data",
     ),
     Hint(
+        r"too many wait to be taken at (\w+)\.sock",
+        "the process that listens hangs, or too many want to connect",
+        "`linebox doctor` shows its state; its log is in the data folder under logs/",
+    ),
+    Hint(
         r"nobody listens at (\w+)\.sock|Connection refused",
         "the process that should listen does not run (yet)",
         "`linebox doctor` shows which processes run; their logs are in the data folder under logs/",

@@ -14,6 +14,7 @@ import os
 import socket
 import stat
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ MAXIMUM_MESSAGE = 4 << 20
 """Bytes in the longest message; a snapshot of a full box is about 200 kB."""
 MAXIMUM_BACKLOG = 8 << 20
 """Bytes that may wait for a peer that does not read; then it is closed (it resumes from its last number)."""
+
+_QUEUE_FULL_SECONDS = 0.001
+"""After this long it is looked again whether a listener whose queue was full takes one more."""
 
 encode_json = msgspec.json.Encoder().encode
 
@@ -152,12 +156,23 @@ def accept(listener: socket.socket, decode: Callable[[bytes], Any]) -> Peer | No
 
 
 def connect(path: Path, decode: Callable[[bytes], Any], timeout_seconds: float = 1.0) -> Peer:
-    """Connect to a listening process. Raises PeerGone if it is not there."""
+    """Connect to a listening process. Raises PeerGone if it is not there, or has so many waiting to be taken for the
+    whole time that no more can."""
+    end = time.monotonic() + timeout_seconds
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(timeout_seconds)
+    connection.setblocking(False)
     try:
-        connection.connect(str(path))
+        while True:
+            try:
+                connection.connect(str(path))
+                return Peer(connection, decode)
+            except BlockingIOError:  # its queue is full; no time limit of a Unix socket waits for that (connect(2))
+                if time.monotonic() >= end:
+                    raise PeerGone(f"too many wait to be taken at {path.name}") from None
+                time.sleep(_QUEUE_FULL_SECONDS)
     except OSError as error:
         connection.close()
         raise PeerGone(f"nobody listens at {path.name} ({error.strerror or error})") from error
-    return Peer(connection, decode)
+    except PeerGone:
+        connection.close()
+        raise

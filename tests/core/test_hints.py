@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import sqlite3
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from firmware.core.hints import HINTS, ClearError, hint, with_hint
-from firmware.core.messages import PeerGone, connect
+from firmware.core.messages import PeerGone, connect, listen
 
 
 def port_in_use(folder: Path) -> None:
@@ -48,6 +49,13 @@ def callserver_absent(folder: Path) -> None:
     connect(folder / "cti.sock", lambda data: data)
 
 
+def callserver_overrun(folder: Path) -> None:
+    with contextlib.ExitStack() as sockets:
+        sockets.enter_context(listen(folder / "cti.sock"))
+        while True:
+            sockets.enter_context(contextlib.closing(connect(folder / "cti.sock", lambda data: data, 0.0)))
+
+
 @pytest.mark.parametrize(
     ("failure", "cause"),
     [
@@ -57,6 +65,7 @@ def callserver_absent(folder: Path) -> None:
         (missing_module, "a Python package is missing"),
         (full_disk, "the disk is full"),
         (callserver_absent, "the callserver does not run"),
+        (callserver_overrun, "hangs, or too many"),
     ],
 )
 def test_a_real_failure_finds_its_cause(tmp_path: Path, failure: Callable[[Path], None], cause: str) -> None:
