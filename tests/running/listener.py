@@ -7,6 +7,7 @@ from pathlib import Path
 
 from firmware.media.codec import BLOCK, Alaw
 from firmware.simulator.report import read_report
+from tests.running.stalls import lost_blocks
 
 MENDED = 80
 """The first samples of a play fade in."""
@@ -31,10 +32,10 @@ def listener(folder: Path, at_seconds: float, hears_seconds: float) -> tuple[str
 def check_heard(folder: Path, whole: Alaw) -> None:
     """The citizen heard `whole` without a gap; where the simulator has counted blocks that were lost, all but the
     pieces that these can have been in, in its order."""
-    people, clock = read_report(folder / "report")
+    people, _ = read_report(folder / "report")
     heard = people["listener"].sound.tobytes()
     said = whole[MENDED:].tobytes()
-    losses = [max(1, entry.blocks) for entry in clock if entry.event in ("lost", "not_taken", "gap")]
+    losses = [max(1, entry.blocks) for entry in lost_blocks(folder / "report")]
     if not losses:
         assert said in heard
         return

@@ -6,6 +6,7 @@ calls can talk at once.
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,7 @@ class RunningBox:
     # ---- life -------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start and wait until it says that it is ready."""
+        """Start and wait until it says that it is ready. A box that does not become ready is stopped."""
         begin = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -111,15 +113,25 @@ class RunningBox:
             assert self._process.poll() is None, f"linebox up ended:\n{text}"
             return pattern.search(text)
 
-        found = until(ready, "linebox up says that it is ready", READY_SECONDS)
+        try:
+            found = until(ready, "linebox up says that it is ready", READY_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
         self.web_port, self.sip_port = int(found[1]), int(found[2])
 
     def stop(self) -> None:
         """The orderly end."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(timeout=20)
-            self._process = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()  # and the kernel its children
+            process.wait(timeout=10)
+            raise
 
     def kill_everything(self) -> None:
         """SIGKILL to the supervisor and every process of the box, as near to at once as can be."""
@@ -159,9 +171,13 @@ class RunningBox:
         assert state is not None
         return state
 
+    def contact_states(self) -> Counter[str]:
+        """How many contacts are in each state, all at one moment."""
+        return Counter(one.state for one in self.state().contacts)
+
     def contacts_in(self, state: str) -> int:
-        """How many contacts are in a state now."""
-        return sum(one.state == state for one in self.state().contacts)
+        """How many contacts are in a state now. Two such questions are of two moments: `contact_states`."""
+        return self.contact_states()[state]
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """All rows of a table, by number. What is compared with rows of other tables comes from `rows_of`."""
@@ -169,14 +185,11 @@ class RunningBox:
 
     def rows_of(self, *of_tables: Table) -> list[list[dict[str, Any]]]:
         """All rows of each of these tables, by number, at one and the same moment."""
-        engine = open_for_reading(self.paths.calls_database)
-        with engine.connect() as connection:
-            found = [
+        with open_for_reading(self.paths.calls_database).connect() as connection:
+            return [
                 [dict(row) for row in connection.execute(select(table).order_by(table.c.number)).mappings()]
                 for table in of_tables
             ]
-        engine.dispose()
-        return found
 
     def get(self, path: str) -> bytes:
         """The body of a GET of the REST interface with a token from `linebox token`. Raises HTTPError."""
@@ -212,5 +225,5 @@ class RunningBox:
         """What the pages say of the box; False while they are away."""
         try:
             return bool(self.json("/api/v1/health")["ready"])
-        except OSError:
+        except (OSError, http.client.HTTPException):  # the latter: it ended in the middle of its answer
             return False

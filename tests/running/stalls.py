@@ -8,13 +8,22 @@ import functools
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec, Self
+
+from firmware.simulator.report import ClockEntry, read_report
 
 Given = ParamSpec("Given")
 
 STALL_SECONDS = 0.03
 """More than this late is a stall: jitter buffers have moved by then."""
 SCENES = 3
+
+
+def lost_blocks(report: Path) -> list[ClockEntry]:
+    """Where stalls of this machine have cost sound on the way between simulator and gateway, as the simulator has
+    counted it (`linebox up --report`; the last second may not be told yet)."""
+    return [entry for entry in read_report(report)[1] if entry.event in ("lost", "not_taken", "gap")]
 
 
 class StallWatch:

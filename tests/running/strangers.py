@@ -16,7 +16,7 @@ import psutil
 
 from firmware.core.messages import MAXIMUM_MESSAGE
 from firmware.records import tables
-from tests.running.running_box import RunningBox, until
+from tests.running.running_box import BoxTimeout, RunningBox, until
 
 QUICK_EVERY_SECONDS = 0.7
 QUICK_CALLS = 1000
@@ -49,13 +49,21 @@ class Service:
         self._log_begins: dict[str, int] = {}
         try:
             until(self.long_call_talks, "the long call talks")
-            until(lambda: self.box.state().recorder_connected, "the recorder is there")
-            table = self.box.processes()
-            self.pids = {name: entry.pid for name, entry in table.items()}
-            assert all(entry.pid or entry.state == "waiting" for entry in table.values()), table
+            until(self._is_whole, "gateway, recorder and all boards that are not waited for are there")
+            self.pids = {name: entry.pid for name, entry in self.box.processes().items()}
         except BaseException:
             self.box.stop()
             raise
+
+    def _is_whole(self) -> bool:
+        table, state = self.box.processes(), self.box.state()
+        waited_for = {name for name, entry in table.items() if entry.state == "waiting"}
+        return (
+            all(entry.pid for name, entry in table.items() if name not in waited_for)
+            and state.gateway_connected
+            and state.recorder_connected
+            and all(board.working for board in state.boards if board.board not in waited_for)
+        )
 
     def long_call_talks(self) -> bool:
         return any(one.calling == LONG_CALL and one.state == "talking" for one in self.box.state().contacts)
@@ -108,7 +116,10 @@ class Service:
         return self.log(process)[self._log_begins[process] :]
 
     def says(self, process: str, words: str) -> None:
-        until(lambda: words in self.said(process), f'{process} says "{words}", it said {self.said(process)}')
+        try:
+            until(lambda: words in self.said(process), f'{process} says "{words}"')
+        except BoxTimeout as timeout:
+            raise BoxTimeout(f"{timeout}; it said {self.said(process)}") from None
 
     def memory(self, process: str) -> int:
         """Resident bytes."""

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,7 +122,8 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
         finally:
             # strace itself does not take a SIGTERM; it ends with what it traces.
             for one in psutil.Process(process.pid).children() or [process]:
-                one.terminate()
+                with suppress(psutil.NoSuchProcess):
+                    one.terminate()
             process.wait(timeout=30)
 
 

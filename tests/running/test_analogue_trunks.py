@@ -18,12 +18,14 @@ from firmware.core.configuration import (
 )
 from firmware.records import tables
 from tests.running.running_box import LINEBOX, RunningBox, until
+from tests.running.stalls import SCENES, lost_blocks
 
+CALLING = "13912345678"
 SCENARIO: dict[str, Any] = {
     "citizens": [
         {
             "at_seconds": 1.0,
-            "calling": "13912345678",
+            "calling": CALLING,
             "trunk": "exchange_line",
             "audio": True,
             "steps": [
@@ -42,25 +44,36 @@ SCENARIO: dict[str, Any] = {
 }
 
 
+BUSY_TONE = "FXO-2: busy tone of 450 Hz, 350 ms on and 350 ms off, -10 dBm0"
+
+
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
-    folder = tmp_path_factory.mktemp("box")
-    scenario = folder / "scenario.json"
-    scenario.write_text(json.dumps(SCENARIO))
-    box = RunningBox(folder, "--scenario", str(scenario), greeting=["tone:zip"], analogue_trunks=2)
-    seats = read_documents(box.paths, "seats")
-    seats[1]["headset"] = True
-    save_documents(box.paths, "seats", seats)
-    box.start()
-    yield box
-    box.stop()
+    """A box that has recorded its first call; another one if a stall of this machine cost that one its caller ID."""
+    for scene in range(1, SCENES + 1):
+        folder = tmp_path_factory.mktemp("box")
+        scenario = folder / "scenario.json"
+        scenario.write_text(json.dumps(SCENARIO))
+        arguments = ("--scenario", str(scenario), "--report", str(folder / "report"))
+        box = RunningBox(folder, *arguments, greeting=["tone:zip"], analogue_trunks=2)
+        seats = read_documents(box.paths, "seats")
+        seats[1]["headset"] = True
+        save_documents(box.paths, "seats", seats)
+        box.start()
+        try:
+            until(lambda box=box: any(row["state"] == "closed" for row in box.rows(tables.recordings)), "recorded", 60)
+            told = box.rows(tables.contacts)[0]["calling"]
+            if told == CALLING or not lost_blocks(folder / "report") or scene == SCENES:
+                yield box
+                return
+        finally:
+            box.stop()
 
 
 def test_a_call_arrives_with_its_number_is_answered_and_is_recorded_when_busy_tone_ends_it(box: RunningBox) -> None:
-    until(lambda: any(row["state"] == "closed" for row in box.rows(tables.recordings)), "the call is recorded", 60)
     (contact,), (outside, *_), (recording,) = box.rows_of(tables.contacts, tables.legs, tables.recordings)
 
-    assert (contact["calling"], contact["called"], contact["result"]) == ("13912345678", "12345", "answered")
+    assert (contact["calling"], contact["called"], contact["result"]) == (CALLING, "12345", "answered")
     assert (contact["agent"], outside["channel_label"], outside["ended_by"]) == ("801", "FXO-1", "line")
     assert recording["samples"] == outside["ended_sample"] - outside["answered_sample"]
     until(lambda: all(one.state == "idle" for one in box.state().channels if one.kind == "fxo"), "the line is free")
@@ -84,21 +97,39 @@ def test_an_agent_calls_out_on_a_free_trunk_of_the_group(box: RunningBox) -> Non
     until(lambda: all(one.state == "idle" for one in box.state().channels if one.kind == "fxo"), "the line is free")
 
 
-def test_a_lines_busy_tone_is_learnt_stored_and_in_force_while_the_box_runs(box: RunningBox) -> None:
+def learn(box: RunningBox) -> subprocess.CompletedProcess[str]:
+    """Has FXO-2 call a busy number; once more where a stall of this machine has spoilt digits or tone."""
     command = [*LINEBOX, "learn-line", "2", "--number", "10", "--seconds", "40", "--data", str(box.paths.data)]
-    learnt = subprocess.run(command, check=False, capture_output=True, text=True, timeout=90)
+    report = box.paths.data.parent / "report"
+    for scene in range(1, SCENES + 1):
+        before = len(lost_blocks(report))
+        learnt = subprocess.run(command, check=False, capture_output=True, text=True, timeout=90)
+        if BUSY_TONE in learnt.stdout or scene == SCENES:
+            break
+        until(lambda before=before: len(lost_blocks(report)) > before, f"blocks were lost: {learnt}", 5.0)
+    return learnt
+
+
+def test_a_lines_busy_tone_is_learnt_stored_and_in_force_while_the_box_runs(box: RunningBox) -> None:
+    learnt = learn(box)
 
     assert learnt.returncode == 0, learnt.stderr
-    assert "FXO-2: busy tone of 450 Hz, 350 ms on and 350 ms off, -10 dBm0" in learnt.stdout
+    assert BUSY_TONE in learnt.stdout
     assert "in force" in learnt.stdout
     (line,) = load_configuration(box.paths).exchange_lines
     assert (line.line, round(line.busy_tones[0].hz)) == ("FXO-2", 450)
     assert load_configuration_or_last_good(box.paths)[0] == load_configuration(box.paths)
-    (reply,) = [one for one in box.json("/api/v1/lines")["lines"] if one["line"] == "FXO-2"]
-    assert round(reply["busy_tones"][0]["hz"]) == 450
+    (tone,) = until(lambda: shown_tones(box, "FXO-2"), "the pages have heard of it")
+    assert round(tone["hz"]) == 450
     assert (box.paths.last_good_configuration / "exchange_lines.json").exists()
     names = [row["name"] for row in box.rows(tables.events)]
     assert EventName.LINE_LEARNT in names and EventName.CONFIGURATION_CHANGED not in names
+
+
+def shown_tones(box: RunningBox, line: str) -> list[dict[str, Any]]:
+    (reply,) = [one for one in box.json("/api/v1/lines")["lines"] if one["line"] == line]
+    tones: list[dict[str, Any]] = reply["busy_tones"]
+    return tones
 
 
 def test_what_cannot_be_learnt_is_said_with_a_remedy(box: RunningBox) -> None:

@@ -137,7 +137,8 @@ def test_nothing_that_was_acknowledged_is_missing_after_thirty_deaths_of_everyth
     for table in tables.SEQUENCED.values():
         numbers = [row["number"] for row in box.rows(table)]
         assert numbers == list(range(1, len(numbers) + 1)), table.name
-    contacts = box.rows(tables.contacts)
+    # The last start may have been stopped in the middle of calls of its own.
+    contacts = [row for row in box.rows(tables.contacts) if row["ended_utc_us"]]
     assert {row["result"] for row in contacts} <= {"answered", "abandoned", "left_early", "failed"}
     assert sum(row["result"] == "answered" for row in contacts) >= KILLS
 

@@ -51,10 +51,7 @@ def test_a_start_and_an_ordered_stop_in_the_middle_of_calls_write_no_warning(tmp
     box = RunningBox(tmp_path, "--scenario", str(scenario(tmp_path)))
     box.start()
     try:
-        until(
-            lambda: box.contacts_in("talking") == TALKERS and box.contacts_in("queued") == WAITERS,
-            "two talk, one waits",
-        )
+        until(lambda: box.contact_states() == {"talking": TALKERS, "queued": WAITERS}, "two talk, one waits")
     finally:
         box.stop()
 
