@@ -240,9 +240,9 @@ class LibpriSpan:
                 # libpri wants this said back, and forgets the call when all is done.
                 self._lib.span_do(self._span, now_us, found.call, self._lib.DO_HANGUP, max(0, found.cause) or _NORMAL)
         elif kind == _RESTART:
-            events.append(Restarted(_slot(found.channel)))
+            events.append(Restarted(_slot(found.channel) or None))  # channel 0: the interface was named, and no channel
         elif kind == _RESTART_ACK:
-            events.append(RestartDone(_slot(found.channel)))
+            events.append(RestartDone(_slot(found.channel) or None))
         elif kind == _SERVICE:
             slot = _slot(found.channel)
             if slot is not None:

@@ -99,7 +99,7 @@ def answer_at_once(signal: FromBoard) -> list[ToBoard]:
 
 def with_lines(answers: Callable[[FromBoard], list[ToBoard]]) -> float:
     """Our lines on libpri; `answers` is the gateway."""
-    box, exchange = Box(PriLines(restart_at_start=False)), Exchange(PriSettings(network=True))
+    box, exchange = Box(PriLines(restart_at_start=())), Exchange(PriSettings(network=True))
     line = IsdnLine(exchange, box)
     box.answers = answers
     box.attach()

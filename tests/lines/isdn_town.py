@@ -26,14 +26,19 @@ class Town:
     """An exchange, its E1, our worker and a gateway."""
 
     def __init__(
-        self, network: bool = False, overlap: bool = False, numbers: tuple[str, ...] = (), **settings: Any
+        self,
+        network: bool = False,
+        overlap: bool = False,
+        numbers: tuple[str, ...] = (),
+        exchange: type[Exchange] = Exchange,
+        **settings: Any,
     ) -> None:
         """`network`: our side is the network side. `settings`: our stack's."""
         self.box = Box(
-            PriLines(network=network, overlap_receiving=overlap, numbers=numbers, restart_at_start=False),
+            PriLines(network=network, overlap_receiving=overlap, numbers=numbers, restart_at_start=()),
             PriSettings(network=network, **settings),
         )
-        self.exchange = Exchange(PriSettings(network=not network, overlap=overlap))
+        self.exchange = exchange(PriSettings(network=not network, overlap=overlap))
         ends = (self.box, self.exchange) if network else (self.exchange, self.box)
         self.line = IsdnLine(*ends)
         self.line.run(1)

@@ -22,6 +22,7 @@ from drivers.pri_stack import (
     Restarted,
 )
 from firmware.lines.isdn.channels import PriLines
+from firmware.lines.isdn.timers import SETTLE_US
 from tests.lines.isdn import Box, Exchange, IsdnLine
 from tests.lines.isdn_town import SLOT_17, Town
 
@@ -45,7 +46,7 @@ def test_a_restart_of_one_channel_ends_its_call_and_no_other(town: Town) -> None
 
 
 def test_a_restart_of_all_channels_ends_all_calls() -> None:
-    lines = PriLines(restart_at_start=False)
+    lines = PriLines(restart_at_start=())
     lines.gateway_came(0)
     for call, slot in enumerate(TIME_SLOTS, 1):
         lines.from_stack(Incoming(call=call, slot=slot, exclusive=True, called="12345", complete=True), 0)
@@ -100,7 +101,8 @@ def test_an_exchange_that_begins_layer_two_late_has_all_channels_restarted_too()
 def test_an_exchange_that_does_not_acknowledge_a_restart_holds_up_nothing() -> None:
     lines = PriLines()
     lines.gateway_came(0)
-    assert Restart(1) in lines.from_stack(LayerTwo(True), 0)
+    lines.from_stack(LayerTwo(True), -SETTLE_US)
+    assert lines.advance(0) == [Restart(1)]
 
     incoming = Incoming(call=1, slot=2, exclusive=True, called="12345", complete=True)
     assert Proceed(1, 2) in lines.from_stack(incoming, 1)
@@ -115,7 +117,8 @@ def test_an_exchange_that_does_not_acknowledge_a_restart_holds_up_nothing() -> N
 def test_no_call_is_placed_on_a_channel_that_is_being_restarted() -> None:
     lines = PriLines()
     lines.gateway_came(0)
-    lines.from_stack(LayerTwo(True), 0)
+    lines.from_stack(LayerTwo(True), -SETTLE_US)
+    assert lines.advance(0) == [Restart(1)]
 
     effects = lines.from_gateway(Setup(0, "110"), 1)
     assert effects == [Release(0, Cause.CONGESTION)], "another channel is tried"
@@ -129,15 +132,19 @@ def test_no_call_is_placed_on_a_channel_that_is_being_restarted() -> None:
 def test_a_restart_that_is_lost_with_layer_two_is_said_again_when_it_is_back() -> None:
     lines = PriLines()
     lines.gateway_came(0)
-    assert Restart(1) in lines.from_stack(LayerTwo(True), 0)
-    assert Restart(1) in lines.from_stack(LayerTwo(True), 1)  # the far end began anew
-    assert Restart(2) in lines.from_stack(RestartDone(1), 2)
+    lines.from_stack(LayerTwo(True), 0)
+    assert lines.advance(SETTLE_US) == [Restart(1)]
+    lines.from_stack(LayerTwo(True), SETTLE_US)  # the far end began anew
+    assert lines.advance(2 * SETTLE_US) == [Restart(1)]
+    assert Restart(2) in lines.from_stack(RestartDone(1), 2 * SETTLE_US)
 
-    lines.from_stack(LayerTwo(False), 3)
+    lines.from_stack(LayerTwo(False), 3 * SETTLE_US)
     assert lines.next_deadline() is None
     assert lines.advance(100_000_000) == []
 
-    assert Restart(2) in lines.from_stack(LayerTwo(True), 100_000_001)
+    lines.from_stack(LayerTwo(True), 100_000_000)
+    assert lines.next_deadline() == 100_000_000 + SETTLE_US
+    assert lines.advance(100_000_000 + SETTLE_US) == [Restart(2)]
 
 
 def test_a_channel_that_the_exchange_takes_out_of_service(town: Town) -> None:

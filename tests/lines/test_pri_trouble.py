@@ -248,7 +248,7 @@ def test_an_exchange_that_takes_its_time_to_clear_is_waited_for() -> None:
 
 
 def test_an_exchange_that_never_finishes_clearing_does_not_hold_the_channel() -> None:
-    lines = PriLines(restart_at_start=False)
+    lines = PriLines(restart_at_start=())
     lines.gateway_came(0)
     lines.from_stack(LayerTwo(True), 0)
     lines.from_stack(Incoming(call=1, slot=17, exclusive=True, called="12345", complete=True), 0)

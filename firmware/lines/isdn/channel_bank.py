@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from drivers import pri_stack as stack
 from firmware.lines.isdn.line import Phase, PriLine
@@ -32,8 +33,10 @@ class ChannelBank:
     def of_call(self, call: int) -> PriLine | None:
         return self._by_call.get(call)
 
-    def any_free(self) -> PriLine | None:
-        return next((line for line in self._order if line.is_free), None)
+    def any_free(self, shunned: Callable[[int], bool]) -> PriLine | None:
+        """One whose slot is shunned only if there is no other."""
+        free = [line for line in self._order if line.is_free]
+        return next((line for line in free if not shunned(line.slot)), next(iter(free), None))
 
     def take(self, line: PriLine, call: int, phase: Phase) -> None:
         """The line has this call from now on, whose first phase this is."""

@@ -23,7 +23,7 @@ from boards.signals import (
 )
 from drivers import pri_stack as stack
 from drivers.pri_stack import PriEvent
-from firmware.lines.isdn.causes import Q850_OF_CAUSE, cause_of_q850
+from firmware.lines.isdn.causes import CHANNEL_NOT_AVAILABLE, Q850_OF_CAUSE, cause_of_q850
 from firmware.lines.isdn.channel_bank import ChannelBank
 from firmware.lines.isdn.clearing import Clearing
 from firmware.lines.isdn.effects import DropGateway, Effect
@@ -31,7 +31,7 @@ from firmware.lines.isdn.incoming import IncomingCalls
 from firmware.lines.isdn.line import Phase, PriLine
 from firmware.lines.isdn.placed import PlacedCalls
 from firmware.lines.isdn.restarts import ChannelRestarts
-from firmware.lines.isdn.timers import AUDIT_US
+from firmware.lines.isdn.timers import AUDIT_US, DISAGREED_US
 
 ALARM = "D-channel"
 
@@ -44,18 +44,19 @@ class PriLines:
         network: bool = False,
         overlap_receiving: bool = False,
         numbers: Collection[str] = (),
-        restart_at_start: bool = True,
+        restart_at_start: Collection[int] = stack.TIME_SLOTS,
     ) -> None:
-        """`numbers`: called numbers that are whole without a Sending Complete. `restart_at_start`: restart each channel
-        when layer 2 first comes up, because the far end may hold calls of our life before."""
+        """`numbers`: called numbers that are whole without a Sending Complete. `restart_at_start`: time slots on which
+        the far end may hold calls of our life before; they are restarted when layer 2 first comes up."""
         self.layer_two = False
-        self._restart_at_start = restart_at_start
         self._bank = ChannelBank()
         self.lines = self._bank.lines
         self._clearing = Clearing(self._bank)
-        self._incoming = IncomingCalls(self._bank, self._clearing, network, overlap_receiving, numbers)
         self._placed = PlacedCalls(self._bank, self._clearing)
-        self._restarts = ChannelRestarts(self._is_restartable)
+        self._restarts = ChannelRestarts(self._is_restartable, restart_at_start)
+        self._incoming = IncomingCalls(self._bank, self._clearing, self._restarts, network, overlap_receiving, numbers)
+        self._disagreed: dict[int, int] = {}
+        """Time slots that the far end did not have free when we had → when they may be restarted for that again."""
         self._attached = False
         self._alarmed = False
 
@@ -63,6 +64,11 @@ class PriLines:
     def calls(self) -> int:
         """Calls that hold a channel."""
         return self._bank.calls
+
+    @property
+    def held_slots(self) -> frozenset[int]:
+        """Time slots on which the far end may have a call: those to restart if this life ended now."""
+        return self._restarts.slots | {line.slot for line in self.lines if line.call is not None}
 
     @property
     def stuck_channels(self) -> int:
@@ -155,14 +161,11 @@ class PriLines:
             case stack.Cleared():
                 line = self._bank.of_call(event.call)
                 if line is not None:
-                    effects = self._clearing.lost(line, cause_of_q850(event.cause), now_us)
+                    effects = self._cleared(line, event.cause, now_us)
             case stack.Gone():
                 effects = self._gone(event.call, now_us)
             case stack.Restarted():
-                chosen = self.lines if event.slot is None else [self._bank.at_slot(event.slot)]
-                for line in chosen:
-                    if line is not None and line.call is not None:
-                        effects += [*self._clearing.lost(line, Cause.FAILURE, now_us), stack.Forget(line.call)]
+                effects = self._restarted(event.slot, now_us)
             case stack.RestartDone():
                 effects = self._restart_done(event.slot, now_us)
             case stack.InService():
@@ -176,14 +179,33 @@ class PriLines:
 
     def _layer_two(self, up: bool, now_us: int) -> list[Effect]:
         self.layer_two = up
-        effects: list[Effect] = [*self._restarts.layer_two(up, now_us)]
-        if up:
-            # What told the far end that a call is over may be lost with all that was on its way, and its caller would
-            # hear nothing until T305 has run out: a restart of the channel ends the call now (Q.931 5.5).
-            effects += self._restarts.ask((line.slot for line in self.lines if line.phase is Phase.CLEARING), now_us)
-        if up and self._restart_at_start:
-            self._restart_at_start = False
-            effects += self._restarts.ask((line.slot for line in self.lines if line.call is None), now_us)
+        self._restarts.layer_two(up, now_us)
+        if not up:
+            return []
+        # What told the far end that a call is over may be lost with all that was on its way, and its caller would
+        # hear nothing until T305 has run out: a restart of the channel ends the call now (Q.931 5.5).
+        return [*self._restarts.ask((line.slot for line in self.lines if line.phase is Phase.CLEARING), now_us)]
+
+    def _cleared(self, line: PriLine, cause: int, now_us: int) -> list[Effect]:
+        is_unanswered = line.phase is Phase.PLACED and not line.confirmed and not line.contested
+        effects = self._clearing.lost(line, cause_of_q850(cause), now_us)
+        if not is_unanswered or cause != CHANNEL_NOT_AVAILABLE or self._disagreed.get(line.slot, 0) > now_us:
+            return effects
+        # No call of the far end has taken the channel (it would have come first, Q.931 5.7), and yet it is not free
+        # there: the far end is stuck with an old call, and each call that we place here would end so.
+        self._disagreed[line.slot] = now_us + DISAGREED_US
+        return [*effects, *self._restarts.ask([line.slot], now_us)]
+
+    def _restarted(self, slot: int | None, now_us: int) -> list[Effect]:
+        """The far end has nothing on the channel (None: on any) any more, and is not told anything (Q.931 5.5.2)."""
+        self._restarts.needless(slot)
+        effects: list[Effect] = []
+        for line in self.lines if slot is None else [self._bank.at_slot(slot)]:
+            if line is not None and line.call is not None:
+                # A call of ours that the far end had not seen yet was not refused by anybody: another channel does.
+                is_unseen = line.phase is Phase.PLACED and not line.confirmed
+                cause = Cause.CONGESTION if is_unseen else Cause.FAILURE
+                effects += [*self._clearing.lost(line, cause, now_us), stack.Forget(line.call)]
         return effects
 
     def _gone(self, call: int, now_us: int) -> list[Effect]:

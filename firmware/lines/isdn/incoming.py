@@ -14,6 +14,7 @@ from firmware.lines.isdn.channel_bank import ChannelBank
 from firmware.lines.isdn.clearing import Clearing
 from firmware.lines.isdn.effects import Effect
 from firmware.lines.isdn.line import Phase, PriLine
+from firmware.lines.isdn.restarts import ChannelRestarts
 from firmware.lines.isdn.timers import ATTEND_US, T302_US
 
 
@@ -21,11 +22,18 @@ class IncomingCalls:
     """Of a span. `now_us` is monotonic time throughout."""
 
     def __init__(
-        self, bank: ChannelBank, clearing: Clearing, network: bool, overlap: bool, numbers: Collection[str]
+        self,
+        bank: ChannelBank,
+        clearing: Clearing,
+        restarts: ChannelRestarts,
+        network: bool,
+        overlap: bool,
+        numbers: Collection[str],
     ) -> None:
         """`numbers`: called numbers that are whole without a Sending Complete."""
         self._bank = bank
         self._clearing = clearing
+        self._restarts = restarts
         self._network = network
         self._overlap = overlap
         self.numbers = frozenset(numbers)
@@ -49,13 +57,18 @@ class IncomingCalls:
     def _choose(self, event: stack.Incoming, now_us: int) -> tuple[PriLine | None, list[Effect], int]:
         """The channel of a call that comes in, what to do with the call that has it now, and why there is none."""
         wanted = self._bank.at_slot(event.slot)
-        if wanted is not None and wanted.phase is Phase.CLEARING and wanted.call is not None and not wanted.blocked:
-            # The far end has the channel free: for it the old call is over.
-            return wanted, [stack.Forget(self._bank.let_go(wanted))], 0
-        if wanted is not None and wanted.is_free:
-            return wanted, [], 0
-        if event.slot is None or not event.exclusive:
-            return self._bank.any_free(), [], q850.NO_CHANNEL
+        may_move = event.slot is None or not event.exclusive
+        if wanted is not None and not (may_move and self._restarts.is_under_way(wanted.slot)):
+            if wanted.phase is Phase.CLEARING and wanted.call is not None and not wanted.blocked:
+                # The far end has the channel free: for it the old call is over.
+                return wanted, [stack.Forget(self._bank.let_go(wanted))], 0
+            if wanted.is_free:
+                # Also if our RESTART is under way, which the call has crossed: a far end that keeps the call goes on
+                # with it here, and one that has dropped it (Q.931 5.5.2) says so to our answer (5.8.3.2, cause 81).
+                return wanted, [], 0
+        if may_move:
+            # Never in the way of our own RESTART, which would end the call at a far end that has it there already.
+            return self._bank.any_free(self._restarts.is_under_way), [], q850.NO_CHANNEL
         if wanted is None:
             return None, [], q850.CHANNEL_DOES_NOT_EXIST
         effects: list[Effect] = []
@@ -63,6 +76,8 @@ class IncomingCalls:
             # Both seized the channel: the network's call goes through (Q.931 5.7).
             effects = self._clearing.refuse(self._bank.let_go(wanted), q850.CHANNEL_NOT_AVAILABLE, now_us)
             return wanted, [*effects, self._clearing.tell_release(wanted, Cause.CONGESTION, now_us)], 0
+        if wanted.phase is Phase.PLACED:
+            wanted.contested = True
         if wanted.phase is Phase.UP and wanted.call is not None:
             self._bank.protocol_errors += 1
             effects = [stack.Probe(wanted.call)]

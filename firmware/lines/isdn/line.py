@@ -37,6 +37,8 @@ class PriLine:
     digits: str = ""
     confirmed: bool = False
     """The far end has answered our SETUP: the channel is ours, no collision (Q.931 5.7) any more."""
+    contested: bool = False
+    """A SETUP of the far end for the channel crossed ours, and was refused."""
     told: frozenset[str] = frozenset()
     """What the gateway has been told of the call that the box places: each step once."""
     setup: Setup | None = None
@@ -60,7 +62,7 @@ class PriLine:
         self.phase = Phase.IDLE
         self.call = self.incoming = self.setup = None
         self.digits = ""
-        self.confirmed = False
+        self.confirmed = self.contested = False
         self.told = frozenset()
         for name in [name for name in self.timers if name != "release"]:
             del self.timers[name]

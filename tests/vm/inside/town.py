@@ -98,7 +98,7 @@ class Town:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
         self.line = FarLine(e1)
         self.stack = HeardStack()
-        self.span = PriSpan(self.stack, PriLines(network=True, restart_at_start=False))
+        self.span = PriSpan(self.stack, PriLines(network=True, restart_at_start=()))
         self.span.gateway_came(now_us())
         self._d_channel = open_d_channel(f"dahdi:{e1.channel(SIGNALLING_SLOT)}")
         ports = DahdiPorts(span=bank.number, ports=("fxo",) * len(phones))
