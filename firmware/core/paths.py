@@ -87,6 +87,10 @@ class BoxPaths:
         """Signal link of the PRI worker of a span, counted from 1."""
         return self.run / f"pri-{span}.sock"
 
+    def pri_held(self, span: int) -> Path:
+        """On which channels of the span the exchange may have calls of its PRI worker."""
+        return self.run / f"pri-{span}.held"
+
     @property
     def notify_socket(self) -> Path:
         """Where processes give the supervisor their signs of life (`NOTIFY_SOCKET`)."""

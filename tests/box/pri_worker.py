@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -49,14 +49,21 @@ class SocketEnd:
             if self._line is None:
                 self._line, _ = self._listener.accept()
                 self._line.setblocking(False)
-            return self._line.recv(2048) or None
+            frame = self._line.recv(2048)
         except BlockingIOError:
             return None
+        except ConnectionError:
+            frame = b""
+        if not frame:
+            self._line.close()
+            self._line = None
+        return frame or None
 
     def send(self, frame: bytes) -> None:
         """Lost while nobody is there."""
-        if self._line is not None:
-            self._line.send(frame)
+        with suppress(ConnectionError):
+            if self._line is not None:
+                self._line.send(frame)
 
     def close(self) -> None:
         self._listener.close()
@@ -100,16 +107,21 @@ class Worker:
         self.log = folder / "pri.log"
         command = [sys.executable, "-m", "firmware.box.pri.process", "--data", str(self.paths.data), "--span", "1"]
         command += ["--overlap"] if overlap else []
-        with self.log.open("wb") as log:
+        self._command = [*command, "--d-channel", place or f"unix:{folder}/dchannel"]
+        self.begin()
+        self.links: list[PriLink] = []
+        self.signals: list[FromBoard] = []
+
+    def begin(self) -> None:
+        """Start the process, also anew when it has ended."""
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--d-channel", place or f"unix:{folder}/dchannel"],
+                self._command,
                 cwd=ROOT,
                 env={**os.environ, "LINEBOX_RUN": str(self.paths.run)},
                 stdout=log,
                 stderr=log,
             )
-        self.links: list[PriLink] = []
-        self.signals: list[FromBoard] = []
 
     def until(self, is_true: Callable[[], object], what: str, seconds: float = 10.0) -> None:
         until = time.monotonic() + seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ from drivers.pri_stack import (
     Answer,
     Clear,
     Cleared,
+    Forget,
     Gone,
     Incoming,
     LayerTwo,
@@ -46,6 +48,7 @@ from firmware.core.configuration import save_subjects
 from firmware.core.messages import Peer, accept, listen
 from firmware.core.paths import BoxPaths
 from firmware.lines.isdn.channels import ALARM as NO_LAYER_TWO
+from firmware.lines.isdn.timers import SETTLE_US
 from tests.box.pri_worker import ROOT, Worker, running
 
 SLOT_17 = TIME_SLOTS.index(17)
@@ -162,6 +165,42 @@ def test_the_worker_dies_and_its_calls_with_it_and_comes_back(tmp_path: Path) ->
         worker.close()
 
 
+def test_the_next_worker_restarts_the_channels_that_had_calls_and_no_other(tmp_path: Path) -> None:
+    with running(tmp_path) as worker:
+        gateway = worker.gateway()
+        worker.call(gateway, 1, 17)
+        worker.call(gateway, 2, 3)
+        worker.process.kill()
+        worker.process.wait()
+        worker.exchange.events.clear()
+
+        worker.begin()
+        worker.until(lambda: {3, 17} <= restarted(worker), "the end of both calls")
+
+        worker.exchange.do(Forget(-1), Forget(-2))
+        worker.until(lambda: gateway.is_connected, "the gateway to find the new worker")
+        worker.signals.clear()
+        worker.call(gateway, 3, 17)
+        gateway.send_signal(Release(SLOT_17))
+        worker.until(lambda: Gone(-3) in worker.exchange.events, "its end")
+        assert restarted(worker) == {3, 17}
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(10) == 0
+        worker.exchange.events.clear()
+
+        worker.begin()
+        worker.until(lambda: gateway.is_connected, "a worker after one that stopped as it should")
+        worker.until(lambda: LayerTwo(True) in worker.exchange.events, "layer 2")
+        worker.call(gateway, 4, 5)
+        settled = time.monotonic() + 2 * SETTLE_US / 1e6
+        worker.until(lambda: time.monotonic() > settled, "time for a restart")
+        assert restarted(worker) == set()
+
+
+def restarted(worker: Worker) -> set[int | None]:
+    return {event.slot for event in worker.exchange.events if isinstance(event, Restarted)}
+
+
 def test_a_callserver_that_is_stopped_is_not_seen_by_the_exchange(worker: Worker) -> None:
     """Nothing of the worker is connected with the callserver: the gateway's lines keep a call alive without it."""
     gateway = worker.gateway()
@@ -172,7 +211,7 @@ def test_a_callserver_that_is_stopped_is_not_seen_by_the_exchange(worker: Worker
     gateway.send_signal(Alerting(SLOT_17))  # what a trunk line says by itself when no callserver comes (UNATTENDED_US)
 
     worker.until(lambda: Progressed(-1, Progress.ALERTING, 17) in worker.exchange.events, "ALERTING")
-    assert len(list(worker.paths.run.iterdir())) == 1
+    assert len(list(worker.paths.run.glob("*.sock"))) == 1
 
 
 class Callserver:

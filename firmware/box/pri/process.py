@@ -27,8 +27,9 @@ from drivers.d_channel import DChannel, DChannelError, open_d_channel
 from drivers.libpri import LibpriSpan
 from drivers.libpri_build import LibpriMissing
 from drivers.pri_stack import PriError, PriSettings
+from firmware.box.pri.held_channels import HeldChannels
 from firmware.box.sign_of_life import NOBODY, SignOfLife, begin_signs_of_life
-from firmware.core.clock import MICROSECONDS
+from firmware.core.clock import MICROSECONDS, machine_boot_id
 from firmware.core.hints import with_hint
 from firmware.core.line_schemas import NumberAs
 from firmware.core.logging import start_logging
@@ -65,16 +66,18 @@ class PriWorker:
         number: int,
         place: str,
         span: PriSpan,
+        held: HeldChannels,
         overlap: bool = False,
         sign: SignOfLife = NOBODY,
     ) -> None:
-        """`place`: the D channel, see drivers/d_channel.py. `overlap`: called numbers come digit by digit. Raises
-        OSError if the socket cannot be made."""
+        """`place`: the D channel, see drivers/d_channel.py. `held`: closed with the worker. `overlap`: called numbers
+        come digit by digit. Raises OSError if the socket cannot be made."""
         self._sign = sign
         self._number = number
         self._place = place
         self._paths = paths
         self._span = span
+        self._held = held
         self._channels = pri_channels(number)
         channels = tuple(LinkChannel(channel.kind.value, channel.label) for channel in self._channels)
         self._listener = LinkListener(paths.pri_socket(number), Hello(VERSION, f"pri-{number}", False, channels))
@@ -146,6 +149,8 @@ class PriWorker:
             self._take_frames(_now_us())
             self._flush(_now_us())
             time.sleep(0.005)
+        self._held.note(self._span.lines.held_slots)
+        self._held.close()
         self._close_d_channel()
         if self._known_numbers is not None:
             self._known_numbers.close()
@@ -243,6 +248,7 @@ class PriWorker:
         self._say_layer_two()
 
     def _send_frames(self, now_us: int) -> None:
+        self._held.note(self._span.lines.held_slots)
         try:
             for frame in self._span.take_frames():
                 if self._d_channel is not None:
@@ -306,11 +312,12 @@ def main(arguments: list[str] | None = None) -> int:
     sign = begin_signs_of_life()
     place = options.d_channel or f"span:{options.span}"
     is_network = options.side == "network"
-    lines = PriLines(is_network, options.overlap)
     try:
         paths.make()
         stack = LibpriSpan(stack_settings(is_network, options.called_as, options.calling_as), _now_us())
-        worker = PriWorker(paths, options.span, place, PriSpan(stack, lines), options.overlap, sign)
+        held = HeldChannels(paths.pri_held(options.span), machine_boot_id())
+        span = PriSpan(stack, PriLines(is_network, options.overlap, restart_at_start=held.before))
+        worker = PriWorker(paths, options.span, place, span, held, options.overlap, sign)
     except (LibpriMissing, PriError, OSError) as error:
         _log.error("%s", with_hint(str(error)))
         return 1

@@ -21,7 +21,7 @@ class ChannelRestarts:
         """`is_restartable(slot)`: asked when its turn comes; one that is not is left out. `slots`: to be restarted as
         soon as layer 2 is up."""
         self._is_restartable = is_restartable
-        self._waiting: deque[int] = deque(slots)
+        self._waiting: deque[int] = deque(sorted(slots))
         self._slot: int | None = None
         """Restarted just now; the far end takes no call on it before it has acknowledged."""
         self._give_up_us = 0
