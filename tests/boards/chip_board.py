@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from boards.base import Board
 from boards.framer_e1 import FramerE1Board
@@ -18,21 +19,21 @@ from tests.contract.chip_far_end import CardSlot, ChipFarEnd
 class ChipBench:
     """`chips` are on the card; `told` holds all signals since the start or the last `forget`."""
 
-    def __init__(self, *kinds: str, line: Termination = "china", **gpio: str) -> None:
-        """`gpio`: lines of the processor that a card of line chips has, `reset` and `interrupt`."""
+    def __init__(self, *kinds: str, line: Termination = "china", **settings: Any) -> None:
+        """`settings`: further fields of the board's section of `boards.json`."""
         self.place = CardSlot()
         self.kinds = kinds
         self.devices = [f"/dev/spidev0.{number}" for number in range(len(kinds))]
         self.told: list[FromBoard] = []
         self.board: Board
         if kinds == ("ds26521",):
-            self.board = FramerE1Board("span", FramerSpan(spi=self.devices[0]), self.place.buses("board span"))
+            self.board = FramerE1Board("span", FramerSpan(spi=self.devices[0], **settings), self.place.buses("board span"))
         else:
             ports = tuple(
                 LinePort(chip=kind, spi=device, slot=slot, line=line)  # type: ignore[arg-type]
                 for slot, (kind, device) in enumerate(zip(kinds, self.devices, strict=True))
             )
-            self.board = SpiAnalogueBoard("card", AnalogueLines(ports=ports, **gpio), self.place.buses("board card"))
+            self.board = SpiAnalogueBoard("card", AnalogueLines(ports=ports, **settings), self.place.buses("board card"))
         self.plug()
 
     def plug(self) -> None:

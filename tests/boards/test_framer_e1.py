@@ -6,7 +6,7 @@ Alarm and error states are injected into the chip's status registers: not run on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -25,8 +25,8 @@ class SpanBench(ChipBench):
 
     cas: CasSlot | None
 
-    def __init__(self) -> None:
-        super().__init__("ds26521")
+    def __init__(self, **settings: Any) -> None:
+        super().__init__("ds26521", **settings)
         self.cas = CasSlot()
         self.cas.receive(self.cas.block())  # it finds multiframes
 
@@ -58,6 +58,20 @@ def test_the_chip_is_set_up_for_a_chinese_e1(span: SpanBench) -> None:
     assert span.chip.get_field("transmit_control_1", "hdb3") == span.chip.get_field("transmit_control_1", "crc4") == 1
     assert span.chip.get_field("global_clock", "reference") == 0  # the network's clock
     assert span.chip.get("transmit_align") == 0x1B
+    for way in ("receive", "transmit"):
+        assert span.chip.get_field(f"liu_{way}_impedance", "impedance") == 3  # 120 ohm
+
+
+def test_it_can_give_the_clock_on_coaxial_cable_without_crc4() -> None:
+    bench = SpanBench(clock="box", impedance=75, crc4=False)
+    bench.started()
+
+    assert bench.chip.get_field("global_clock", "reference") == 10  # the box's own
+    for way in ("receive", "transmit"):
+        assert bench.chip.get_field(f"liu_{way}_impedance", "impedance") == 0  # 75 ohm
+        assert bench.chip.get_field(f"{way}_control_1", "crc4") == 0
+        assert bench.chip.get_field(f"{way}_control_1", "hdb3") == 1
+    bench.board.close()
 
 
 def test_the_span_is_out_of_service_until_the_chip_runs() -> None:

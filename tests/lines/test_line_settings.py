@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from boards.base import ALAW_SILENCE
-from boards.signals import Loop
+from boards.signals import Cause, Loop, LoopCurrent, Polarity
 from firmware.core import line_schemas, schemas
 from firmware.core.line_schemas import BusyTone, ExchangeLineEntry, R2Settings
 from firmware.lines.line_commands import ConfigureLines, PlaceCall
@@ -67,6 +68,41 @@ def test_the_same_settings_again_do_not_begin_the_count_anew() -> None:
     bench.hear(busy)
 
     assert bench.over()[0] == "line"
+
+
+def test_polarity_that_means_nothing_on_a_line_ends_no_call() -> None:
+    bench = ExchangeBench(release_on_polarity=False)
+    bench.answered()
+    bench.wait(5)
+    bench.signal(Polarity(FIRST, True), Polarity(FIRST, False))
+    assert bench.state(FIRST) == "up"
+    bench.configure(release_on_polarity=True)
+    bench.signal(Polarity(FIRST, True))
+
+    assert bench.over() == ("line", Cause.NORMAL)
+
+
+@pytest.mark.parametrize("milliseconds", [90, 250, 800])
+def test_a_break_of_the_loop_ends_the_call_once_it_is_as_long_as_the_line_says(milliseconds: int) -> None:
+    bench = ExchangeBench(loop_drop_ms=milliseconds)
+    bench.answered()
+    bench.wait(5)
+    bench.signal(LoopCurrent(FIRST, False))
+    bench.wait((milliseconds - 20) / 1000)
+    assert bench.state(FIRST) == "up"
+    bench.wait(0.04)
+
+    assert bench.over() == ("line", Cause.NORMAL)
+
+
+def test_a_line_without_loop_drop_ends_no_call_by_it() -> None:
+    bench = ExchangeBench(loop_drop_ms=0)
+    bench.answered()
+    bench.wait(5)
+    bench.signal(LoopCurrent(FIRST, False))
+    bench.wait(60)
+
+    assert bench.state(FIRST) == "up"
 
 
 def test_the_countrys_tones_can_be_turned_off() -> None:
