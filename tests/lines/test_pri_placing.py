@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from boards.signals import Alerting, Cause, Connect, Proceeding, Release, Setup
-from drivers.pri_stack import Alert, Answer, AskForDigits, Clear, Cleared, Proceed
+from drivers.pri_stack import Alert, Answer, AskForDigits, Clear, Cleared, Incoming, Proceed
 from firmware.lines.isdn.timers import T301_US, T310_US
 from tests.lines.isdn_town import SLOT_17, Town
 
@@ -26,6 +26,26 @@ def test_the_box_calls_and_is_answered(town: Town) -> None:
     town.tell(Clear(incoming.call, 16))
     assert town.box.heard() == [Release(SLOT_17, Cause.NORMAL)]
     town.assert_idle()
+
+
+def test_all_that_the_gateway_says_of_numbers_reaches_the_exchange(town: Town) -> None:
+    said = Setup(
+        SLOT_17,
+        "8613800138000",
+        "57112345",
+        presentation="restricted",
+        called_type="international",
+        called_plan="isdn",
+        calling_type="national",
+        calling_plan="isdn",
+    )
+    town.say(said)
+
+    (incoming,) = town.exchange.said()
+    assert isinstance(incoming, Incoming)
+    assert (incoming.called, incoming.called_type, incoming.called_plan) == ("8613800138000", "international", "isdn")
+    assert (incoming.calling, incoming.calling_type, incoming.calling_plan) == ("57112345", "national", "isdn")
+    assert incoming.presentation == "restricted"
 
 
 def test_numbers_are_said_to_be_what_the_exchange_wants() -> None:
