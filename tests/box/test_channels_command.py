@@ -70,10 +70,19 @@ def test_each_channel_has_a_line_with_its_state_and_why_it_is_blocked() -> None:
 
 
 def test_labels_and_ranges_of_one_board_are_understood() -> None:
-    assert read_labels(["E1-1/17", "E1-1/19-E1-1/21", "FXO-1-FXO-2", "E1-1/20"], KNOWN) == [
-        *("E1-1/17", "E1-1/19", "E1-1/20", "E1-1/21"),
-        *("FXO-1", "FXO-2"),
-    ]
+    for ranges in (["E1-1/19-E1-1/21", "FXO-1-FXO-2"], ["E1-1/19-21", "FXO-1-2"]):
+        assert read_labels(["E1-1/17", *ranges, "E1-1/20"], KNOWN) == [
+            *("E1-1/17", "E1-1/19", "E1-1/20", "E1-1/21"),
+            *("FXO-1", "FXO-2"),
+        ]
+
+
+def test_the_slot_of_an_e1_that_is_no_channel_is_told_as_such() -> None:
+    known = [("town", f"E1-1/{slot}") for slot in range(1, 32) if slot != 16]
+    with pytest.raises(ClearError, match="no channel E1-1/16: slot 16 of an E1 carries the signalling"):
+        read_labels(["E1-1/16"], known)
+    with pytest.raises(ClearError, match="no channel E1-1/14-16"):
+        read_labels(["E1-1/14-16"], known)
 
 
 def test_everything_that_is_no_channel_is_told_at_once_with_the_nearest() -> None:

@@ -26,7 +26,7 @@ def test_a_line_is_meant_by_its_number_or_its_label(said: str, meant: str) -> No
     [
         ("9", LINES, "no exchange line 9.*FXO-1, FXO-2, cards-FXO-3"),
         ("", LINES, "no exchange line"),
-        ("1", ("a-FXO-1", "b-FXO-1"), "more than one line is 1.*a-FXO-1, b-FXO-1"),
+        ("1", ("a-FXO-1", "b-FXO-1"), "more than one line is meant by 1.*name it whole: a-FXO-1 or b-FXO-1"),
         ("1", (), "the box has none"),
     ],
 )

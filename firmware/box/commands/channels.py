@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from boards.signals import ChannelKind
@@ -81,19 +81,19 @@ def unblock(options: argparse.Namespace) -> int:
 
 
 def read_labels(given: Sequence[str], known: Sequence[tuple[str, str]]) -> list[str]:
-    """The labels that a person means: a label, or FIRST-LAST of one board, in the order of `known` (board, label).
-    Raises ClearError with everything that is not one."""
+    """The labels that a person means: a label, or FIRST-LAST of one board (of the last the number is enough), in the
+    order of `known` (board, label). Raises ClearError with everything that is not one."""
     at = {label: number for number, (_, label) in enumerate(known)}
     found: list[str] = []
     wrong: list[str] = []
     for text in given:
         ends = [(text[:cut], text[cut + 1 :]) for cut, sign in enumerate(text) if sign == "-"]
+        ends += [(first, first.rstrip("0123456789") + last) for first, last in ends if last.isdecimal()]
         ends = [(first, last) for first, last in ends if first in at and last in at]
         if text in at:
             found.append(text)
         elif not ends:
-            nearest = nearest_name(text, at)
-            wrong.append(f"there is no channel {text}" + (f'; did you mean "{nearest}"?' if nearest else ""))
+            wrong.append(f"there is no channel {text}{_instead(text, at)}")
         else:
             first, last = (at[end] for end in ends[0])
             if first > last or known[first][0] != known[last][0]:
@@ -102,6 +102,15 @@ def read_labels(given: Sequence[str], known: Sequence[tuple[str, str]]) -> list[
     if wrong:
         raise ClearError("\n  ".join(wrong), "`linebox channels` lists all there are; nothing was changed")
     return list(dict.fromkeys(found))
+
+
+def _instead(text: str, known: Collection[str]) -> str:
+    """What to say of a label that is none."""
+    span, slash, slot = text.rpartition("/")
+    if slot == "16" and {f"{span}{slash}15", f"{span}{slash}17"} <= set(known):
+        return ": slot 16 of an E1 carries the signalling of the others"
+    nearest = nearest_name(text, known)
+    return f'; did you mean "{nearest}"?' if nearest else ""
 
 
 def shown(state: BoxState) -> list[str]:

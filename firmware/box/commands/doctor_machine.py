@@ -14,9 +14,11 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from firmware.box.commands.doctor_finding import BAD, OK, WARN, Check, Finding
+from firmware.core.clock import CHINA
 from firmware.core.hints import hint
 from firmware.core.paths import BoxPaths
 
@@ -142,7 +144,7 @@ def clock(paths: BoxPaths) -> Iterator[Finding]:
     now = time.time()
     # No box can be used before its own program was written.
     written = max(file.stat().st_mtime for file in (CHECKOUT / "firmware").rglob("*.py"))
-    shown = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+    shown = datetime.fromtimestamp(now, CHINA).strftime("%Y-%m-%d %H:%M:%S")
     if now < written - 86400:
         remedy = "set the clock (`timedatectl set-time`), look at the battery of the clock"
         yield Finding("clock", BAD, f"the clock says {shown}, which is before this program was written", remedy)

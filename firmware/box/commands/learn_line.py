@@ -68,8 +68,10 @@ def label_of(line: str, lines: Sequence[str]) -> str:
     meant = [one for one in lines if one in (line, f"FXO-{line}") or one.endswith(f"-FXO-{line}")]
     if len(meant) == 1:
         return meant[0]
+    if meant:
+        raise ClearError(f"more than one line is meant by {line}", f"name it whole: {' or '.join(meant)}")
     remedy = f"the box has {', '.join(lines)}" if lines else "the box has none; boards.json says which boards it has"
-    raise ClearError(f"there is no exchange line {line}" if not meant else f"more than one line is {line}", remedy)
+    raise ClearError(f"there is no exchange line {line}", remedy)
 
 
 def learn_line(paths: BoxPaths, line: str, number: str, seconds: float) -> int:
