@@ -12,7 +12,7 @@ import pytest
 
 from boards.dahdi_analogue import DahdiAnalogueBoard
 from boards.loop_decoder import FLASH_MOST_MS
-from boards.signals import Alarm, Loop, LoopCurrent
+from boards.signals import Alarm, Loop, LoopCurrent, Polarity
 from drivers.dahdi import Channel
 from drivers.dahdi_numbers import (
     GET_PARAMS,
@@ -103,6 +103,22 @@ def test_a_feed_that_comes_back_is_told_although_the_driver_has_no_event_for_it(
     board._each_block()
     board._each_block()
     assert board._waiting == [LoopCurrent(1, True), LoopCurrent(1, False), LoopCurrent(1, True)]
+
+
+def test_each_turn_of_the_polarity_is_told(
+    opened: tuple[DahdiAnalogueBoard, MadeUpChannel, MadeUpChannel],
+) -> None:
+    """The driver tells that it turned and not how it is: the first is taken for the one at the start."""
+    board, _, _ = opened
+    board._opened()
+    for event in (Event.POLARITY, Event.POLARITY, Event.POLARITY):
+        board._event(1, event)
+    assert board._waiting == [Polarity(1, True), Polarity(1, False), Polarity(1, True)]
+
+    board._waiting.clear()
+    board._opened()  # pulled and put back: counted from the start again
+    board._event(1, Event.POLARITY)
+    assert board._waiting == [Polarity(1, True)]
 
 
 def test_of_a_loop_that_was_opened_meanwhile_no_feed_is_told(

@@ -155,13 +155,14 @@ def vars_of(configuration: schemas.Configuration) -> dict[str, object]:
 def test_a_span_with_line_bits_takes_its_own_lengths_and_timers() -> None:
     bench = R2Bench()
     plan = load_r2_plan()
-    settings = R2Settings(called_digits=7, called_lengths={"9": 4}, calling_category=3, timers_ms={"answer": 20_000})
+    settings = R2Settings(called_digits=7, called_lengths={"9": 4, "120": 5}, calling_category=3, timers_ms={"answer": 20_000})
     bench.here.gateway.handle_command(ConfigureLines(r2={"e1": settings}), bench.clock.now())
 
     line = bench.here.gateway.lines[0]
     assert isinstance(line, R2Line)
     assert line.plan.called.is_complete("9611") and not line.plan.called.is_complete("876543")
     assert line.plan.called.is_complete("8765432")
+    assert plan.called.is_complete("120") and not line.plan.called.is_complete("1203"), "the span's counts"
     assert line.plan.microseconds("answer") == 20_000_000 and line.plan.forward.calling_category == 3
     assert line.plan.microseconds("settle") == plan.microseconds("settle")
     bench.here.gateway.handle_command(ConfigureLines(), bench.clock.now())
