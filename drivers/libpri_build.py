@@ -115,6 +115,17 @@ def _is_newer_than(target: Path) -> bool:
     return HEADER.exists() and HEADER.stat().st_ctime > target.stat().st_ctime
 
 
+def can_be_bound() -> bool:
+    """The binding is there, or all that it takes to build it."""
+    if (INSTALLED / _file(_name())).exists() or _cached(_name()).exists():
+        return True
+    return HEADER.exists() and _compiler() is not None and (Path(sysconfig.get_path("include")) / "Python.h").exists()
+
+
+def _compiler() -> str | None:
+    return shutil.which("cc") or shutil.which("gcc")
+
+
 def build(folder: Path | None = None) -> Path:
     """The binding of the image or the cache, or in `folder`; built now if it is not there. Raises LibpriMissing."""
     name = _name()
@@ -124,7 +135,7 @@ def build(folder: Path | None = None) -> Path:
     target = _cached(name) if folder is None else folder / _file(name)
     if target.exists() and not _is_newer_than(target):
         return target
-    compiler = shutil.which("cc") or shutil.which("gcc")
+    compiler = _compiler()
     include = sysconfig.get_path("include")
     if not HEADER.exists() or compiler is None or not (Path(include) / "Python.h").exists():
         raise LibpriMissing(f"libpri cannot be bound: its header, a C compiler or Python.h is missing. {REMEDY}")

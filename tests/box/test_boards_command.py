@@ -186,7 +186,7 @@ def test_a_box_without_cards_needs_no_driver(
     assert cli.main(["boards", "--data", str(paths.data)]) == 0
 
     assert capsys.readouterr().out.splitlines() == [
-        "the box does not run: nobody knows what its boards do",
+        "the box does not run; what its boards need was looked for",
         "board sim (sim)",
         "board sip (sip)",
         "no board of boards.json needs the DAHDI driver, and it is not loaded",

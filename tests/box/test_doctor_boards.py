@@ -40,7 +40,7 @@ def test_a_sip_stack_that_is_still_to_be_built_is_no_breakdown() -> None:
     assert found.level == WARN and "scripts/build_pjsua2" in found.remedy
 
 
-def test_of_a_box_that_does_not_run_nothing_is_said(tmp_path: Path) -> None:
+def test_of_a_box_without_a_configuration_nothing_is_said(tmp_path: Path) -> None:
     assert examine(BoxPaths(tmp_path / "data", tmp_path / "run"), [boards]) == []
 
 

@@ -15,12 +15,14 @@ from drivers.dahdi import ChannelState, DahdiError
 from drivers.dahdi_card_module import CardModule, card_module
 from drivers.dahdi_control import Control, Span
 from drivers.dahdi_numbers import LAW_MULAW, LineConfig, Signalling
+from firmware.box.commands.board_needs import missing, no_span
 from firmware.box.commands.card_faults import card_faults
 from firmware.box.commands.cti_request import ask
 from firmware.box.commands.terminal_lines import problem_and_remedy
 from firmware.calls.messages import GetBoxState
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.fault_texts import FAULT_TEXTS
+from firmware.core.faults import Fault
 from firmware.core.hints import ClearError
 from firmware.core.line_schemas import BoardEntry, DahdiE1, DahdiPorts
 from firmware.core.messages import PeerGone
@@ -80,8 +82,7 @@ def listing(
         section = span_of(entry)
         if section is not None and section.span not in {span.number for span in spans}:
             lines.append(f"board {entry.board} ({entry.kind})")
-            what = f"the driver has no span {section.span}"
-            lines += problem_and_remedy(what, "load the module of its card, or correct boards.json")
+            lines += _problem(no_span(section.span))
     lines += _clock_problems(spans, boards)
     if not lines:
         lines = ["the driver runs and has no span"]
@@ -130,9 +131,10 @@ def _clock_problems(spans: Sequence[Span], boards: Sequence[BoardEntry]) -> list
 
 
 def boards_of_the_box(entries: Sequence[BoardEntry], states: Sequence[BoardState] | None) -> str:
-    """Each board of boards.json: whether it works, with problem and remedy. `states`: None if the box does not run."""
+    """Each board of boards.json: whether it works, with problem and remedy. `states`: None if the box does not run; then
+    what is not there that it needs."""
     found = {state.board: state for state in states or ()}
-    lines = [] if states is not None or not entries else ["the box does not run: nobody knows what its boards do"]
+    lines = [] if states is not None or not entries else ["the box does not run; what its boards need was looked for"]
     for entry in entries:
         head = f"board {entry.board} ({entry.kind})"
         state = found.get(entry.board)
@@ -140,6 +142,7 @@ def boards_of_the_box(entries: Sequence[BoardEntry], states: Sequence[BoardState
             lines.append(f"{head}: switched off in boards.json")
         elif states is None:
             lines.append(head)
+            lines += [line for found in missing(entry) for line in _problem(found)]
         elif state is None:
             lines.append(f"{head}: does not work")
             lines += problem_and_remedy(
@@ -151,8 +154,12 @@ def boards_of_the_box(entries: Sequence[BoardEntry], states: Sequence[BoardState
         else:
             lines.append(f"{head}: does not work")
         for fault in state.faults if state is not None and entry.enabled else ():
-            lines += problem_and_remedy(f"{fault.place}: {fault.what}" if fault.place else fault.what, fault.remedy)
+            lines += _problem(fault)
     return "\n".join(lines)
+
+
+def _problem(fault: Fault) -> list[str]:
+    return problem_and_remedy(f"{fault.place}: {fault.what}" if fault.place else fault.what, fault.remedy)
 
 
 def system_conf(spans: Sequence[Span], channels: Sequence[Sequence[ChannelState]], boards: Sequence[BoardEntry]) -> str:

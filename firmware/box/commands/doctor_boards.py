@@ -1,19 +1,33 @@
-"""`linebox doctor` on the boards of the running box: which do not work, or have alarms. Cards: `linebox boards`."""
+"""`linebox doctor` on the boards: which do not work, or have alarms; of a box that does not run what they will miss.
+
+How an analogue card's module was loaded: card_faults.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from firmware.box.commands.board_needs import missing
 from firmware.box.commands.boards import running_boards
 from firmware.box.commands.doctor_finding import BAD, OK, WARN, Check, Finding
+from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.paths import BoxPaths
 from firmware.lines.messages import BoardState
 
 
 def boards(paths: BoxPaths) -> Iterator[Finding]:
     states = running_boards(paths)
-    if states is not None:  # else another check says that the box does not run
+    if states is not None:
         yield from findings_of(states)
+        return
+    try:
+        entries = load_configuration_or_last_good(paths)[0].boards
+    except ConfigurationError:
+        return  # another check says so
+    for entry in entries:
+        for found in missing(entry):
+            where = f"board {entry.board} ({found.place})" if found.place else f"board {entry.board}"
+            yield Finding("boards", BAD, f"{where}: {found.what}", found.remedy)
 
 
 def findings_of(states: Sequence[BoardState]) -> Iterator[Finding]:
