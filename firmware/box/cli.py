@@ -273,9 +273,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         one = changes.add_parser(name, help=text)
         one.add_argument("--data", type=Path, default=argparse.SUPPRESS, help="data folder")
-        one.add_argument(
-            "channels", nargs="+", metavar="CHANNEL", help="a label, e.g. E1-1/17, or a range: E1-1/18-20"
-        )
+        one.add_argument("channels", nargs="+", metavar="CHANNEL", help="a label, e.g. E1-1/17, or a range: E1-1/18-20")
         if name == "block":
             one.add_argument("--reason", required=True, help="why; the wall shows it")
 

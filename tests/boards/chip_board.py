@@ -27,13 +27,17 @@ class ChipBench:
         self.told: list[FromBoard] = []
         self.board: Board
         if kinds == ("ds26521",):
-            self.board = FramerE1Board("span", FramerSpan(spi=self.devices[0], **settings), self.place.buses("board span"))
+            self.board = FramerE1Board(
+                "span", FramerSpan(spi=self.devices[0], **settings), self.place.buses("board span")
+            )
         else:
             ports = tuple(
                 LinePort(chip=kind, spi=device, slot=slot, line=line)  # type: ignore[arg-type]
                 for slot, (kind, device) in enumerate(zip(kinds, self.devices, strict=True))
             )
-            self.board = SpiAnalogueBoard("card", AnalogueLines(ports=ports, **settings), self.place.buses("board card"))
+            self.board = SpiAnalogueBoard(
+                "card", AnalogueLines(ports=ports, **settings), self.place.buses("board card")
+            )
         self.plug()
 
     def plug(self) -> None:

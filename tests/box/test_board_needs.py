@@ -22,7 +22,10 @@ from firmware.core.faults import fault
 from firmware.core.line_schemas import BoardEntry
 from firmware.core.paths import BoxPaths
 
-PORTS = [{"chip": "si3210", "spi": "/dev/spidev90.0", "slot": 0}, {"chip": "si3050", "spi": "/dev/spidev90.1", "slot": 1}]
+PORTS = [
+    {"chip": "si3210", "spi": "/dev/spidev90.0", "slot": 0},
+    {"chip": "si3050", "spi": "/dev/spidev90.1", "slot": 1},
+]
 LINES = {"board": "lines", "kind": "spi_analogue", "analogue": {"ports": PORTS, "reset": "/dev/gpiochip90:5"}}
 SPAN = {"board": "span", "kind": "framer_e1", "framer": {"spi": "/dev/spidev91.0", "tdm": {"card": "hw:3,0"}}}
 TOWN = {"board": "town", "kind": "dahdi_e1", "e1": {"span": 2}}
@@ -53,7 +56,14 @@ def without(monkeypatch: pytest.MonkeyPatch) -> None:
         ({**TOWN, "e1": {"span": 2, "signalling": "cas"}}, ["driver is not loaded"]),
         (
             LINES,
-            ["python-periphery", "/dev/spidev90.0", "/dev/spidev90.1", "pyalsaaudio", "hw:CARD=tdm", "cannot be opened"],
+            [
+                "python-periphery",
+                "/dev/spidev90.0",
+                "/dev/spidev90.1",
+                "pyalsaaudio",
+                "hw:CARD=tdm",
+                "cannot be opened",
+            ],
         ),
         (SPAN, ["python-periphery", "/dev/spidev91.0", "pyalsaaudio", "hw:3,0"]),
         ({"board": "sim", "kind": "sim"}, []),
@@ -87,9 +97,7 @@ def test_what_is_there_is_not_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(missing(entry(LINES, analogue=simulated), tmp_path)) == []
 
 
-def test_a_line_that_another_program_has_is_said_with_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_that_another_program_has_is_said_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board_needs, "line_user", lambda name: "spi0 CS1")
 
     told = {one.place: one.what for one in missing(entry(LINES), tmp_path)}

@@ -155,7 +155,9 @@ def vars_of(configuration: schemas.Configuration) -> dict[str, object]:
 def test_a_span_with_line_bits_takes_its_own_lengths_and_timers() -> None:
     bench = R2Bench()
     plan = load_r2_plan()
-    settings = R2Settings(called_digits=7, called_lengths={"9": 4, "120": 5}, calling_category=3, timers_ms={"answer": 20_000})
+    settings = R2Settings(
+        called_digits=7, called_lengths={"9": 4, "120": 5}, calling_category=3, timers_ms={"answer": 20_000}
+    )
     bench.here.gateway.handle_command(ConfigureLines(r2={"e1": settings}), bench.clock.now())
 
     line = bench.here.gateway.lines[0]

@@ -1,7 +1,7 @@
 """What a board of boards.json needs of this machine and is not there: driver, libraries, devices, GPIO lines.
 
-Looked at without opening a board, for `linebox boards` and `linebox doctor` while the box does not run; while it does the
-boards tell it themselves. Boards that need nothing of the kind (simulator, SIP, a board of somebody else) have no faults.
+Looked at without opening a board, for `linebox boards` and `linebox doctor` while the box does not run; while it does
+the boards tell it themselves. Boards that need nothing of the kind (simulator, SIP, somebody else's) have no faults.
 """
 
 from __future__ import annotations

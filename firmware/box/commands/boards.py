@@ -131,8 +131,8 @@ def _clock_problems(spans: Sequence[Span], boards: Sequence[BoardEntry]) -> list
 
 
 def boards_of_the_box(entries: Sequence[BoardEntry], states: Sequence[BoardState] | None) -> str:
-    """Each board of boards.json: whether it works, with problem and remedy. `states`: None if the box does not run; then
-    what is not there that it needs."""
+    """Each board of boards.json: whether it works, with problem and remedy. `states`: None if the box does not run;
+    then what is not there that it needs."""
     found = {state.board: state for state in states or ()}
     lines = [] if states is not None or not entries else ["the box does not run; what its boards need was looked for"]
     for entry in entries:
