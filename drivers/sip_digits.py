@@ -12,15 +12,15 @@ OVERDUE_MS = 150
 
 
 class DigitEvents:
-    """The digits of one call. Durations and moments are milliseconds."""
+    """The digits of one call. Durations and moments are milliseconds; in `now_ms` stalls are left out."""
 
     def __init__(self) -> None:
         self._digit = ""
         self._duration_ms = 0
-        self._updated_ms = 0
+        self._updated_ms = 0.0
         self._began = self._overdue = -1
 
-    def event(self, digit: str, began: int, duration_ms: int, is_over: bool, now_ms: int) -> list[tuple[str, int]]:
+    def event(self, digit: str, began: int, duration_ms: int, is_over: bool, now_ms: float) -> list[tuple[str, int]]:
         """An update; repeated ends must have been taken out. `began`: the event's time stamp, in any unit, the same in
         all its packets. Returns the digits that are over, with duration."""
         if began == self._overdue:
@@ -36,7 +36,7 @@ class DigitEvents:
         self._duration_ms = 0 if is_over else duration_ms
         return found
 
-    def overdue(self, now_ms: int) -> list[tuple[str, int]]:
+    def overdue(self, now_ms: float) -> list[tuple[str, int]]:
         """The digit whose end was lost, if there is one."""
         if not self._digit or now_ms - self._updated_ms < OVERDUE_MS:
             return []

@@ -39,6 +39,9 @@ from drivers.sip_text import parse_invite, prefer_alaw
 MAXIMUM_CALLS = 256
 """More than there are rows, so that a call too many gets our answer and not pjsua's 486."""
 SERVE_SECONDS = 0.004
+TURN_MS = 20.0
+"""`serve` comes twice as often. More than this between two is a stall of this process, after which no digit is overdue:
+pjsip's thread has its packets still to read."""
 LOG_LINES_A_SECOND = 5
 CODECS = {"PCMA/8000/1": 254, "PCMU/8000/1": 253}
 TRANSPORT_RETRY_SECONDS = 1.0
@@ -193,6 +196,8 @@ class Pjsua2Stack:
         self.gone: list[_Call] = []
         """Calls whose far end was asked and is not there."""
         self._watch_due = 0.0
+        self._awake_ms, self._served = 0.0, time.monotonic()
+        """How long this stack has been served, stalls left out; the last time."""
         self._events: list[SipEvent] = []
         self._last_number = 0
         self._exchange: Any = None
@@ -288,12 +293,13 @@ class Pjsua2Stack:
             raise SipError(f"the SIP stack's audio stopped: {error.reason}") from None
 
     def serve(self) -> list[SipEvent]:
-        until = time.monotonic() + SERVE_SECONDS
-        while self._endpoint.libHandleEvents(0) > 0 and time.monotonic() < until:
+        now = time.monotonic()
+        self._awake_ms += min(1000.0 * (now - self._served), TURN_MS)
+        self._served = now
+        while self._endpoint.libHandleEvents(0) > 0 and time.monotonic() < now + SERVE_SECONDS:
             pass
-        now_ms = time.monotonic_ns() // 1_000_000
         for call in self._calls.values():
-            for digit, duration_ms in call.digits.overdue(now_ms):
+            for digit, duration_ms in call.digits.overdue(self._awake_ms):
                 self._events.append(Pressed(call.number, digit, duration_ms))
         self._over.clear()  # here, outside of callbacks
         self._watch_calls()
@@ -372,9 +378,8 @@ class Pjsua2Stack:
             self._over.append(call)
 
     def digit_event(self, call: _Call, parameter: Any) -> None:
-        now_ms = time.monotonic_ns() // 1_000_000
         is_over = bool(parameter.flags & DTMF_IS_END)
-        update = (parameter.digit, parameter.timestamp, parameter.duration, is_over, now_ms)
+        update = (parameter.digit, parameter.timestamp, parameter.duration, is_over, self._awake_ms)
         for digit, duration_ms in call.digits.event(*update):
             self._events.append(Pressed(call.number, digit, duration_ms))
 

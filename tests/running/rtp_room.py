@@ -84,6 +84,11 @@ class RtpPhone:
             line[place : place + len(payload)] = np.frombuffer(payload, np.uint8)
         return line
 
+    def heard_after(self, moment: float) -> Codes:
+        """A-law of the packets that came after a moment of the real-time clock, one after the other."""
+        late = [one.payload for one in list(self.packets) if one.payload_type == ALAW_TYPE and one.arrived > moment]
+        return np.frombuffer(b"".join(late), np.uint8)
+
     def lost(self) -> int:
         """Packets missing in the numbers of the last source."""
         sources = self.sources()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from boards.signals import Cause, Connect, Digit, FromBoard, Release, Setup, ToB
 from drivers.block_link import BlockLink, BlockPacket, Hello, LinkError, connect_link
 
 SILENCE = 0xD5
+PAUSE_SECONDS = 0.03
+"""Less is no pause: the worker may send so many blocks at once."""
 _decode = msgspec.json.Decoder(FromBoard).decode
 
 Codes = NDArray[np.uint8]
@@ -33,8 +36,8 @@ class ScriptedGateway:
         self.hello: Hello
         self.link, self.hello = connect_link(socket_path)
         self.answers = answers or answer_all
-        self.signals: list[tuple[float, FromBoard]] = []
-        """(monotonic seconds, signal) of all that came."""
+        self.signals: list[FromBoard] = []
+        """All that came."""
         self.plays: dict[int, Codes] = {}
         """A-law that is repeated on a channel from its Connect on."""
         self.error: Exception | None = None
@@ -44,13 +47,18 @@ class ScriptedGateway:
         """Blocks that the worker left out."""
         self.worst_late_ms = 0.0
         """How late this machine let a tick come: what is heard is only judged if it is small."""
+        self.paused_blocks = 0.0
+        """How long in all no block came although one was due, in blocks: either end stood still."""
         self.stall = threading.Event()
         """While set, time stands still here; then all blocks that were due go out at once."""
-        self._heard: dict[int, list[Codes]] = {}
+        self._came = 0.0
+        """Monotonic seconds of the newest block."""
+        self._heard: dict[int, list[tuple[float, Codes]]] = {}
         self._places: dict[int, int] = {}
         self._releasing: set[int] = set()
         self._to_send: list[ToBoard] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        """Who sees a signal sees it answered."""
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="scripted gateway")
 
@@ -70,24 +78,27 @@ class ScriptedGateway:
             self._to_send.append(signal)
 
     def of(self, kind: type) -> list[FromBoard]:
-        """All signals of a kind that came."""
-        return [signal for _, signal in list(self.signals) if isinstance(signal, kind)]
+        """All signals of a kind that came and were answered."""
+        with self._lock:
+            return [signal for signal in self.signals if isinstance(signal, kind)]
 
     def digits(self, channel: int) -> str:
         return "".join(one.digit for one in self.of(Digit) if isinstance(one, Digit) and one.channel == channel)
 
-    def heard(self, channel: int) -> Codes:
-        """A-law that came on a channel since its Connect was sent."""
-        return np.concatenate([*self._heard.get(channel, []), np.zeros(0, np.uint8)])
+    def heard(self, channel: int, after: float = 0.0, before: float = math.inf) -> Codes:
+        """A-law that came on a channel since its Connect was sent; between two moments of the real-time clock."""
+        came = list(self._heard.get(channel, []))
+        return np.concatenate([*(one for at, one in came if after <= at <= before), np.zeros(0, np.uint8)])
 
     def busy(self) -> set[int]:
         """Channels that were seized and not released by the worker."""
         found: set[int] = set()
-        for _, signal in list(self.signals):
-            if isinstance(signal, Setup):
-                found.add(signal.channel)
-            elif isinstance(signal, Release):
-                found.discard(signal.channel)
+        with self._lock:
+            for signal in self.signals:
+                if isinstance(signal, Setup):
+                    found.add(signal.channel)
+                elif isinstance(signal, Release):
+                    found.discard(signal.channel)
         return found
 
     # ---- the thread
@@ -121,20 +132,30 @@ class ScriptedGateway:
         self.blocks_sent += 1
         for packet in self.link.receive():
             if isinstance(packet, BlockPacket):
-                self.missing = packet.number - self.blocks_received
-                self.blocks_received += 1
-                for channel in self._places:
-                    self._heard[channel].append(packet.samples[channel].copy())
+                self._take(packet)
                 continue
-            came = _decode(packet)
-            self.signals.append((time.monotonic(), came))
-            if isinstance(came, Release) and came.channel in self._releasing:
-                self._releasing.discard(came.channel)  # it confirms ours
-                continue
-            for answer in self.answers(came):
-                self._send(answer)
-                if isinstance(came, Release):
-                    self._releasing.discard(came.channel)
+            with self._lock:
+                self._answer(_decode(packet))
+
+    def _take(self, packet: BlockPacket) -> None:
+        self.missing = packet.number - self.blocks_received
+        self.blocks_received += 1
+        last, self._came = self._came, time.monotonic()
+        if last and self._came - last > PAUSE_SECONDS:
+            self.paused_blocks += (self._came - last) / 0.01
+        now = time.time()
+        for channel in self._places:
+            self._heard[channel].append((now, packet.samples[channel].copy()))
+
+    def _answer(self, came: FromBoard) -> None:
+        self.signals.append(came)
+        if isinstance(came, Release) and came.channel in self._releasing:
+            self._releasing.discard(came.channel)  # it confirms ours
+            return
+        for answer in self.answers(came):
+            self._send(answer)
+            if isinstance(came, Release):
+                self._releasing.discard(came.channel)
 
     def _send(self, signal: ToBoard) -> None:
         if isinstance(signal, Connect):

@@ -13,6 +13,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -107,8 +109,12 @@ statmode_default off
 """
 
 
+_HEADER = 44
+"""Bytes of a WAV file before its samples; the last four say how many bytes these are."""
+
+
 class Baresip:
-    """One baresip. Use it as a context manager, or `close()` it."""
+    """One baresip, for one call. Use it as a context manager, or `close()` it."""
 
     def __init__(
         self,
@@ -223,33 +229,29 @@ class Baresip:
         return found
 
     def heard(self) -> Samples:
-        """All that it has heard, as decoded; complete once the call is over."""
-        return self._dump("dec")
+        """All that it has heard in its call, which is over."""
+
+        def closed() -> bool:
+            """baresip tells that a call is over and closes its files then; a closed one says how long it is."""
+            file = self._dump()
+            return len(file) > _HEADER and int.from_bytes(file[_HEADER - 4 : _HEADER], "little") == len(file) - _HEADER
+
+        until(closed, "baresip has closed the file of what it heard")
+        return self.heard_so_far()
 
     def heard_so_far(self) -> Samples:
-        """What it has heard of its first call until now: the file tells its length only when the call is over."""
-        path = next(iter(sorted(self.folder.glob("dump-*-dec.wav"))), None)
-        return np.frombuffer(path.read_bytes()[44:][: -1 if path.stat().st_size % 2 else None], np.int16)
+        """What it has heard in its call until now."""
+        file = self._dump()[_HEADER:]
+        return np.frombuffer(file[: len(file) // 2 * 2], np.int16)
 
-    def said(self) -> Samples:
-        """All that it has said, before encoding."""
-        return self._dump("enc")
-
-    def _dump(self, direction: str) -> Samples:
-        parts = []
-        for path in sorted(self.folder.glob(f"dump-*-{direction}.wav")):
-            samples, rate = soundfile.read(path, dtype="int16")
-            assert rate == RATE, f"{path.name} has {rate} samples a second"
-            parts.append(samples)
-        return np.concatenate(parts) if parts else np.zeros(0, np.int16)
+    def _dump(self) -> bytes:
+        """The file of what it heard, 16 bits a sample at RATE; empty while there is none."""
+        found = list(self.folder.glob("dump-*-dec.wav"))
+        assert len(found) <= 1, "one call each"
+        return found[0].read_bytes() if found else b""
 
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
-
-    def kill(self) -> None:
-        """As if its power were cut."""
-        self._process.kill()
-        self._process.wait()
 
     def close(self) -> None:
         """End it; a call that is up is hung up by it."""
@@ -289,6 +291,10 @@ class SippResult:
     errors: str
 
 
+_BETWEEN = "-" * 47 + " "
+"""What stands between the messages in sipp's log, before the moment of each."""
+
+
 class SippRun:
     """One sipp that runs. Use it as a context manager; `wait()` gives the result."""
 
@@ -311,6 +317,7 @@ class SippRun:
         rows = "".join(f"{call.calling};{call.called};{call.rtp_port}\n" for call in calls)
         (self.folder / "calls.csv").write_text("SEQUENTIAL\n" + rows)
         self._limit = limit_seconds
+        self._calls = len(calls)
         port, media_port, control_port = free_ports(3)
         command = f"sipp {LOCAL}:{box_port} -sf scenario.xml -inf calls.csv"
         command += f" -m {len(calls)} -r {rate} -l {at_once or len(calls)}"
@@ -335,10 +342,28 @@ class SippRun:
             self._process.wait()
         self._folder.cleanup()
 
+    def wait_until_up(self) -> None:
+        """Until all calls are up: the callers have been answered, and have confirmed that."""
+
+        def confirmed() -> int:
+            sent = (message for message in self._messages().split(_BETWEEN) if "\nACK sip:" in message)
+            return len({call[1] for message in sent if (call := re.search(r"\nCall-ID: (.+)\n", message))})
+
+        until(lambda: confirmed() == self._calls, f"{self._calls} calls are up")
+
+    def moment(self, start: str, sequence: str) -> float | None:
+        """When the first message with this start (`SIP/2.0 200`) and CSeq (`2 INVITE`) was sent or received, in seconds
+        of the real-time clock; None if it has not been."""
+        for message in self._messages().split(_BETWEEN):
+            head, _, text = message.partition("\n\n")
+            if text.startswith(start) and f"\nCSeq: {sequence}\n" in text:
+                return datetime.fromisoformat(head.partition("\n")[0].strip()).timestamp()
+        return None
+
     def wait(self) -> SippResult:
         """Until all calls are over. Raises TimeoutExpired if sipp hangs."""
         self._process.wait(self._limit + 10)
-        messages = self._text("messages.log")
+        messages = self._messages()
         statuses = Counter(_statuses(messages))
         try:
             with open(self.folder / "statistics.csv") as file:
@@ -347,6 +372,9 @@ class SippRun:
         except (OSError, IndexError, KeyError):
             successful, failed = 0, 0
         return SippResult(successful, failed, statuses, messages, self._text("errors.log"))
+
+    def _messages(self) -> str:
+        return self._text("messages.log")
 
     def _text(self, name: str) -> str:
         try:

@@ -63,9 +63,15 @@ class Worker:
         return self.process is not None and self.process.poll() is None
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit status, also if it has ended before. Raises TimeoutExpired after it was killed."""
         assert self.process is not None
         self.process.send_signal(how)
-        return self.process.wait(10)
+        try:
+            return self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")

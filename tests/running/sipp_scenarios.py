@@ -122,15 +122,16 @@ def refused(status: int) -> str:
 
 
 def caller_holds(talk_seconds: float, hold_seconds: float) -> str:
-    """A caller who talks, puts the box on hold (re-INVITE, sendonly), takes it back, talks and hangs up."""
+    """A caller who talks, puts the box on hold (re-INVITE, sendonly: CSeq 2), takes it back (CSeq 3), and talks until
+    the box ends the call."""
     steps = []
     for number, direction in ((2, "sendonly"), (3, "sendrecv")):
         body = _BODY.format(version=number, formats="8 101", direction=direction)
+        steps.append(_pause(talk_seconds if number == 2 else hold_seconds))
         steps.append(_request("INVITE", number, body))
         steps.append('<recv response="100" optional="true"/><recv response="200" rrs="true"/>')
         steps.append(_request("ACK", number))
-        steps.append(_pause(hold_seconds if number == 2 else talk_seconds))
-    return _scenario(_answered("8 101"), _pause(talk_seconds), *steps, _BYE)
+    return _scenario(_answered("8 101"), *steps, '<recv request="BYE"/>', _OK)
 
 
 def caller_asks_for_transfer(status: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import time
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from boards.signals import Alerting, Blocked, Cause, Connect, Digit, FromBoard, Release, Setup, ToBoard
+from boards.signals import Alerting, Blocked, Cause, Digit, FromBoard, Release, Setup, ToBoard
 from drivers import sip_stack
 from firmware.media import codec
 from tests.running import sipp_scenarios as scenarios
@@ -30,7 +31,6 @@ from tests.running.sip_peers import (
     tone,
 )
 from tests.running.sip_worker_process import Worker, running
-from tests.running.stalls import played_again_after_a_stall
 
 pytestmark = [
     pytest.mark.running,
@@ -79,6 +79,14 @@ def seconds_of_pattern(heard: Codes, pattern: Codes, piece: int = 400) -> float:
     return found * piece / 8000
 
 
+def talk_and_hang_up(gateway: ScriptedGateway, channel: int, phone: RtpPhone) -> None:
+    """Two seconds bit for bit each way, and a digit."""
+    until(lambda: seconds_of_pattern(phone.heard(), gateway.plays[channel]) > 2.0, "it hears its channel")
+    until(lambda: seconds_of_pattern(gateway.heard(channel), phone.speaks) > 2.0, "its channel hears it")
+    until(lambda: gateway.digits(channel), "its digit is there")
+    gateway.send(Release(channel))
+
+
 def all_idle(gateway: ScriptedGateway) -> None:
     until(lambda: not gateway.busy(), f"channels {gateway.busy()} become idle")
 
@@ -91,7 +99,7 @@ def test_a_caller_hears_the_box_speaks_to_it_presses_digits_and_hangs_up(
 ) -> None:
     gateway.plays = dict.fromkeys(range(30), GREETING)
 
-    with Baresip(tone(1000, 30)) as phone:
+    with Baresip(tone(1000, 60)) as phone:
         phone.dial("12345", worker.port)
         phone.wait_for("CALL_ESTABLISHED")
         (setup,) = gateway.of(Setup)
@@ -100,6 +108,7 @@ def test_a_caller_hears_the_box_speaks_to_it_presses_digits_and_hangs_up(
         phone.press("12345509*#")
         until(lambda: len(gateway.digits(setup.channel)) >= 10, "all digits arrive")
         until(lambda: seconds_of_tone(phone.heard_so_far(), 450) > 3.0, "it hears the box on")
+        until(lambda: seconds_of_tone(codec.decode(gateway.heard(setup.channel)), 1000) > 1.5, "the box hears it")
         phone.hang_up()
         phone.wait_for("CALL_CLOSED")
         all_idle(gateway)
@@ -107,9 +116,9 @@ def test_a_caller_hears_the_box_speaks_to_it_presses_digits_and_hangs_up(
         assert len(gateway.of(Setup)) == 1
         assert (setup.called, setup.calling, setup.digits) == ("12345", "13800138000", "events")
         assert seconds_of_tone(phone.heard(), 450) > 3.0
-        assert seconds_of_tone(codec.decode(gateway.heard(setup.channel)), 1000) > 1.5
     assert gateway.digits(setup.channel) == "12345509*#"
-    assert all(50 <= one.duration_ms <= 400 for one in gateway.of(Digit) if isinstance(one, Digit))
+    durations = [one.duration_ms for one in gateway.of(Digit) if isinstance(one, Digit)]
+    assert np.median(durations) >= 50 and max(durations) <= 400, "a stall of the far end may cut one short"
     assert gateway.of(Release) == [Release(setup.channel, Cause.NORMAL)]
 
 
@@ -126,26 +135,26 @@ def test_the_box_hangs_up(gateway: ScriptedGateway, worker: Worker) -> None:
         all_idle(gateway)
 
 
-@played_again_after_a_stall
-def test_ten_at_once_each_hears_its_own_channel_and_no_other_bit_for_bit(worker: Worker) -> None:
+def test_ten_at_once_each_hears_its_own_channel_and_no_other_bit_for_bit(
+    gateway: ScriptedGateway, worker: Worker
+) -> None:
     ports = free_ports(20)[::2]
     phones = [RtpPhone(port, noise(100 + index), [(0.5, "7")]) for index, port in enumerate(ports)]
     calls = callers(10, ports)
+    gateway.plays = {channel: noise(channel) for channel in range(30)}
 
-    with worker.gateway() as gateway:
-        gateway.plays = {channel: noise(channel) for channel in range(30)}
-        with RtpRoom(phones):
-            result = run_sipp(scenarios.caller_hangs_up(3.0), calls, worker.port, rate=50)
-        all_idle(gateway)
+    with RtpRoom(phones), SippRun(scenarios.box_hangs_up(), calls, worker.port, rate=50) as run:
+        run.wait_until_up()
+        channels = {setup.calling: setup.channel for setup in gateway.of(Setup) if isinstance(setup, Setup)}
+        assert len(set(channels.values())) == 10
+        for phone, call in zip(phones, calls, strict=True):
+            talk_and_hang_up(gateway, channels[call.calling], phone)
+        result = run.wait()
+    all_idle(gateway)
 
-    assert gateway.error is None
     assert (result.successful, result.failed) == (10, 0), result.errors
-    channels = {setup.calling: setup.channel for setup in gateway.of(Setup) if isinstance(setup, Setup)}
-    assert len(set(channels.values())) == 10
-    for index, (phone, call) in enumerate(zip(phones, calls, strict=True)):
+    for index, call in enumerate(calls):
         channel = channels[call.calling]
-        assert seconds_of_pattern(phone.heard(), noise(channel)) > 2.0, gateway.worst_late_ms
-        assert seconds_of_pattern(gateway.heard(channel), noise(100 + index)) > 2.0, gateway.worst_late_ms
         assert gateway.digits(channel) == "7"
         for other in range(10):
             if other != index:
@@ -192,25 +201,28 @@ def test_a_caller_without_events_has_its_digits_in_the_audio(gateway: ScriptedGa
     assert [one.digits for one in gateway.of(Setup) if isinstance(one, Setup)] == ["inband"]
 
 
-@played_again_after_a_stall
-def test_a_caller_puts_the_box_on_hold_and_comes_back(worker: Worker) -> None:
+def test_a_caller_puts_the_box_on_hold_and_comes_back(gateway: ScriptedGateway, worker: Worker) -> None:
     (port,) = free_ports(1)
     phone = RtpPhone(port, noise(2))
+    gateway.plays = dict.fromkeys(range(30), noise(1))
 
-    with worker.gateway() as gateway:
-        gateway.plays = dict.fromkeys(range(30), noise(1))
-        with RtpRoom([phone]), SippRun(scenarios.caller_holds(1.0, 1.0), callers(1, [port]), worker.port) as run:
-            result = run.wait()
-        all_idle(gateway)
+    with RtpRoom([phone]), SippRun(scenarios.caller_holds(1.0, 1.5), callers(1, [port]), worker.port) as run:
+        held = until(lambda: run.moment("SIP/2.0 200", "2 INVITE"), "the box is on hold")
+        back = until(lambda: run.moment("INVITE", "3 INVITE"), "the caller comes back")
+        (setup,) = gateway.of(Setup)
+        assert isinstance(setup, Setup)
+        until(lambda: seconds_of_pattern(phone.heard_after(back), noise(1)) > 0.6, "it hears the box again")
+        until(lambda: seconds_of_pattern(gateway.heard(setup.channel), noise(2)) > 2.0, "the box hears it")
+        gateway.send(Release(setup.channel))
+        result = run.wait()
+    all_idle(gateway)
 
-    assert gateway.error is None
     assert result.successful == 1, result.errors
-    moments = np.array([packet.arrived for packet in phone.packets if packet.payload_type == 8])
-    assert 0.7 < np.diff(moments).max() < 1.5  # nothing is sent to who does not want to hear
-    (setup,) = gateway.of(Setup)
-    assert isinstance(setup, Setup)
-    assert seconds_of_pattern(gateway.heard(setup.channel), noise(2)) > 2.0  # it goes on speaking, also while it holds
-    assert seconds_of_pattern(phone.heard(phone.sources()[-1]), noise(1)) > 0.6
+    moments = [packet.arrived for packet in phone.packets]
+    assert min(moments) < held
+    assert not [at for at in moments if held < at < back], "nothing is sent to who does not want to hear"
+    while_held = gateway.heard(setup.channel, held + 0.2, back)
+    assert seconds_of_pattern(while_held, noise(2)) > 0.3, "it goes on speaking while it holds"
 
 
 # ---- calls that are not answered -------------------------------------------------------------------------------------
@@ -257,7 +269,7 @@ def test_a_caller_who_gives_up_while_it_rings(gateway: ScriptedGateway, worker: 
 
 def test_the_thirty_first_caller_is_told_that_there_is_no_line(gateway: ScriptedGateway, worker: Worker) -> None:
     with SippRun(scenarios.box_hangs_up(), callers(30), worker.port, rate=100) as thirty:
-        until(lambda: len(gateway.of(Setup)) == 30, "30 calls are up")
+        thirty.wait_until_up()
 
         one_more = run_sipp(scenarios.refused(503), callers(1), worker.port)
 
@@ -276,10 +288,12 @@ def test_a_blocked_channel_gets_no_call(gateway: ScriptedGateway, worker: Worker
     gateway.send(Setup(channel=0, called="110"))
     until(lambda: gateway.of(Release), "a call out behind them is refused")
 
-    result = run_sipp(scenarios.caller_hangs_up(0.0), callers(3), worker.port, rate=5, at_once=1)
+    for _ in range(3):
+        result = run_sipp(scenarios.caller_hangs_up(0.0), callers(1), worker.port)
+        assert result.successful == 1, result.errors
+        all_idle(gateway)
 
-    assert result.successful == 3, result.errors
-    assert {one.channel for one in gateway.of(Setup) if isinstance(one, Setup)} == {29}
+    assert [one.channel for one in gateway.of(Setup) if isinstance(one, Setup)] == [29] * 3
 
 
 def test_a_caller_cannot_make_the_box_call_somebody(gateway: ScriptedGateway, worker: Worker) -> None:
@@ -299,33 +313,34 @@ def test_a_call_out_is_refused_and_leaves_the_channel_idle(gateway: ScriptedGate
 # ---- stalls, deaths --------------------------------------------------------------------------------------------------
 
 
-@played_again_after_a_stall
-def test_after_a_stall_the_callers_get_no_burst(worker: Worker) -> None:
+def test_after_a_stall_the_callers_get_no_burst(gateway: ScriptedGateway, worker: Worker) -> None:
     (port,) = free_ports(1)
     phone = RtpPhone(port, noise(2))
+    gateway.plays = dict.fromkeys(range(30), noise(1))
 
-    with worker.gateway() as gateway:
-        gateway.plays = dict.fromkeys(range(30), noise(1))
-        with RtpRoom([phone]), SippRun(scenarios.caller_hangs_up(2.5), callers(1, [port]), worker.port) as run:
-            until(lambda: len(phone.packets) > 20, "there is audio")
-            gateway.stall.set()
-            time.sleep(0.4)
-            gateway.stall.clear()
-            assert run.wait().successful == 1
-        all_idle(gateway)
+    with RtpRoom([phone]), SippRun(scenarios.box_hangs_up(), callers(1, [port]), worker.port) as run:
+        until(lambda: len(phone.packets) > 20, "there is audio")
+        gateway.stall.set()
+        time.sleep(0.4)
+        gateway.stall.clear()
+        over = time.time()
+        until(lambda: seconds_of_pattern(phone.heard_after(over), noise(1)) > 1.0, "it hears the box again")
+        (setup,) = gateway.of(Setup)
+        assert isinstance(setup, Setup)
+        gateway.send(Release(setup.channel))
+        assert run.wait().successful == 1
+    all_idle(gateway)
 
-    assert gateway.error is None
     assert "SIP lines has gaps" in worker.log() and "remedy: `linebox doctor`" in worker.log()
-    assert 30 <= gateway.missing <= 45
+    assert 30 <= gateway.missing <= gateway.paused_blocks + 5
     assert phone.most_at_once() <= 3
-    assert seconds_of_pattern(phone.heard(), noise(1)) > 1.0
 
 
 def test_without_a_gateway_calls_end_and_new_ones_are_told_to_come_back(worker: Worker) -> None:
-    with SippRun(scenarios.box_hangs_up(), callers(3), worker.port, limit_seconds=10) as talking:
-        with worker.gateway() as gateway:
-            until(lambda: len(gateway.of(Connect) or gateway.of(Setup)) == 3, "three calls are up")
-            time.sleep(0.3)
+    with contextlib.ExitStack() as held:
+        with worker.gateway():
+            talking = held.enter_context(SippRun(scenarios.box_hangs_up(), callers(3), worker.port, limit_seconds=30))
+            talking.wait_until_up()
 
         result = talking.wait()
     refused = run_sipp(scenarios.refused(503), callers(2), worker.port)
@@ -341,9 +356,8 @@ def test_without_a_gateway_calls_end_and_new_ones_are_told_to_come_back(worker: 
 
 def test_a_gateway_that_hangs_holds_no_caller(worker: Worker) -> None:
     with worker.gateway() as gateway:
-        with SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=15) as talking:
-            until(lambda: len(gateway.of(Setup)) == 2, "two calls are up")
-            time.sleep(0.3)
+        with SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=30) as talking:
+            talking.wait_until_up()
             gateway.stall.set()
 
             assert talking.wait().successful == 2
@@ -355,8 +369,8 @@ def test_killed_and_started_again_it_takes_the_next_call(tmp_path: Path) -> None
     worker = Worker(tmp_path)
     worker.start()
     try:
-        with worker.gateway() as gateway, SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=4):
-            until(lambda: len(gateway.of(Setup)) == 2, "two calls are up")
+        with worker.gateway() as gateway, SippRun(scenarios.box_hangs_up(), callers(2), worker.port) as talking:
+            talking.wait_until_up()
             with socket.create_connection((LOCAL, worker.port), timeout=2):
                 time.sleep(0.05)
                 worker.stop(signal.SIGKILL)  # leaves a connection that lingers on the port
@@ -385,11 +399,10 @@ def test_at_its_end_it_hangs_up(tmp_path: Path) -> None:
     worker.start()
     try:
         with (
-            worker.gateway() as gateway,
-            SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=10) as run,
+            worker.gateway(),
+            SippRun(scenarios.box_hangs_up(), callers(2), worker.port, limit_seconds=30) as run,
         ):
-            until(lambda: len(gateway.of(Setup)) == 2, "two calls are up")
-            time.sleep(0.3)
+            run.wait_until_up()
             assert worker.stop() == 0
 
             assert run.wait().successful == 2
@@ -403,9 +416,11 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind((LOCAL, worker.port))
         worker.start()
-        assert worker.process is not None
-
-        assert worker.process.wait(10) == 1
+        try:
+            assert worker.process is not None
+            assert worker.process.wait(30) == 1
+        finally:
+            worker.stop(signal.SIGKILL)
 
     assert "Address already in use" in worker.log()
     assert "remedy: choose another" in worker.log()
