@@ -1,4 +1,5 @@
-"""The machine of an E1 channel with R2 line bits (China No.1), both directions. Numbers go through registers.py.
+"""The machine of an E1 channel with R2 line bits (China No.1), both directions: what bits and numbers mean for a call.
+How bits are shown and heard is in bits.py, how numbers come and go in register_line.py.
 
 Incoming: seize → acknowledge → registers → IncomingCall; the state of the called side (KB) goes out when the box
 alerts, answers or clears. Outgoing: seize → acknowledged → registers → LegAlerting → answer. Before its answer the
@@ -20,7 +21,6 @@ from firmware.lines.line import (
     Effect,
     Line,
     RegisterListen,
-    RegisterTone,
     Report,
     RingbackTone,
     Send,
@@ -38,30 +38,20 @@ from firmware.lines.messages import (
     LegReleasing,
     RingFailed,
 )
-from firmware.lines.r2.bits import AB, BitLine
-from firmware.lines.r2.registers import (
-    Finished,
-    IncomingRegister,
-    Offered,
-    OutgoingRegister,
-    Register,
-    Step,
-    Tone,
-    Wait,
-)
+from firmware.lines.r2.bits import AB
+from firmware.lines.r2.register_line import RegisterLine
+from firmware.lines.r2.registers import IncomingRegister, OutgoingRegister
 from firmware.lines.r2.states import DISPLAYED, INCOMING, LEG_STATES, HeardTone, R2State
 
 R2Event = Bits | HeardTone | PlaceCall
 
 
-class R2Line(BitLine, kw_only=True):
+class R2Line(RegisterLine, kw_only=True):
     """One channel. Beside TrunkLine in the gateway; `handle` is for what TrunkLine does not know."""
 
     state: R2State = R2State.IDLE
     outgoing: bool = False
     """Direction of the call while UP."""
-    register: Register | None = None
-    listening: bool = False
     calling: str = ""
     called: str = ""
     request: str = ""
@@ -96,9 +86,7 @@ class R2Line(BitLine, kw_only=True):
             case Bits():
                 return self.hear_bits(event.abcd & AB, now)
             case HeardTone():
-                if self.register is None:
-                    return []
-                return self._steps(self.register.tone(event.signal, event.on, self.plan), now)
+                return self.hear_tone(event, now)
             case PlaceCall():
                 return self._place(event, now)
 
@@ -132,7 +120,7 @@ class R2Line(BitLine, kw_only=True):
                 # KB sounds; the far end clears forward when it has heard it.
                 self._set_state(R2State.HANGING_UP, keep_register=True)
                 self.start_timer("clear_back", self.plan.microseconds("clear_back"), now)
-                return self._steps(self.register.offer_answer(self.plan.refusal(cause), self.plan), now)
+                return self.take_steps(self.register.offer_answer(self.plan.refusal(cause), self.plan), now)
             case R2State.ACCEPTING | R2State.ALERTING | R2State.UP if not self.outgoing:
                 return self._hang_up(cause, now)
             case R2State.SEIZING | R2State.DIALLING | R2State.RINGING | R2State.UP:
@@ -183,7 +171,7 @@ class R2Line(BitLine, kw_only=True):
             case "shortest_signal":
                 return self.next_bits(now)
             case "register" if self.register is not None:
-                return self._steps(self.register.expire(self.plan), now)
+                return self.take_steps(self.register.expire(self.plan), now)
             case "unattended":
                 return [Unattended()]
             case "answer_guard":
@@ -228,7 +216,7 @@ class R2Line(BitLine, kw_only=True):
             self._give_up(Cause.NORMAL, "line")
             self._set_state(R2State.GIVING_BACK)
             self.start_timer("release", self.plan.microseconds("release"), now)
-            return [*self._quiet(), *self.send_bits(self.plan.bits.clear_back, now)]
+            return [*self.quiet(), *self.send_bits(self.plan.bits.clear_back, now)]
         if self.far_is(self.plan.bits.seize) and self.state is not R2State.GIVING_BACK:
             return []
         self.protocol_errors += 1
@@ -237,7 +225,7 @@ class R2Line(BitLine, kw_only=True):
         # A fault at the caller's side (b = 1): the call is over, the line waits until it is idle.
         self._give_up(Cause.FAILURE, "line")
         self._set_state(R2State.HANGING_UP)
-        return [*self._quiet(), *self.send_bits(self.plan.bits.clear_back, now), *self._end_leg(now)]
+        return [*self.quiet(), *self.send_bits(self.plan.bits.clear_back, now), *self._end_leg(now)]
 
     def _backward_bits(self, now: Stamp) -> list[Effect]:
         """The called side changed its bits during a call that we place."""
@@ -253,7 +241,7 @@ class R2Line(BitLine, kw_only=True):
                 # Both ends seized: both give up, neither side's call goes on (Q.422).
                 return self._clear_forward(Cause.CONGESTION, "line", now)
             case R2State.DIALLING | R2State.RINGING if self.far_is(bits.answer):
-                effects = self._quiet()
+                effects = self.quiet()
                 self._set_state(R2State.UP)
                 return [*effects, Report(LegAnswered(number=0, leg=self.leg, sample=0, at=now))]
             case R2State.UP if self.far_is(bits.clear_back) or self.far_is(bits.idle):
@@ -273,10 +261,10 @@ class R2Line(BitLine, kw_only=True):
         return [
             *self.send_bits(self.plan.bits.seize_acknowledge, now),
             RegisterListen("forward"),
-            *self._steps(self.register.start(self.plan), now),
+            *self.take_steps(self.register.start(self.plan), now),
         ]
 
-    def _offered(self, register: IncomingRegister, now: Stamp) -> list[Effect]:
+    def offered(self, register: IncomingRegister, now: Stamp) -> list[Effect]:
         leg = self.new_leg()
         self._set_state(R2State.OFFERED, keep_register=True)
         self.calling, self.called = register.calling, register.called
@@ -297,7 +285,7 @@ class R2Line(BitLine, kw_only=True):
     def _accept(self, now: Stamp) -> list[Effect]:
         assert isinstance(self.register, IncomingRegister)
         self._set_state(R2State.ACCEPTING, keep_register=True)
-        return self._steps(self.register.offer_answer(self.plan.group_b.idle[0], self.plan), now)
+        return self.take_steps(self.register.offer_answer(self.plan.group_b.idle[0], self.plan), now)
 
     def _answer_now(self, now: Stamp) -> list[Effect]:
         self._set_state(R2State.UP)
@@ -309,7 +297,7 @@ class R2Line(BitLine, kw_only=True):
     def _hang_up(self, cause: Cause, now: Stamp) -> list[Effect]:
         """The box gives up a call that came in: clear-back if it was answered, and busy tone until the caller goes."""
         self._give_up(cause, "box")
-        effects = self._quiet()
+        effects = self.quiet()
         self._set_state(R2State.HANGING_UP)
         self.start_timer("clear_back", self.plan.microseconds("clear_back"), now)
         released = Report(LegReleasing(number=0, leg=self.leg, sample=0, at=now))
@@ -342,11 +330,11 @@ class R2Line(BitLine, kw_only=True):
         assert isinstance(self.register, OutgoingRegister)
         self._set_state(R2State.DIALLING, keep_register=True)
         self.listening = True
-        return [RegisterListen("backward"), *self._steps(self.register.start(self.plan), now)]
+        return [RegisterListen("backward"), *self.take_steps(self.register.start(self.plan), now)]
 
     def _clear_forward(self, cause: Cause, side: Side, now: Stamp) -> list[Effect]:
         self._give_up(cause, side)
-        effects = self._quiet()
+        effects = self.quiet()
         unacknowledged = self.far_is(self.plan.bits.idle)
         self._set_state(R2State.CLEARING_FORWARD)
         effects += self.send_bits(self.plan.bits.clear_forward, now)
@@ -362,28 +350,8 @@ class R2Line(BitLine, kw_only=True):
 
     # ---- registers ---------------------------------------------------------------------------------------------------
 
-    def _steps(self, steps: list[Step], now: Stamp) -> list[Effect]:
-        effects: list[Effect] = []
-        for step in steps:
-            match step:
-                case Tone():
-                    direction: Literal["forward", "backward"] = (
-                        "forward" if isinstance(self.register, OutgoingRegister) else "backward"
-                    )
-                    effects.append(RegisterTone(direction, step.signal))
-                case Wait():
-                    self.stop_timer("register")
-                    if step.timer:
-                        self.start_timer("register", self.plan.microseconds(step.timer), now)
-                case Offered():
-                    assert isinstance(self.register, IncomingRegister)
-                    effects += self._offered(self.register, now)
-                case Finished():
-                    effects += self._registers_finished(step.cause, now)
-        return effects
-
-    def _registers_finished(self, cause: Cause | None, now: Stamp) -> list[Effect]:
-        effects = self._quiet()
+    def registers_finished(self, cause: Cause | None, now: Stamp) -> list[Effect]:
+        effects = self.quiet()
         match self.state:
             case R2State.DIALLING if cause is not None:
                 return [*effects, *self._clear_forward(cause, "line", now)]
@@ -405,15 +373,6 @@ class R2Line(BitLine, kw_only=True):
                 self._give_up(cause or Cause.FAILURE, "line")
                 self._set_state(R2State.HANGING_UP)
                 return [*effects, *self._end_leg(now), BusyTone()]
-
-    def _quiet(self) -> list[Effect]:
-        """The registers have nothing to do any more."""
-        self.stop_timer("register")
-        self.register = None
-        if not self.listening:
-            return []
-        self.listening = False
-        return [RegisterTone("forward", 0), RegisterListen(None)]
 
     # ---- ends --------------------------------------------------------------------------------------------------------
 
@@ -443,6 +402,6 @@ class R2Line(BitLine, kw_only=True):
         return [Report(event)]
 
     def _to_idle(self, now: Stamp) -> list[Effect]:
-        effects = [*self._quiet(), *self._end_leg(now)]
+        effects = [*self.quiet(), *self._end_leg(now)]
         self._set_state(R2State.IDLE)
         return [*effects, StopSound(), *self._show_idle(now)]
