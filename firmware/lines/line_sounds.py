@@ -9,7 +9,7 @@ import logging
 
 import numpy as np
 
-from firmware.lines.exchange_line import DIGIT_MS
+from firmware.lines.exchange_timers import DIGIT_MS
 from firmware.lines.line import BusyTone, DialTone, DialTones, Howler, PhoneData, RingbackTone, StopSound
 from firmware.media import codec
 from firmware.media.codec import Alaw
