@@ -275,7 +275,7 @@ class DisplayProcess:
         peer = self._callserver
         reading = [self._signal] if peer is None else [self._signal, peer.fileno()]
         writing = [peer.fileno()] if peer is not None and peer.wants_to_write else []
-        wait = STATE_PAUSE_SECONDS if self._stale or peer is None else SIGN_OF_LIFE_SECONDS / 5
+        wait = STATE_PAUSE_SECONDS if self._stale or peer is None else self._state_seconds / 5
         wait = min(wait, PANEL_SECONDS) if self._panel else wait
         readable, writable, _ = select.select(reading, writing, [], wait)
         if self._signal in readable:
@@ -304,10 +304,15 @@ class DisplayProcess:
                 self._state, self._last_state = message.state, time.monotonic()
                 self._show()
 
+    @property
+    def _state_seconds(self) -> float:
+        """How old the state may become."""
+        is_away = self._state is not None and not self._state.gateway_connected
+        return AWAY_SECONDS if is_away else SIGN_OF_LIFE_SECONDS
+
     def _keep_fresh(self) -> None:
         now = time.monotonic()
-        is_away = self._state is not None and not self._state.gateway_connected
-        is_old = now - self._last_state > (AWAY_SECONDS if is_away else SIGN_OF_LIFE_SECONDS)
+        is_old = now - self._last_state > self._state_seconds
         if self._callserver is not None and self._asked and now - self._next_state > SIGN_OF_LIFE_SECONDS:
             self._drop(f"it does not answer within {SIGN_OF_LIFE_SECONDS:g} s")
         elif self._callserver is not None and not self._asked and (self._stale or is_old) and now >= self._next_state:
