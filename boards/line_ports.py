@@ -106,7 +106,7 @@ class Port:
 
     def fail(self, error: ChipError, now_ms: int) -> list[FromBoard]:
         """The chip does not work: out of service, and tried again."""
-        if self.problem is None or self.problem.fault != error.fault:
+        if self.problem is None or self.problem.fault.identity != error.fault.identity:
             _log.warning("%s", error)
         self.failures += 1
         # A new one: that which was raised holds its frames and with them this port, a circle that nobody collects.

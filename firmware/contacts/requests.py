@@ -82,8 +82,8 @@ class Requests:
             case cti.ReportDisplay():
                 self._take_display(body, now)
             case cti.ReportPanel(faults):
-                if faults != self._office.panel_faults:
-                    self._office.panel_faults = faults
+                before, self._office.panel_faults = self._office.panel_faults, faults
+                if {one.identity for one in faults} != {one.identity for one in before}:
                     reason = " ".join(sorted({one.code for one in faults}))
                     self._ledger.emit(EventName.PANEL_CHANGED, now, reason=reason)
             case _:
@@ -92,7 +92,8 @@ class Requests:
     def _take_display(self, said: cti.ReportDisplay, now: Stamp) -> None:
         if said.seat not in self._office.seats:
             raise Refused("unknown_seat")
-        if self._office.displays.get(said.seat) != said.fault:
+        before = self._office.displays.get(said.seat)
+        if (before and before.identity) != (said.fault and said.fault.identity):
             reason = said.fault.code if said.fault else ""
             self._ledger.emit(EventName.DISPLAY_CHANGED, now, seat=said.seat, reason=reason)
         self._office.displays.pop(said.seat, None)

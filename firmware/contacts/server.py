@@ -228,7 +228,8 @@ class CallServer:
                 self._ledger.emit(EventName.CHANNEL_CHANGED, event.at, channel=event.state)
             case BoardChanged():
                 self.office.boards[event.state.board] = event.state
-                self._ledger.emit(EventName.BOARD_CHANGED, event.at, board=event.state)
+                if event.news:
+                    self._ledger.emit(EventName.BOARD_CHANGED, event.at, board=event.state)
 
     # ---- recorder ---------------------------------------------------------------------------------------------------
 

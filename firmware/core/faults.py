@@ -30,6 +30,14 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
         return Fault(self.code, self.arguments, place)
 
     @property
+    def identity(self) -> tuple[str, str, str]:
+        """What it is and where. Two of one identity are one fault, told once, though the words differ each time (a
+        number, what a chip or the system said); the newest are shown. What was said in words of its finder's own is
+        told apart by these, without their numbers."""
+        said = re.sub(r"0x[0-9a-fA-F]+|\d+", "#", self.what) if self.code == "said" else ""
+        return self.code, self.place, said
+
+    @property
     def text(self) -> FaultText:
         """The English words with their {places}; the bare code if there are none."""
         return FAULT_TEXTS.get(self.code) or FaultText(self.code, "")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from boards.base import BoardCounters, ChannelPlace
 from firmware.core.faults import Fault, fault
 from firmware.lines.messages import BoardState
@@ -24,6 +26,8 @@ class BoardRow:
     state: BoardState
     alarms: dict[Fault, frozenset[int]] = field(default_factory=dict)
     """Alarms that are raised and the indexes of the channels that each covers."""
+    _told: object = None
+    """What the last state came to that was news, whatever the words of its faults."""
 
     @property
     def rows(self) -> slice:
@@ -63,6 +67,15 @@ class BoardRow:
             lost_outward=counters.lost_outward,
             counters={name: count for name, count in named.items() if count},
         )
+
+    def take(self, state: BoardState) -> bool:
+        """The board is so from now on. True if that is news: more than other words for the same faults."""
+        self.state = state
+        alarms = {(alarm.code, index) for alarm, covered in self.alarms.items() for index in covered}
+        faults = alarms if state.working else {one.identity for one in state.faults}
+        told = msgspec.structs.replace(state, faults=()), faults
+        is_news, self._told = told != self._told, told
+        return is_news
 
     def set_alarm(self, alarm: Fault, raised: bool, indexes: Sequence[int]) -> set[int]:
         """Note that an alarm covers the board's channels `indexes` (empty: all), or does no more; what it is for other

@@ -195,8 +195,9 @@ class Gateway:
     def _board_changed(self, row: BoardRow, state: BoardState, now: Stamp) -> bool:
         if state == row.state:
             return False
-        row.state = state
-        self._bank.report(BoardChanged(number=0, leg="", sample=0, at=now, state=state))
+        news = row.take(state)
+        if news or self._bank.attended:  # who is not there gets the newest words with the snapshot
+            self._bank.report(BoardChanged(number=0, leg="", sample=0, at=now, state=state, news=news))
         return True
 
     def _alarm(self, row: BoardRow, signal: Alarm, now: Stamp) -> None:

@@ -144,6 +144,8 @@ class BoardChanged(LineEvent, tag="board_changed", frozen=True, kw_only=True):
     """A board came, failed, or its alarms changed. Legs on a failed board are cleared by events of their own."""
 
     state: BoardState
+    news: bool = True
+    """False if only the words of its faults are others: they are shown, but nobody is told anew."""
 
 
 class ToneLearnt(LineEvent, tag="tone_learnt", frozen=True, kw_only=True):

@@ -16,6 +16,8 @@ from boards.base import Board, BoardError
 from boards.dahdi_e1 import DahdiE1Board
 from boards.sip import open_board as open_sip
 from drivers.simulated.register_chip import Fault
+from drivers.spi_line_chip import ChipError
+from firmware.core.faults import fault as said_by_chip
 from firmware.core.line_schemas import BoardEntry, DahdiE1
 from firmware.core.paths import BoxPaths
 from tests.boards.chip_board import ChipBench
@@ -96,3 +98,17 @@ def test_what_is_wrong_with_a_port_is_told_once_and_not_at_each_opening(caplog: 
     open_and_close(bench.board, fails=True)
 
     assert len(caplog.messages) == 3, "another trouble is news"
+
+
+def test_a_port_that_answers_with_other_numbers_each_time_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    bench = ChipBench("si3210")
+    bench.started()
+    (port,) = bench.board._ports
+    caplog.clear()
+
+    for number in range(5):
+        wrong = said_by_chip("chip_wrong", chip="si3210", values=f"{number:#x}")
+        port.fail(ChipError(wrong, port.where), number * 1000)
+
+    assert len(caplog.messages) == 1
+    assert port.problem is not None and "0x4" in port.problem.fault.what, "the newest is shown"

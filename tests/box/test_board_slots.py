@@ -110,6 +110,46 @@ def test_a_mistake_in_a_board_ends_that_board_and_not_the_exchange(
     assert sum(record.exc_info is not None for record in caplog.records) == 1, "where it is, once"
 
 
+def test_a_mistake_that_is_worded_otherwise_each_time_is_told_once_and_shown_as_it_is_now(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    board, tries, shown = DefectiveBoard("bad", ""), iter(range(100)), []
+
+    def fails() -> None:
+        raise KeyError(f"slot {next(tries)}")
+
+    monkeypatch.setattr(board, "open", fails)
+    with epoll() as watcher:
+        slots = BoardSlots([board], watcher, lambda slot: None, lambda slot, fault: shown.append(fault))
+        for second in range(5):
+            slots.open_due(second * REOPEN_US)
+
+    assert [fault.what for fault in shown] == [
+        f"a mistake in the board's own file (KeyError: 'slot {second}')" for second in range(5)
+    ]
+    assert len({fault.place for fault in shown}) == 1 and shown[0].place.startswith("test_board_slots.py:")
+    assert [bool(record.exc_info) for record in caplog.records] == [True, False], "where it is, and what; each once"
+
+
+def test_a_mistake_at_another_place_of_the_file_is_told_as_well(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    board, tries = DefectiveBoard("bad", ""), iter(range(100))
+
+    def fails() -> None:
+        if next(tries) < 2:
+            raise KeyError("slot 17")
+        raise KeyError("slot 17")
+
+    monkeypatch.setattr(board, "open", fails)
+    with epoll() as watcher:
+        slots = BoardSlots([board], watcher, lambda slot: None, lambda slot, fault: None)
+        for second in range(4):
+            slots.open_due(second * REOPEN_US)
+
+    assert sum(bool(record.exc_info) for record in caplog.records) == 2
+
+
 def test_a_board_that_gives_blocks_of_other_channels_than_it_has_is_out_of_service() -> None:
     told: list[str] = []
     with epoll() as watcher:

@@ -13,7 +13,7 @@ from firmware.calls.request_texts import unreasonable
 from firmware.core import schemas
 from firmware.core.faults import Fault, fault
 from firmware.lines.extension import ExtensionState
-from firmware.lines.messages import LegState, Snapshot
+from firmware.lines.messages import BoardChanged, BoardState, LegState, Snapshot
 from firmware.records import tables
 from tests.contacts.living_office import PHONES, LivingOffice
 from tests.contacts.scripted_lines import ScriptedLines, office_configuration
@@ -288,6 +288,29 @@ def test_a_display_that_fails_is_shown_until_it_works_and_told_once(exchange: Sc
     assert exchange.state().seats[0].display_fault is None
     told = [(event.seat, event.reason) for event in exchange.told(EventName.DISPLAY_CHANGED)]
     assert told == [("1", "display_serial"), ("1", "")]
+
+
+def test_a_display_that_words_its_failure_otherwise_each_time_is_shown_so_and_told_once(
+    exchange: ScriptedLines,
+) -> None:
+    for second in range(3):
+        failed = fault("display_silent", address="0x3f", error=f"try {second}").at("/dev/i2c-1")
+        exchange.ask(cti.ReportDisplay("1", failed))
+        exchange.ask(cti.ReportPanel((fault("gpio_failed", error=f"try {second}").at("call"),)))
+
+    shown = exchange.state()
+    assert shown.seats[0].display_fault == failed
+    assert dict(shown.panel_faults[0].arguments) == {"error": "try 2"}
+    assert len(exchange.told(EventName.DISPLAY_CHANGED)) == len(exchange.told(EventName.PANEL_CHANGED)) == 1
+
+
+def test_a_board_that_words_its_failure_otherwise_each_time_is_shown_so_and_told_once(exchange: ScriptedLines) -> None:
+    for second in range(3):
+        state = BoardState("sim", False, (fault("process_ended", detail=f"{second} bytes"),))
+        exchange.happens(BoardChanged, state=state, news=second == 0)
+
+    assert exchange.state().boards == (state,)
+    assert len(exchange.told(EventName.BOARD_CHANGED)) == 1
 
 
 def test_a_report_of_a_seat_that_there_is_not_is_refused(exchange: ScriptedLines) -> None:

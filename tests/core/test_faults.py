@@ -86,6 +86,21 @@ def test_a_fault_that_is_not_known_whole_is_told_all_the_same(one: Fault, what: 
     assert (one.what, one.remedy) == (what, remedy)
 
 
+def test_two_faults_of_one_code_at_one_place_are_one_whatever_their_words() -> None:
+    one = fault("chip_wrong", chip="si3210", values="0x3f").at("FXS-1")
+
+    assert one.identity == fault("chip_wrong", chip="si3210", values="0x41").at("FXS-1").identity
+    assert one.identity != one.at("FXS-2").identity
+    assert one.identity != fault("chip_stuck").at("FXS-1").identity
+
+
+def test_what_finders_say_in_words_of_their_own_is_told_apart_by_these_but_for_numbers() -> None:
+    one = said("lamp 17 draws 0x3f mA", "Change it")
+
+    assert one.identity == said("lamp 8 draws 0xA0 mA", "Change it").identity
+    assert one.identity != said("lamp 17 is out", "Change it").identity
+
+
 def test_a_fault_survives_the_wire() -> None:
     one = fault("calibration", seconds=2).at("FXS-1")
 

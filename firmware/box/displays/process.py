@@ -176,7 +176,8 @@ class DisplayProcess:
                 continue
             self._reported[seat] = fault
             self._ask(ReportDisplay(seat, fault and _reasonable(fault)))
-            if fault is not None and fault != self._logged.get(seat):
+            logged = self._logged.get(seat)
+            if fault is not None and (logged is None or fault.identity != logged.identity):
                 where = f"seat {seat}, display at {fault.place}"
                 _log.error("%s: %s\n  remedy: %s", where, fault.what, fault.remedy)
             elif self._logged.get(seat) and fault is None:
@@ -233,8 +234,9 @@ class DisplayProcess:
             return
         self._panel_reported = faults
         self._ask(ReportPanel(tuple(map(_reasonable, faults))))
+        logged = {one.identity for one in self._panel_logged}
         for one in faults:
-            if one not in self._panel_logged:
+            if one.identity not in logged:
                 _log.error("front panel, %s: %s\n  remedy: %s", one.place, one.what, one.remedy)
         for one in self._panel_logged:
             if one.place not in {other.place for other in faults}:

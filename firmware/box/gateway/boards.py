@@ -11,10 +11,12 @@ import importlib
 import importlib.util
 import logging
 import pkgutil
+import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from select import EPOLLIN, epoll
+from traceback import walk_tb
 from types import TracebackType
 
 import numpy as np
@@ -37,6 +39,8 @@ NEWEST_OUTWARD = 3
 BLOCKS_A_TURN = 200
 """Blocks of one board that are worked on before the others get their turn."""
 
+DEFECT = "board_defect"
+
 _log = logging.getLogger(__name__)
 
 
@@ -49,8 +53,8 @@ class BoardSlot:
         self.is_open = False
         self.fault: Fault | None = fault("not_started")
         """Why it does not work."""
-        self.defect: Fault | None = None
-        """The last mistake in its own file, of which the log has the place."""
+        self.defects: set[tuple[str, str, str]] = set()
+        """Mistakes in its own file (`Fault.identity`) of which the log has where they are."""
         self.told_level = logging.NOTSET
         """How loud that was logged."""
         self.retry_us = 0
@@ -114,7 +118,7 @@ class BoardSlots:
                 with _Defects(slot):
                     slot.board.open()
             except BoardError as error:
-                if error.fault == slot.defect:  # it has freed nothing; a BoardError keeps only what the next try wants
+                if error.fault.code == DEFECT:  # it has freed nothing; a BoardError keeps only what the next try wants
                     self._close(slot)
                 self._show(slot, error)
                 continue
@@ -158,15 +162,14 @@ class BoardSlots:
             slot.board.close()
 
     def _show(self, slot: BoardSlot, error: BoardError) -> None:
-        is_new = slot.fault != error.fault
-        if not is_new and slot.told_level >= logging.WARNING:
-            return
-        level = self._level()
-        if is_new or level > slot.told_level:  # what was no news while the box started is told when it lasts
-            slot.told_level = level
-            _log.log(level, "%s", error)
-        if is_new:
-            slot.fault = error.fault
+        before, slot.fault = slot.fault, error.fault
+        is_new = before is None or before.identity != error.fault.identity
+        if is_new or slot.told_level < logging.WARNING:
+            level = self._level()
+            if is_new or level > slot.told_level:  # what was no news while the box started is told when it lasts
+                slot.told_level = level
+                _log.log(level, "%s", error)
+        if before != error.fault:  # other words for the same are shown, too
             self._failed(slot, error.fault)
 
     def receive(self, slot: BoardSlot, now_us: int) -> tuple[list[Block], list[FromBoard]]:
@@ -263,10 +266,19 @@ class _Defects:
         if not isinstance(error, Exception) or isinstance(error, BoardError):
             return
         found = fault("board_defect", error=f"{type(error).__name__}: {error}")
-        if found != self._slot.defect:
-            self._slot.defect = found
+        told = BoardError(found, self._slot.name, _place(error, self._slot.board))
+        if told.fault.identity not in self._slot.defects:
+            self._slot.defects.add(told.fault.identity)
             _log.error("board %s has a mistake in it", self._slot.name, exc_info=error)
-        raise BoardError(found, self._slot.name) from error
+        raise told from error
+
+
+def _place(error: Exception, board: Board) -> str:
+    """The innermost line of the board's own files on the way to the mistake, e.g. `acme.py:17`; empty if none is."""
+    files = {getattr(sys.modules.get(kind.__module__), "__file__", None) for kind in type(board).__mro__}
+    steps = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    own = [(file, line) for file, line in steps if file in files]
+    return f"{Path(own[-1][0]).name}:{own[-1][1]}" if own else ""
 
 
 def board_kinds() -> list[str]:
