@@ -136,7 +136,7 @@ class LibpriSpan:
             if not self._lib.span_run_timers(self._opened(), now_us, self._event):
                 return self._and_gone(events)
             self._take_event(events, b"", now_us)
-            self._and_gone(events)
+            self._and_gone(events, is_released=self._event.kind != _HANGUP_ACK)  # without a frame: T308 ran out twice
         raise PriError("libpri's timers do not come to an end")
 
     def next_deadline(self) -> int | None:
@@ -272,14 +272,14 @@ class LibpriSpan:
             is_voice=found.capability in _VOICE,
         )
 
-    def _and_gone(self, events: list[PriEvent]) -> list[PriEvent]:
+    def _and_gone(self, events: list[PriEvent], *, is_released: bool = True) -> list[PriEvent]:
         """Add the calls that libpri has freed."""
         while count := self._lib.span_take_gone(self._opened(), self._gone, _GONE_AT_ONCE):
             for number in self._gone[0:count]:
                 name = self._names.pop(number, None)
                 if name is not None:
                     del self._numbers[name]
-                events.append(Gone(number if name is None else name))
+                events.append(Gone(number if name is None else name, is_released))
         if self._lib.span_out_of_memory(self._span):
             raise PriError("no memory for calls or frames")
         return events

@@ -116,6 +116,9 @@ class Gone(msgspec.Struct, frozen=True):
     """The stack has forgotten the call: its channel is free, its name is dead."""
 
     call: int
+    is_released: bool = True
+    """False: RELEASE went out twice and was not answered (T308), so that the far end may hold the channel still: it is
+    to be restarted (Q.931 5.5)."""
 
 
 class Restarted(msgspec.Struct, frozen=True):

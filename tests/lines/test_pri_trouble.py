@@ -20,6 +20,7 @@ from drivers.pri_stack import (
     Progress,
     Progressed,
     Restart,
+    Restarted,
 )
 from firmware.lines.isdn.channels import ALARM, PriLines
 from firmware.lines.isdn.timers import ATTEND_US, AUDIT_US, GONE_US, RELEASE_US
@@ -261,6 +262,32 @@ def test_an_exchange_that_never_finishes_clearing_does_not_hold_the_channel() ->
     lines.from_stack(Gone(1), GONE_US + 2)
     assert lines.calls == 0
     assert lines.stuck_channels == 1
+
+
+def test_a_channel_whose_release_the_exchange_never_confirms_is_restarted(town: Town) -> None:
+    """T305, then T308 twice: the call reference is given up, and the channel is restarted (Q.931 5.5)."""
+
+    def deaf(frame: bytes) -> list[bytes]:
+        """DISCONNECT and RELEASE become NOTIFY, which changes nothing."""
+        is_end = len(frame) > 8 and not frame[2] & 1 and frame[8] in (0x45, 0x4D)
+        return [frame[:8] + b"\x6e" + frame[9:] if is_end else frame]
+
+    call = town.up()
+    town.line.disturb, town.line.disturbed = deaf, town.exchange
+    town.say(Release(SLOT_17))
+    town.line.run(30 + 2 * 4 - 0.1)
+    assert Restarted(17) not in town.exchange.said()
+    assert town.box.lines.held_slots == {17}
+
+    town.line.run(0.2)
+
+    assert Restarted(17) in town.exchange.said()
+    assert town.box.lines.stuck_channels == 1
+    town.tell(Forget(call))
+    town.line.disturb = None
+    town.assert_idle()
+    town.call()
+    assert len(town.box.setups()) == 1
 
 
 def test_a_call_that_the_stack_drops_without_a_word_ends_for_the_gateway_too(town: Town) -> None:

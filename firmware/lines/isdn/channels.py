@@ -163,7 +163,7 @@ class PriLines:
                 if line is not None:
                     effects = self._cleared(line, event.cause, now_us)
             case stack.Gone():
-                effects = self._gone(event.call, now_us)
+                effects = self._gone(event, now_us)
             case stack.Restarted():
                 effects = self._restarted(event.slot, now_us)
             case stack.RestartDone():
@@ -208,11 +208,11 @@ class PriLines:
                 effects += [*self._clearing.lost(line, cause, now_us), stack.Forget(line.call)]
         return effects
 
-    def _gone(self, call: int, now_us: int) -> list[Effect]:
-        line, effects = self._clearing.gone(call, now_us)
-        if line is None or self.layer_two:
+    def _gone(self, event: stack.Gone, now_us: int) -> list[Effect]:
+        line, effects = self._clearing.gone(event, now_us)
+        if line is None or (event.is_released and self.layer_two):
             return effects
-        # Without layer 2 the far end was not told and may hold the call: a restart of the channel ends it there.
+        # The far end does not answer, or was not told for want of layer 2, and may hold the call: a restart ends it.
         return [*effects, *self._restarts.ask([line.slot], now_us)]
 
     def _restart_done(self, slot: int | None, now_us: int) -> list[Effect]:

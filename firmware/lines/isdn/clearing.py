@@ -44,10 +44,11 @@ class Clearing:
         self._begin(line, now_us)
         return [self.tell_release(line, cause, now_us)] if is_told else []
 
-    def gone(self, call: int, now_us: int) -> tuple[PriLine | None, list[Effect]]:
+    def gone(self, event: stack.Gone, now_us: int) -> tuple[PriLine | None, list[Effect]]:
         """The stack has forgotten the call; gives the line that is free by it."""
-        self._refused.pop(call, None)
-        line = self._bank.of_call(call)
+        self.stuck_channels += not event.is_released
+        self._refused.pop(event.call, None)
+        line = self._bank.of_call(event.call)
         if line is None:
             return None, []
         effects = self.lost(line, Cause.FAILURE, now_us)
