@@ -43,6 +43,7 @@ from drivers.q931_text import (
     encode_name,
     presentation,
     presentation_code,
+    restarts_interface,
     setup_display,
     type_and_plan,
     type_and_plan_code,
@@ -240,7 +241,8 @@ class LibpriSpan:
                 # libpri wants this said back, and forgets the call when all is done.
                 self._lib.span_do(self._span, now_us, found.call, self._lib.DO_HANGUP, max(0, found.cause) or _NORMAL)
         elif kind == _RESTART:
-            events.append(Restarted(_slot(found.channel) or None))  # channel 0: the interface was named, and no channel
+            # Channel 0: an interface was named, and no channel.
+            events.append(Restarted(None if restarts_interface(frame) else _slot(found.channel) or None))
         elif kind == _RESTART_ACK:
             events.append(RestartDone(_slot(found.channel) or None))
         elif kind == _SERVICE:

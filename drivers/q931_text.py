@@ -1,4 +1,4 @@
-"""Names and number words of Q.931: Display octets to text and back, type and plan codes to words. No state, no I/O.
+"""What libpri does not tell of Q.931's elements: names, number words, what a RESTART is for. No state, no I/O.
 
 libpri cannot be asked for a Chinese name: it takes the first octet above 127 of a Display element for a character set
 (as some exchanges send it) and drops it, which cuts the first character of a GB2312 name. So the element is read here,
@@ -12,11 +12,15 @@ from typing import cast
 from drivers.pri_stack import NumberPlan, NumberType, Presentation
 
 SETUP = 0x05
+RESTART = 0x46
 DISPLAY = 0x28
+RESTART_INDICATOR = 0x79
 LONGEST_NAME = 50
 """Octets of a name that libpri takes."""
 _PROTOCOL = 0x08
 _LOCKING_SHIFT = 0x90
+_CLASSES_OF_INTERFACES = (6, 7)
+"""Of a Restart indicator: a single interface, all interfaces."""
 
 TYPES: dict[int, NumberType] = {
     0: "unknown",
@@ -54,10 +58,20 @@ def presentation_code(word: Presentation) -> int:
 
 def setup_display(frame: bytes) -> bytes | None:
     """The contents of the Display element of a SETUP in an LAPD information frame (no FCS); None if there is none."""
+    return _element(frame, SETUP, DISPLAY)
+
+
+def restarts_interface(frame: bytes) -> bool:
+    """Whether a RESTART is for the interface (or all), whatever channel it names beside (Q.931 4.5.25, 5.5.2)."""
+    indicator = _element(frame, RESTART, RESTART_INDICATOR) or b"\0"
+    return indicator[0] & 0x07 in _CLASSES_OF_INTERFACES
+
+
+def _element(frame: bytes, message: int, wanted: int) -> bytes | None:
     if len(frame) < 7 or frame[2] & 1 or frame[4] != _PROTOCOL:
         return None
     kind = 6 + (frame[5] & 0x0F)
-    if kind >= len(frame) or frame[kind] != SETUP:
+    if kind >= len(frame) or frame[kind] != message:
         return None
     place = kind + 1
     while place < len(frame):
@@ -70,7 +84,7 @@ def setup_display(frame: bytes) -> bytes | None:
         if place + 1 >= len(frame):
             return None
         length = frame[place + 1]
-        if element == DISPLAY:
+        if element == wanted:
             contents = frame[place + 2 : place + 2 + length]
             return contents if len(contents) == length else None
         place += 2 + length

@@ -1,4 +1,4 @@
-"""Names in Display elements as exchanges send them, and the codes of type, plan and presentation."""
+"""Names in Display elements as exchanges send them, the codes of type, plan and presentation, classes of RESTART."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from drivers.q931_text import (
     decode_name,
     encode_name,
     presentation,
+    restarts_interface,
     setup_display,
     type_and_plan,
     type_and_plan_code,
@@ -35,6 +36,26 @@ from drivers.q931_text import (
 )
 def test_names_are_read(octets: bytes, name: str) -> None:
     assert decode_name(octets) == name
+
+
+@pytest.mark.parametrize(
+    ("elements", "is_of_interface"),
+    [
+        ("18 03 a9 83 91 79 01 80", False),
+        ("79 01 86", True),
+        ("79 01 87", True),
+        ("18 03 a9 83 91 79 01 87", True),
+        ("79 00", False),
+        ("79 01", False),
+        ("79", False),
+        ("", False),
+    ],
+)
+def test_what_a_restart_is_for(elements: str, is_of_interface: bool) -> None:
+    frame = bytes.fromhex("02 01 04 04 08 02 00 00 46" + elements)
+
+    assert restarts_interface(frame) is is_of_interface
+    assert not restarts_interface(frame[:8] + b"\x4e" + frame[9:]), "its acknowledgement"
 
 
 def test_a_long_name_is_cut_between_characters() -> None:
