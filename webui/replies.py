@@ -86,12 +86,14 @@ class LiveCallReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoardReply(msgspec.Struct, frozen=True, kw_only=True):
-    """One board. `faults`: why it does not work; while it does, its alarms."""
+    """One board. `faults`: why it does not work; while it does, its alarms. `counters`: what was counted since it was
+    opened, by name (slips, crc_errors, lost_inward, …); none that is 0."""
 
     board: str
     working: bool
     channels: int
     faults: tuple[FaultReply, ...]
+    counters: dict[str, int]
 
 
 class TodayReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +181,7 @@ def _board(state: BoardState, words: Words) -> BoardReply:
         working=state.working,
         channels=state.channels,
         faults=tuple(fault_reply(one, words) for one in state.faults),
+        counters=state.counted(),
     )
 
 

@@ -82,6 +82,25 @@ CODES: dict[str, dict[str, str]] = {
         "out_of_service": N_("Out of service"),
         "unstaffed": N_("Unstaffed headset"),
     },
+    "board_counter": {
+        "slips": N_("Slips"),
+        "crc_errors": N_("CRC errors"),
+        "lost_inward": N_("Blocks lost inward"),
+        "lost_outward": N_("Blocks lost outward"),
+        "frame_errors": N_("Frame errors"),
+        "bipolar_violations": N_("Code violations"),
+        "e_bit_errors": N_("Errors seen by the far end"),
+        "far_block_errors": N_("Errors seen by the far end"),
+        "line_underruns": N_("Gaps in what was sent"),
+        "card_underruns": N_("Gaps in what was sent"),
+        "overruns": N_("Overruns of the sound card"),
+        "underruns": N_("Blocks that came too late"),
+        "missed_interrupts": N_("Missed interrupts of the card"),
+        "port_failures": N_("Failures of ports"),
+        "echo_failures": N_("Calls without echo canceller"),
+        "stalls": N_("Pauses of the box"),
+        "worst_gap_ms": N_("Longest pause in milliseconds"),
+    },
     "result": {
         "": N_("In progress"),
         "answered": N_("Answered"),
@@ -128,7 +147,7 @@ CODES: dict[str, dict[str, str]] = {
 }
 """Group → code → source text. A code that is not here is shown as it is."""
 
-LIVE_GROUPS = ("agent_state", "not_ready", "contact_state", "channel_state", "result", "alarm")
+LIVE_GROUPS = ("agent_state", "not_ready", "contact_state", "channel_state", "board_counter", "result", "alarm")
 """The groups that the page's own scripts need."""
 
 SCRIPT_WORDS: dict[str, str] = {

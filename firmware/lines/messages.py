@@ -135,6 +135,11 @@ class BoardState(msgspec.Struct, frozen=True):
     clock (ticks that had no block of it); of the board by whose clock the gateway runs `stalls` (ticks that came more
     than 20 ms after the last) and `worst_gap_ms`; and what only one kind of board counts."""
 
+    def counted(self) -> dict[str, int]:
+        """All that was counted since the board was opened, blocks lost too, by name; none that is 0."""
+        lost = {"lost_inward": self.lost_inward, "lost_outward": self.lost_outward}
+        return {name: count for name, count in {**self.counters, **lost}.items() if count}
+
 
 class ChannelChanged(LineEvent, tag="channel_changed", frozen=True, kw_only=True):
     state: ChannelState

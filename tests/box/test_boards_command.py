@@ -156,7 +156,14 @@ def test_the_boards_of_the_running_box_with_problem_and_remedy() -> None:
     problem, remedy = "没有任何信号，" * 8, "Check the cable, then the exchange, then the card; " * 3
     states = [
         BoardState(board="town", working=False, faults=(said(problem, remedy),), channels=30),
-        BoardState(board="sim", working=True, channels=40, faults=(fault("NO_LINE").at("FXO-2"),)),
+        BoardState(
+            board="sim",
+            working=True,
+            channels=40,
+            faults=(fault("NO_LINE").at("FXO-2"),),
+            lost_outward=7,
+            counters={"slips": 3, "crc_errors": 12},
+        ),
     ]
 
     told = boards_of_the_box([TOWN, SIM], states).splitlines()
@@ -166,6 +173,7 @@ def test_the_boards_of_the_running_box_with_problem_and_remedy() -> None:
     assert sum(line.startswith("  remedy:  Check the cable") for line in told) == 1
     at = told.index("board sim (sim): works, 40 channels")
     assert told[at + 1 :] == [
+        "  counted: slips 3, crc errors 12, lost outward 7",
         "  problem: FXO-2: no line voltage",
         "  remedy:  Check that the exchange line is plugged in; else ask the operator",
     ]
@@ -186,7 +194,7 @@ def test_a_box_without_cards_needs_no_driver(
     assert cli.main(["boards", "--data", str(paths.data)]) == 0
 
     assert capsys.readouterr().out.splitlines() == [
-        "the box does not run; what its boards need was looked for",
+        "the box does not run, or just starts; what its boards need was looked for",
         "board sim (sim)",
         "board sip (sip)",
         "no board of boards.json needs the DAHDI driver, and it is not loaded",

@@ -132,8 +132,19 @@ def test_what_is_busy_is_told_to_be_blocked_later(callserver: Callserver, capsys
     assert callserver.changes == [BlockChannels(("E1-1/1", "E1-1/2", "E1-1/3"), REASON)]
     assert capsys.readouterr().out.splitlines() == [
         "3 channels are blocked; calls that are up go on.",
-        "Blocked when the call there is over and its phone is put down: E1-1/2",
+        "Blocked when the call there is over: E1-1/2",
     ]
+
+
+def test_of_a_phone_it_is_told_that_it_must_be_put_down(
+    callserver: Callserver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talking = ChannelState(3, "sim", "FXS-1", ChannelKind.EXTENSION, "up")
+    callserver.state = box_state(channels=(talking,))
+    command.block(options("FXS-1"))
+
+    told = capsys.readouterr().out.splitlines()
+    assert told[1] == "Blocked when the call there is over and its phone is put down: FXS-1"
 
 
 def test_that_nobody_can_call_any_more_is_a_warning(callserver: Callserver, capsys: pytest.CaptureFixture[str]) -> None:

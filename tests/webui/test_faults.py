@@ -36,6 +36,20 @@ def test_every_fault_can_be_told_in_chinese(code: str) -> None:
     assert Words("en").fault(Fault(code)) == FAULT_TEXTS[code]
 
 
+def test_what_a_board_has_counted_is_told_and_has_words_at_the_wall(site: Site) -> None:
+    counters = {"slips": 3, "crc_errors": 12, "of_somebody_else": 1}
+    board = BoardState("town", True, channels=30, lost_inward=2, counters=counters)
+    assert site.live.state is not None
+    site.live.state = msgspec.structs.replace(site.live.state, boards=(board,))
+
+    (told,) = site.get("/api/v1/state", token="token-admin").json["boards"]
+
+    assert told["counters"] == {**counters, "lost_inward": 2}
+    words = Words("zh_CN").for_scripts()["codes"]["board_counter"]
+    assert (words["slips"], words["lost_inward"]) == ("滑码", "收方向丢块")
+    assert all(re.search("[\u4e00-\u9fff]", word) for word in words.values())
+
+
 def boards_of(reply: Any) -> Any:
     return {one["board"]: one for one in reply["boards"]}
 
@@ -47,6 +61,7 @@ def test_the_state_gives_code_arguments_place_and_words(troubled: Site) -> None:
         "board": "town",
         "working": False,
         "channels": 30,
+        "counters": {},
         "faults": [
             {
                 "code": "dahdi_absent",

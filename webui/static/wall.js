@@ -108,6 +108,13 @@ function useOf(channel, seats, calls) {
   return calls.has(seat.agent) ? state : "idle";
 }
 
+const OF_AN_E1 = ["slips", "crc_errors"];
+
+/** What a board has counted since it was opened: all of it, or what has these names. */
+function counted(board, names = Object.keys(board?.counters ?? {})) {
+  return names.filter((name) => board?.counters[name]).map((name) => ` · ${code("board_counter", name)} ${board.counters[name]}`).join("");
+}
+
 function renderChannels(state) {
   const seats = new Map(state.seats.map((seat) => [seat.extension, seat]));
   const calls = new Set(state.calls.map((call) => call.agent));
@@ -121,9 +128,14 @@ function renderChannels(state) {
     write(row.querySelector("b"), own[0].label.replace(/[/-]?\d+$/, ""));
     const used = own.filter((channel) => !RESTING.includes(channel.use)).length;
     const blocked = own.filter((channel) => channel.block).length;
-    write(row.querySelector("span"), blocked
+    const inUse = blocked
       ? text("in_use_blocked", { used, all: own.length, blocked })
-      : text("in_use", { used, all: own.length }));
+      : text("in_use", { used, all: own.length });
+    const counts = state.boards.find((one) => one.board === own[0].board);
+    const isE1 = /(^|-)E1[-/]/.test(own[0].label);
+    write(row.querySelector("span"), inUse + (isE1 ? counted(counts, OF_AN_E1) : ""));
+    const whole = own[0].board + counted(counts);
+    if (row.firstElementChild.title !== whole) row.firstElementChild.title = whole;
     each(row.lastElementChild, own, (one) => one.channel, cell, (cell, one) => {
       mark(cell, "state", one.use);
       const words = one.use === "blocking" ? stateInWords(one) : code("channel_state", one.use);

@@ -18,7 +18,7 @@ from drivers.dahdi_numbers import LAW_MULAW, LineConfig, Signalling
 from firmware.box.commands.board_needs import missing, no_span
 from firmware.box.commands.card_faults import card_faults
 from firmware.box.commands.cti_request import ask
-from firmware.box.commands.terminal_lines import problem_and_remedy
+from firmware.box.commands.terminal_lines import laid_out, problem_and_remedy
 from firmware.calls.messages import GetBoxState
 from firmware.core.configuration import ConfigurationError, load_configuration_or_last_good
 from firmware.core.fault_texts import FAULT_TEXTS
@@ -134,7 +134,9 @@ def boards_of_the_box(entries: Sequence[BoardEntry], states: Sequence[BoardState
     """Each board of boards.json: whether it works, with problem and remedy. `states`: None if the box does not run;
     then what is not there that it needs."""
     found = {state.board: state for state in states or ()}
-    lines = [] if states is not None or not entries else ["the box does not run; what its boards need was looked for"]
+    lines = []
+    if states is None and entries:
+        lines.append("the box does not run, or just starts; what its boards need was looked for")
     for entry in entries:
         head = f"board {entry.board} ({entry.kind})"
         state = found.get(entry.board)
@@ -153,6 +155,9 @@ def boards_of_the_box(entries: Sequence[BoardEntry], states: Sequence[BoardState
             lines.append(f"{head}: works, {state.channels} channels")
         else:
             lines.append(f"{head}: does not work")
+        if state is not None and entry.enabled and (counted := state.counted()):
+            words = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counted.items())
+            lines += laid_out("  counted: ", words)
         for fault in state.faults if state is not None and entry.enabled else ():
             lines += _problem(fault)
     return "\n".join(lines)

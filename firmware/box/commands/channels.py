@@ -56,7 +56,9 @@ def block(options: argparse.Namespace) -> int:
     waiting = [label for label in labels if states.get(label) not in RESTING]
     print(f"{_counted(labels)} blocked; calls that are up go on.")
     if waiting:
-        print(f"Blocked when the call there is over and its phone is put down: {' '.join(waiting)}")
+        phones = any(one.label in waiting and one.kind is ChannelKind.EXTENSION for one in after.channels)
+        over = "over and its phone is put down" if phones else "over"
+        print(f"Blocked when the call there is {over}: {' '.join(waiting)}")
     if BoxAlarm.ALL_TRUNKS_BLOCKED in after.alarms:
         print("\n".join(laid_out("", ALL_TRUNKS)))
     return 0
