@@ -23,7 +23,7 @@ from drivers.block_link import connect_link
 from tests.running import sipp_scenarios as scenarios
 from tests.running.rtp_room import RtpPhone, RtpRoom
 from tests.running.running_box import until
-from tests.running.scripted_gateway import refuse_with
+from tests.running.scripted_gateway import ScriptedGateway, answer_all, refuse_with
 from tests.running.sip_peers import LOCAL, SippCall, SippRun, free_ports, run_sipp
 from tests.running.sip_worker_process import Worker, running
 from tests.running.stalls import played_again_after_a_stall
@@ -34,6 +34,8 @@ pytestmark = [
 ]
 
 SDP = "v=0\r\no=u 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n"
+ACCEPT_SECONDS = 0.015
+"""Few connections may wait to be accepted: who finds no place there tries again after a second."""
 VIA = "Via: SIP/2.0/UDP x;branch=z9hG4bK9\r\n"
 
 
@@ -149,9 +151,20 @@ def worker(running_worker: Worker) -> Iterator[Worker]:
     yield running_worker
     assert running_worker.runs(), running_worker.log()[-3000:]
     with running_worker.gateway() as gateway:
+        has_read_all(running_worker, gateway)
+        gateway.answers = answer_all
         result = run_sipp(scenarios.caller_hangs_up(0.1), [SippCall("1", "12345", 9)], running_worker.port)
         assert result.successful == 1, result.errors
         until(lambda: not gateway.busy(), f"channels {gateway.busy()} become idle")
+
+
+def has_read_all(worker: Worker, gateway: ScriptedGateway) -> None:
+    """Return when it has read what came so far: it has refused a caller who came after that, and all others."""
+    gateway.answers = refuse_with(Cause.BUSY)
+    for transport in ("u1", "t1"):
+        result = run_sipp(scenarios.refused(486), [SippCall("1", "12345", 9)], worker.port, transport=transport)
+        assert result.successful == 1, result.errors
+    until(lambda: not gateway.busy(), f"channels {gateway.busy()} become idle")
 
 
 def as_bytes(message: str | bytes) -> bytes:
@@ -167,8 +180,9 @@ def over_udp(port: int, messages: list[bytes]) -> None:
 
 def over_tcp(port: int, messages: list[bytes]) -> None:
     for message in messages:
-        with contextlib.suppress(ConnectionError), socket.create_connection((LOCAL, port), timeout=2) as stranger:
+        with contextlib.suppress(ConnectionError), socket.create_connection((LOCAL, port), timeout=10) as stranger:
             stranger.sendall(message)
+        time.sleep(ACCEPT_SECONDS)
 
 
 @pytest.mark.parametrize("send", [over_udp, over_tcp])
@@ -180,8 +194,7 @@ def test_torture_messages(worker: Worker, send: Callable[[int, list[bytes]], Non
 
         if send is over_udp:
             until(lambda: gateway.of(Setup), "at least the lawful ones of them arrive")
-        time.sleep(0.5)
-        until(lambda: not gateway.busy(), f"channels {gateway.busy()} become idle")
+        has_read_all(worker, gateway)
         for setup in gateway.of(Setup):
             assert isinstance(setup, Setup)
             assert len(setup.calling) <= 64 and len(setup.calling_name) <= 128
@@ -257,7 +270,8 @@ def test_connections_that_say_nothing_or_half_a_message(worker: Worker) -> None:
     half = invite(worker.port).encode()[:200]
     with contextlib.ExitStack() as held:
         for number in range(50):
-            stranger = held.enter_context(socket.create_connection((LOCAL, worker.port), timeout=2))
+            stranger = held.enter_context(socket.create_connection((LOCAL, worker.port), timeout=10))
+            time.sleep(ACCEPT_SECONDS)
             if number % 2:
                 stranger.sendall(half)
         with worker.gateway() as gateway:
@@ -322,15 +336,12 @@ def test_names_of_slow_name_servers_do_not_stop_the_audio(tmp_path: Path) -> Non
     ):
         never_answers.bind(("127.9.9.9", 53))
 
-        @played_again_after_a_stall
-        def audio_goes_on(case: str) -> None:
-            over_udp(worker.port, [invite(worker.port, **slow()[case]).encode()])
-            longest, end = 0, time.monotonic() + 0.6
-            while time.monotonic() < end:
-                longest = max(longest, gateway.blocks_sent - gateway.blocks_received - gateway.missing)
-                time.sleep(0.01)
-            assert longest < 30, f"{case}: the audio stood still for {longest * 10} ms"
-
         for case in slow():
-            audio_goes_on(case)
+            over_udp(worker.port, [invite(worker.port, **slow()[case]).encode()])
+            end, waiting = time.monotonic() + 0.6, 0
+            # A stall of this machine is soon over; who waits for a name server waits for five seconds and more.
+            while time.monotonic() < end or waiting > 30:
+                waiting = gateway.blocks_sent - gateway.blocks_received - gateway.missing
+                assert waiting < 150, f"{case}: the audio stood still for {waiting * 10} ms"
+                time.sleep(0.01)
         assert gateway.of(Setup)
