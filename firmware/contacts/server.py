@@ -15,6 +15,7 @@ from firmware.calls import messages as cti
 from firmware.calls.messages import BoxAlarm, EventName, Reply, Request
 from firmware.calls.model import ContactState, Party
 from firmware.contacts.agents import Agents, Refused
+from firmware.contacts.announced_stop import AnnouncedStop
 from firmware.contacts.archive import ABOUT_RECORDINGS, Archive
 from firmware.contacts.arrival import Arrival
 from firmware.contacts.blocking import Blocking
@@ -77,6 +78,7 @@ class CallServer:
         self._ledger = Ledger(last_numbers, box.machine_boot)
         self._agents = Agents(self.office, self._ledger)
         self.archive = Archive(self.office, self._ledger)
+        self._stop = AnnouncedStop(self._ledger, self.archive)
         keeper = Keeper(self.office, self._ledger)
         self._telling = Telling(self.office, self._ledger)
         self._offering = Offering(self.office, self._ledger, keeper, self._agents, self._telling)
@@ -298,10 +300,8 @@ class CallServer:
                 start = after if after >= 0 else self._ledger.last("events")
                 self._ledger.effects.subscriptions.append((client, start))
                 return
-            case cti.AnnounceStop(stopping):
-                self.archive.set_alarms({BoxAlarm.STOPPING}, {BoxAlarm.STOPPING} if stopping else set(), now)
-                outcome = "done" if stopping else "not_stopped"
-                self._ledger.audit(now, request.by or "unknown", "AnnounceStop", "", outcome)
+            case cti.AnnounceStop():
+                self._stop.take(request.body, request.by or "unknown", now)
                 self._ledger.effects.replies.append((client, Reply(request.id)))
                 return
             case cti.ReportDisplay() | cti.ReportPanel():  # nobody's doing, so nothing for the audit
@@ -357,17 +357,20 @@ class CallServer:
 
     def next_deadline(self) -> int | None:
         """Monotonic microseconds at which `advance` has something to do; None if nothing waits for a moment."""
+        stop = self._stop.next_deadline()
         if not self._lines_known():
-            return None
+            return stop
         waiting = [one.deadline_us for one in self.office.contacts.values() if one.deadline_us]
         waiting += [one.deadline_us for one in self.office.agents.values() if one.deadline_us]
-        others = (self._telling.next_deadline(), self._offering.announcements.next_deadline())
+        others = (stop, self._telling.next_deadline(), self._offering.announcements.next_deadline())
         return min([*waiting, *(one for one in others if one is not None)], default=None)
 
     def advance(self, now: Stamp) -> Effects:
-        """Time has passed: offers that nobody answered, menus that nobody chose from, wrap-ups that are over."""
+        """Time has passed: offers that nobody answered, menus that nobody chose from, wrap-ups that are over, a stop
+        that came to nothing."""
+        self._stop.advance(now)
         if not self._lines_known():
-            return Effects()
+            return self._done(now)
         for contact in list(self.office.contacts.values()):
             if contact.deadline_us and contact.deadline_us <= now.mono_us:
                 if contact.state is ContactState.OFFERED:

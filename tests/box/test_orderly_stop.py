@@ -14,6 +14,7 @@ import pytest
 from firmware.box.displays import orderly_stop
 from firmware.box.displays.orderly_stop import ANNOUNCE_SECONDS, PATIENCE_SECONDS, OrderlyStop
 from firmware.calls.messages import AnnounceStop
+from firmware.contacts.announced_stop import PATIENCE_US
 from firmware.core.paths import BoxPaths
 from firmware.core.process_table import ProcessEntry, write_process_table
 
@@ -88,6 +89,10 @@ def test_a_box_that_goes_on_is_a_fault_until_the_button_is_held_again(button: Bu
     button.stop.begin(200.0)
 
     assert button.stop.fault is None
+
+
+def test_the_callserver_takes_the_announcement_back_by_itself_only_after_whoever_made_it_would_have() -> None:
+    assert PATIENCE_US > (ANNOUNCE_SECONDS + PATIENCE_SECONDS + 1) * 1_000_000
 
 
 # ---- a real supervisor -----------------------------------------------------------------------------------------------

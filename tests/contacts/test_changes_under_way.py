@@ -356,16 +356,3 @@ def test_a_panel_that_is_configured_no_more_has_no_faults(office: LivingOffice) 
         office.settle()
         assert office.server is not None
         assert office.server.office.panel_faults == left
-
-
-def test_a_stop_by_the_button_is_announced_to_all_and_in_the_audit_log_and_taken_back_if_it_fails(
-    exchange: ScriptedLines,
-) -> None:
-    assert exchange.ask(cti.AnnounceStop()).error == ""
-    assert exchange.state().alarms == (cti.BoxAlarm.STOPPING,)
-    assert exchange.ask(cti.AnnounceStop(stopping=False)).error == ""
-    assert exchange.state().alarms == ()
-
-    assert [event.reason for event in exchange.told(EventName.ALARMS_CHANGED)] == ["stopping", ""]
-    audit = [(row["login"], row["action"], row["outcome"]) for row in exchange.rows(tables.audit)]
-    assert audit == [("test", "AnnounceStop", "done"), ("test", "AnnounceStop", "not_stopped")]
