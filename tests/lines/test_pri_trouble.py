@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from boards.signals import Alarm, Cause, Connect, FromBoard, Proceeding, Release, Setup, ToBoard
+from boards.signals import Alarm, Alerting, Cause, Connect, FromBoard, Proceeding, Release, Setup, ToBoard
 from drivers.pri_stack import (
     TIME_SLOTS,
     Answer,
@@ -241,6 +241,36 @@ def test_a_setup_for_a_channel_that_is_up_asks_whether_the_old_call_lives(town: 
     town.assert_idle()
     town.call(17)
     assert len(town.box.setups()) == 1
+
+
+@pytest.mark.parametrize("is_ringing", [False, True])
+def test_a_setup_for_a_channel_whose_call_is_not_answered_yet_asks_for_it_too(town: Town, is_ringing: bool) -> None:
+    """Such a call could wait for an agent for minutes, and each new one would be refused meanwhile."""
+    old = town.call(17)
+    if is_ringing:
+        town.say(Alerting(SLOT_17))
+    town.box.heard()
+    town.tell(Forget(old))
+
+    refused = town.call(17)
+
+    assert Cleared(refused, 44) in town.exchange.said()
+    assert [type(signal) for signal in town.box.heard()] == [Release]
+    town.assert_idle()
+    town.call(17)
+    assert len(town.box.setups()) == 1
+
+
+def test_a_setup_for_the_channel_of_a_call_that_lives_ends_nothing(town: Town) -> None:
+    first = town.call(17)
+    town.box.heard()
+
+    refused = town.call(17)
+
+    assert Cleared(refused, 44) in town.exchange.said()
+    assert town.box.heard() == []
+    town.say(Connect(SLOT_17))
+    assert Progressed(first, Progress.ANSWERED, 17) in town.exchange.said()
 
 
 def test_an_exchange_that_takes_its_time_to_clear_is_waited_for() -> None:

@@ -76,9 +76,10 @@ class IncomingCalls:
             # Both seized the channel: the network's call goes through (Q.931 5.7).
             effects = self._clearing.refuse(self._bank.let_go(wanted), q850.CHANNEL_NOT_AVAILABLE, now_us)
             return wanted, [*effects, self._clearing.tell_release(wanted, Cause.CONGESTION, now_us)], 0
-        if wanted.phase is Phase.PLACED:
+        if wanted.phase is Phase.PLACED and not wanted.confirmed:
             wanted.contested = True
-        if wanted.phase is Phase.UP and wanted.call is not None:
+        elif wanted.call is not None:
+            # The far end has the channel free, it seems: whether it still knows the call that we have there, is asked.
             self._bank.protocol_errors += 1
             effects = [stack.Probe(wanted.call)]
         return None, effects, q850.CHANNEL_NOT_AVAILABLE
