@@ -29,6 +29,7 @@ _CAUSE_OF_Q850: dict[int, Cause] = {
     2: Cause.UNALLOCATED,  # no route to the transit network
     3: Cause.UNALLOCATED,  # no route to the destination
     4: Cause.UNALLOCATED,  # send special information tone: not to be reached, and not for long
+    5: Cause.UNALLOCATED,  # misdialled trunk prefix
     CHANNEL_UNACCEPTABLE: Cause.CONGESTION,
     17: Cause.BUSY,
     18: Cause.NO_ANSWER,  # no user responding
@@ -36,11 +37,14 @@ _CAUSE_OF_Q850: dict[int, Cause] = {
     20: Cause.NO_ANSWER,  # subscriber absent
     21: Cause.REJECTED,
     22: Cause.UNALLOCATED,  # number changed
+    25: Cause.FAILURE,  # exchange routing error: another trunk may have a way
     27: Cause.FAILURE,  # destination out of order; also libpri's word for layer 2 lost
     INVALID_NUMBER: Cause.UNALLOCATED,
     29: Cause.REJECTED,  # facility rejected
     38: Cause.FAILURE,
     TEMPORARY_FAILURE: Cause.FAILURE,
+    58: Cause.CONGESTION,  # bearer capability not presently available
+    88: Cause.REJECTED,  # incompatible destination: so it is by any trunk
 }
 _CAUSE_OF_CLASS = {
     0: Cause.NORMAL,  # normal event
