@@ -104,6 +104,13 @@ class Conversation:
         self._between(contact, ContactState.HELD, ContactState.TALKING, "talking", EventName.RETRIEVED, at)
         self.order_speech(contact)
 
+    def flashed(self, contact: Contact, at: Stamp) -> None:
+        """The agent pressed the phone's flash key: hold, and back. At any other time it means nothing."""
+        if contact.state is ContactState.TALKING:
+            self.hold(contact, at)
+        elif contact.state is ContactState.HELD:
+            self.retrieve(contact, at)
+
     def _between(
         self, contact: Contact, left: ContactState, entered: ContactState, segment: str, name: EventName, at: Stamp
     ) -> None:

@@ -44,6 +44,7 @@ from firmware.lines.messages import (
     CallPlaced,
     ChannelChanged,
     DigitReceived,
+    HookFlashed,
     IncomingCall,
     LearnFailed,
     LegAlerting,
@@ -202,6 +203,8 @@ class CallServer:
                     self._offering.announcements.play_ended(event, contact)
             case DigitReceived() if leg is not None:
                 self._arrival.digit(event, leg, now)
+            case HookFlashed() if contact is not None and leg is not None and contact.agent_leg == leg.number:
+                self._conversation.flashed(contact, event.at)
             case LegCleared():
                 if leg is not None and not self._outgoing.tries_next(event, leg):
                     self._conversation.cleared(event, leg, now)

@@ -18,6 +18,7 @@ from boards.signals import (
     ChannelKind,
     Connect,
     Digit,
+    Flash,
     FromBoard,
     HookChange,
     LoopCurrent,
@@ -326,6 +327,10 @@ class LivingOffice:
             self.off_hook.add(phone)
             self.shown.pop(phone, None)
             self.signal(HookChange(phone, True))
+
+    def flash(self, phone: int) -> None:
+        if phone in self.off_hook:
+            self.signal(Flash(phone))
 
     def put_down(self, phone: int) -> None:
         if phone in self.off_hook:

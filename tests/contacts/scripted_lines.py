@@ -224,6 +224,9 @@ class ScriptedLines:
         channel = int(leg.split(".")[1])
         self.event(lines.LegCleared, leg, heard=heard, channel=channel, cause=Cause.NORMAL, by=by)
 
+    def flashes(self, leg: str) -> None:
+        self.event(lines.HookFlashed, leg)
+
     def lifts(self, channel: int) -> str:
         self._legs += 1
         leg = f"{self.boot}.{channel}.{self._legs}"

@@ -100,6 +100,35 @@ def test_hold_gives_the_citizen_music_and_retrieve_joins_again(exchange: Scripte
     assert exchange.orders[-1] == Join((Hear(citizen, (phone,)), Hear(phone, (citizen,))))
 
 
+def test_the_flash_key_of_the_agents_phone_holds_and_retrieves(exchange: ScriptedLines) -> None:
+    citizen, phone = connected(exchange)
+    exchange.flashes(phone)
+    assert exchange.last(Play, citizen).sounds == ("music:waiting",)
+    assert exchange.ask(cti.HoldCall("801")).error == "not_possible_now"
+    exchange.flashes(phone)
+    assert exchange.orders[-1] == Join((Hear(citizen, (phone,)), Hear(phone, (citizen,))))
+    told = [event.name for event in exchange.events if event.name in (EventName.HELD, EventName.RETRIEVED)]
+    assert told == [EventName.HELD, EventName.RETRIEVED]
+
+    exchange.flashes(phone)
+    exchange.clears(phone)
+    assert exchange.orders[-1] == ClearLeg(citizen), "put down while the citizen is held"
+
+
+def test_a_flash_at_any_other_time_means_nothing(exchange: ScriptedLines) -> None:
+    phone = exchange.lifts(30)
+    before = list(exchange.orders)
+    exchange.flashes(phone)
+    assert exchange.orders == before
+    exchange.clears(phone)
+
+    exchange.ready("801", "1")
+    exchange.caller_in_queue()
+    before = list(exchange.orders)
+    exchange.flashes(exchange.rings(30))
+    assert [order for order in exchange.orders if order not in before] == []
+
+
 def test_segments_tell_the_whole_life_of_both_legs_without_a_hole(exchange: ScriptedLines) -> None:
     citizen, phone = connected(exchange)
     exchange.wait(5)
