@@ -150,6 +150,31 @@ def test_a_mistake_at_another_place_of_the_file_is_told_as_well(
     assert sum(bool(record.exc_info) for record in caplog.records) == 2
 
 
+def test_a_board_that_a_mistake_ends_at_once_each_time_is_opened_less_and_less_often() -> None:
+    """All its channels come and go each time: every second that would be sixty events of an E1."""
+    board, opened = DefectiveBoard("bad", "receive"), []
+    with epoll() as watcher:
+        slots = BoardSlots([board], watcher, lambda slot: opened.append(now_us), lambda slot, fault: None)
+
+        def live(seconds: range) -> None:
+            nonlocal now_us
+            for second in seconds:
+                now_us = second * REOPEN_US
+                slots.open_due(now_us)
+                slots.receive(slots.slots[0], now_us)
+
+        now_us = 0
+        live(range(300))
+        assert [moment // REOPEN_US for moment in opened] == [0, 2, 6, 14, 30, 62, 126, 190, 254]
+
+        board.mistakes = ""
+        live(range(300, 340))
+        board.mistakes = "receive"
+        live(range(340, 342))
+        assert [moment // REOPEN_US for moment in opened[9:]] == [318, 341], "what has worked for long is back soon"
+        slots.close()
+
+
 def test_a_board_that_gives_blocks_of_other_channels_than_it_has_is_out_of_service() -> None:
     told: list[str] = []
     with epoll() as watcher:

@@ -1,7 +1,7 @@
 """The boards of the real-time gateway: opened, watched, reopened, and which of them is the clock. No policy of lines.
 
-Each board has a slot. A slot whose board fails is closed, shown with the reason, and opened again every second; the
-others go on.
+Each board has a slot. A slot whose board fails is closed, shown with the reason, and opened again every second (less
+often if a mistake of its own ends it at once each time); the others go on.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ from firmware.core.paths import BoxPaths
 from firmware.lines.elastic import ElasticBuffer
 
 REOPEN_US = MICROSECONDS
+LONGEST_REOPEN_US = 64 * MICROSECONDS
+"""Pause before a board is opened again whose own mistake has ended it at once each time; it doubles up to this."""
+SETTLED_US = 10 * MICROSECONDS
+"""A board that has worked so long works."""
 SILENT_US = 5 * MICROSECONDS
 """A board that gives no block for this long is taken as hung (a machine may well stall for half a second)."""
 NEWEST_OUTWARD = 3
@@ -58,6 +62,9 @@ class BoardSlot:
         self.told_level = logging.NOTSET
         """How loud that was logged."""
         self.retry_us = 0
+        self.pause_us = REOPEN_US
+        """How long it stays closed after a mistake of its own."""
+        self.opened_us = 0
         self.report_us = 0
         """Before this moment changed counters are not told again."""
         self.last_block_us = 0
@@ -132,7 +139,7 @@ class BoardSlots:
                 continue
             slot.is_open = True
             slot.fault = None
-            slot.last_block_us = now_us
+            slot.opened_us = slot.last_block_us = now_us
             slot.elastic = ElasticBuffer(slot.board.has_clock)
             slot.outward.clear()
             slot.descriptor = descriptor
@@ -146,14 +153,18 @@ class BoardSlots:
                 self.fail(slot, BoardError(fault("no_audio"), slot.name), now_us)
 
     def fail(self, slot: BoardSlot, error: BoardError, now_us: int) -> None:
-        """A board raised: close it."""
+        """A board raised: close it. All its channels come and go with it: what a mistake ends at once each time would
+        fill log and records with that every second."""
+        settled = not slot.is_open or now_us - slot.opened_us >= SETTLED_US
+        again = error.fault.code == DEFECT and not settled
+        slot.pause_us = min(2 * slot.pause_us, LONGEST_REOPEN_US) if again else REOPEN_US
         if slot.is_open:
             try:
                 self._watcher.unregister(slot.descriptor)
             except (OSError, ValueError):
                 pass  # the board closed it already
         slot.is_open = False
-        slot.retry_us = now_us + REOPEN_US
+        slot.retry_us = now_us + slot.pause_us
         self._close(slot)
         self._show(slot, error)
 
