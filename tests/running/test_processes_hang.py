@@ -6,7 +6,6 @@ tests/box/test_hung_processes.py. The limits are shorter than those of a box, so
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -20,9 +19,9 @@ from firmware.box.supervision.watchdog import NotifySocket
 from firmware.calls.messages import BoxState, ReleaseCall
 from firmware.core.messages import PeerGone
 from firmware.records import tables
-from firmware.simulator.report import read_report
 from tests.running import running_box
 from tests.running.running_box import RunningBox, until
+from tests.running.talkers import TALKS, UNTIL_CLEARED, agents, arguments, citizen, report_of, wrong_conversations
 
 pytestmark = pytest.mark.running
 
@@ -37,38 +36,10 @@ TALKERS = 3
 HANG = ("callserver", "recorder", "web")
 
 
-def scenario(folder: Path) -> Path:
+def scenario(folder: Path) -> tuple[str, ...]:
     """Citizens and agents who talk in patterns until the agent hangs up."""
-    steps = [
-        {"do": "wait", "until": "agent"},
-        {"do": "talk", "pattern": True},
-        {"do": "wait", "until": "cleared", "at_most_seconds": 200.0},
-    ]
-    citizens = [
-        {
-            "at_seconds": 1.0 + one * 0.05,
-            "name": f"citizen-{one}",
-            "calling": f"1380000{one:04d}",
-            "audio": True,
-            "steps": steps,
-        }
-        for one in range(TALKERS)
-    ]
-    phones = [
-        {
-            "extension": f"FXS-{one}",
-            "behaviour": "manned",
-            "agent": str(800 + one),
-            "seat": str(one),
-            "says": "pattern",
-            "answer_seconds": 0.2,
-            "ready_again_seconds": 300.0,
-        }
-        for one in range(1, TALKERS + 1)
-    ]
-    path = folder / "scenario.json"
-    path.write_text(json.dumps({"citizens": citizens, "phones": phones}))
-    return path
+    citizens = [citizen(one, 1.0 + one * 0.05, [*TALKS, UNTIL_CLEARED]) for one in range(TALKERS)]
+    return arguments(folder, citizens, agents(TALKERS, answer_seconds=0.2))
 
 
 def state(box: RunningBox) -> BoxState | None:
@@ -111,53 +82,27 @@ def play(box: RunningBox) -> None:
     until(box.is_healthy, "the pages are back")
 
 
-def lost_samples(folder: Path) -> tuple[list[str], list[str]]:
-    """What citizens and agents missed of each other, and what the simulator's clock lost in stalls of this machine."""
-    people, clock = read_report(folder / "report")
-    wrong = []
-    for one in range(TALKERS):
-        citizen, speaker = people[f"citizen-{one}"], 1001 + one
-        agent = next(who for who in people.values() if who.party.role == "phone" and who.heard_pattern(speaker).runs)
-        for who, whom in ((citizen, agent.party.speaker), (agent, speaker)):
-            heard = who.heard_pattern(whom)
-            if not heard.exactly_once or heard.last - heard.first < 4 * 8000:
-                wrong.append(f"{who.party.name}: {heard}")
-    return wrong, [str(entry) for entry in clock if entry.event in ("lost", "not_taken", "gap")]
-
-
 def test_calls_do_not_notice_that_callserver_recorder_and_web_hang_and_none_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running_box, "LINEBOX", (sys.executable, "-c", SHORT_LIMITS))
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "systemd"))
-    for attempt in range(3):
-        folder = tmp_path / f"attempt-{attempt}"
-        folder.mkdir()
-        box = RunningBox(
-            folder,
-            *("--scenario", str(scenario(folder)), "--report", str(folder / "report")),
-            greeting=[],
-            wrap_up_seconds=300.0,
-        )
-        systemd = NotifySocket(tmp_path / "systemd")
-        try:
-            box.start()
-            supervisor = box.pid("supervisor")
-            play(box)
-        finally:
-            box.stop()
-            said = list(systemd.receive())
-            systemd.close()
-        assert {pid for pid, _ in said} == {supervisor}
-        assert said[0][1] == b"STATUS=starting\n" and said[-1][1] == b"STOPPING=1\n"
-        assert any(datagram.startswith(b"READY=1\nSTATUS=Linebox ready: http://") for _, datagram in said)
+    box = RunningBox(tmp_path, *scenario(tmp_path), greeting=[], wrap_up_seconds=300.0)
+    systemd = NotifySocket(tmp_path / "systemd")
+    try:
+        box.start()
+        supervisor = box.pid("supervisor")
+        play(box)
+    finally:
+        box.stop()
+        said = list(systemd.receive())
+        systemd.close()
+    assert {pid for pid, _ in said} == {supervisor}
+    assert said[0][1] == b"STATUS=starting\n" and said[-1][1] == b"STOPPING=1\n"
+    assert any(datagram.startswith(b"READY=1\nSTATUS=Linebox ready: http://") for _, datagram in said)
 
-        rows = box.rows(tables.contacts)
-        assert [row["result"] for row in rows] == ["answered"] * TALKERS
-        assert [(row["missing"], row["contact"]) for row in closed(box)] == [(0, row["number"]) for row in rows]
-        wrong, lost = lost_samples(folder)
-        if not wrong:
-            return
-        assert lost, "\n".join(wrong)
-        print(f"stall of this machine, played again: {wrong}, {lost}")
-    pytest.fail("the machine stalled in three attempts")
+    rows = box.rows(tables.contacts)
+    assert [row["result"] for row in rows] == ["answered"] * TALKERS
+    assert [(row["missing"], row["contact"]) for row in closed(box)] == [(0, row["number"]) for row in rows]
+    people, stalls = report_of(tmp_path)
+    assert wrong_conversations(people, stalls, TALKERS, lambda one: 4.0) == []
