@@ -18,12 +18,24 @@ Given = ParamSpec("Given")
 STALL_SECONDS = 0.03
 """More than this late is a stall: jitter buffers have moved by then."""
 SCENES = 3
+TOLD_SECONDS = 3.0
+"""After this long the report of a running simulator has what was lost."""
 
 
 def lost_blocks(report: Path) -> list[ClockEntry]:
     """Where stalls of this machine have cost sound on the way between simulator and gateway, as the simulator has
-    counted it (`linebox up --report`; the last second may not be told yet)."""
+    counted it (`linebox up --report`)."""
     return [entry for entry in read_report(report)[1] if entry.event in ("lost", "not_taken", "gap")]
+
+
+def more_was_lost(report: Path, before: int) -> bool:
+    """Whether by now the simulator has counted more losses than `before`. It tells them once a second."""
+    end = time.monotonic() + TOLD_SECONDS
+    while len(lost_blocks(report)) <= before:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 class StallWatch:

@@ -37,14 +37,17 @@ GATEWAY_KILLS = 16
 SEED = 20261122
 MOST_SECONDS = 0.12
 """The victim lives this long at most after it began to record."""
+OFTEN = "16384"
+"""Bytes by which a recording grows each second in those recorders that write all the time, a dozen of them: a disk that
+takes 30 ms to make each durable keeps up."""
 MOST_WAITING = 6
 """Recordings that may wait to be closed when somebody is killed."""
 
 
 def scenario(folder: Path) -> Path:
-    """Four calls a second; each talks for five seconds to whoever listens."""
+    """Five calls in two seconds; each talks for five seconds to whoever listens."""
     steps = [{"do": "wait", "until": "answered"}, {"do": "wait", "seconds": 5.0}, {"do": "hang_up"}]
-    citizens = [{"at_seconds": 0.2 + one / 4, "calling": f"139{one:08d}", "steps": steps} for one in range(2000)]
+    citizens = [{"at_seconds": 0.2 + one * 0.4, "calling": f"139{one:08d}", "steps": steps} for one in range(2000)]
     path = folder / "scenario.json"
     path.write_text(json.dumps({"citizens": citizens, "phones": []}))
     return path
@@ -203,7 +206,7 @@ def test_two_hundred_kills_of_whoever_records_lose_nothing_that_was_told(
         if kill in gateways:
             box.kill("gateway")
         else:  # half of them write all the time
-            box.kill("recorder", *(["--write-bytes", "4096"] if chance.random() < 0.5 else []))
+            box.kill("recorder", *(["--write-bytes", OFTEN] if chance.random() < 0.5 else []))
     until(box.records, "calls are recorded after the last kill")
     box.end_calls()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.running.running_box import RunningBox, until
+from tests.running.stalls import played_again_after_a_stall
 
 pytestmark = pytest.mark.running
 
@@ -47,8 +48,12 @@ def log_lines(box: RunningBox) -> dict[str, list[str]]:
     return {path.name: path.read_text().splitlines() for path in box.paths.logs.glob("*.log")}
 
 
-def test_a_start_and_an_ordered_stop_in_the_middle_of_calls_write_no_warning(tmp_path: Path) -> None:
-    box = RunningBox(tmp_path, "--scenario", str(scenario(tmp_path)))
+@played_again_after_a_stall
+def test_a_start_and_an_ordered_stop_in_the_middle_of_calls_write_no_warning(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("box")
+    box = RunningBox(folder, "--scenario", str(scenario(folder)))
     box.start()
     try:
         until(lambda: box.contact_states() == {"talking": TALKERS, "queued": WAITERS}, "two talk, one waits")
