@@ -22,10 +22,14 @@ TOLD_SECONDS = 3.0
 """After this long the report of a running simulator has what was lost."""
 
 
+def losses(clock: list[ClockEntry]) -> list[ClockEntry]:
+    """Where stalls of this machine have cost sound on the way between simulator and gateway."""
+    return [entry for entry in clock if entry.event in ("lost", "not_taken", "gap")]
+
+
 def lost_blocks(report: Path) -> list[ClockEntry]:
-    """Where stalls of this machine have cost sound on the way between simulator and gateway, as the simulator has
-    counted it (`linebox up --report`)."""
-    return [entry for entry in read_report(report)[1] if entry.event in ("lost", "not_taken", "gap")]
+    """Those that the simulator has counted (`linebox up --report`)."""
+    return losses(read_report(report)[1])
 
 
 def more_was_lost(report: Path, before: int) -> bool:

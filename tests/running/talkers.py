@@ -14,6 +14,7 @@ from typing import Any
 from firmware.media.codec import BLOCK
 from firmware.simulator.journal import Party
 from firmware.simulator.report import ClockEntry, PartyReport, read_report
+from tests.running.stalls import losses
 
 Step = dict[str, Any]
 
@@ -71,8 +72,7 @@ class Stalls:
     """What simulator and gateway have counted when they, or the whole machine, stood still."""
 
     def __init__(self, clock: list[ClockEntry]) -> None:
-        losses = [entry for entry in clock if entry.event in ("lost", "not_taken", "gap")]
-        self.lost_blocks = sum(max(1, entry.blocks) for entry in losses)
+        self.lost_blocks = sum(max(1, entry.blocks) for entry in losses(clock))
         """Blocks that one end made and that never reached the other."""
         stalls_us = sum(entry.microseconds for entry in clock if entry.event == "stall")
         self.seconds = self.lost_blocks * 0.01 + stalls_us / 1e6

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 
 from tests.running.running_box import RunningBox, until
 from tests.running.stalls import played_again_after_a_stall
+from tests.running.talkers import TALKS, UNTIL_CLEARED, agents, arguments, citizen
 
 pytestmark = pytest.mark.running
 
 _WARNING = re.compile(r"^<1(28|29|30|31|32)>")
 """RFC 5424: local0, severity 0 to 4."""
 TALKERS, WAITERS = 2, 1
-
-
-def scenario(folder: Path) -> Path:
-    talk = [
-        {"do": "wait", "until": "answered"},
-        {"do": "wait", "until": "agent"},
-        {"do": "talk", "pattern": True},
-        {"do": "wait", "until": "cleared", "at_most_seconds": 200.0},
-    ]
-    citizens = [
-        {
-            "at_seconds": 2.0 + one * 0.1,
-            "name": f"citizen-{one}",
-            "calling": f"1380000{one:04d}",
-            "steps": talk,
-            "audio": True,
-        }
-        for one in range(TALKERS + WAITERS)
-    ]
-    phones = [
-        {"extension": f"FXS-{one}", "behaviour": "manned", "agent": str(800 + one), "seat": str(one), "says": "pattern"}
-        for one in range(1, TALKERS + 1)
-    ]
-    path = folder / "scenario.json"
-    path.write_text(json.dumps({"citizens": citizens, "phones": phones}))
-    return path
 
 
 def log_lines(box: RunningBox) -> dict[str, list[str]]:
@@ -53,7 +26,8 @@ def test_a_start_and_an_ordered_stop_in_the_middle_of_calls_write_no_warning(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("box")
-    box = RunningBox(folder, "--scenario", str(scenario(folder)))
+    citizens = [citizen(one, 2.0 + one * 0.1, [*TALKS, UNTIL_CLEARED]) for one in range(TALKERS + WAITERS)]
+    box = RunningBox(folder, *arguments(folder, citizens, agents(TALKERS)))
     box.start()
     try:
         until(lambda: box.contact_states() == {"talking": TALKERS, "queued": WAITERS}, "two talk, one waits")
