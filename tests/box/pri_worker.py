@@ -123,7 +123,7 @@ class Worker:
                 stderr=log,
             )
 
-    def until(self, is_true: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+    def until(self, is_true: Callable[[], object], what: str, seconds: float = 60.0) -> None:
         until = time.monotonic() + seconds
         while not is_true():
             self.exchange.turn()
@@ -168,7 +168,7 @@ def running(folder: Path, place: str = "", end: FarEnd | None = None, *, overlap
         )
         yield worker
         worker.process.send_signal(signal.SIGTERM)
-        assert worker.process.wait(10) == 0
+        assert worker.process.wait(60) == 0
         assert "Traceback" not in worker.log.read_text()
     finally:
         if worker.process.poll() is None:

@@ -74,7 +74,7 @@ class Callserver:
         before = [board for board in (self.snapshot.boards if self.snapshot else ()) if board.board == name]
         return (before + told)[-1]
 
-    def is_gone(self, seconds: float = 20.0) -> bool:
+    def is_gone(self, seconds: float = 60.0) -> bool:
         """True once the gateway has closed the connection."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -100,7 +100,7 @@ class RunningGateway:
         if with_far_end:
             self.start_far_end()
             # Greeted while the gateway starts, so that it need not try again after a second.
-            self._accepting = threading.Thread(target=self.e1.accept, args=(30.0,))
+            self._accepting = threading.Thread(target=self.e1.accept, args=(60.0,))
             self._accepting.start()
         self.errors = (folder / "gateway.log").open("wb+")
         self.process = self.start()
@@ -124,7 +124,7 @@ class RunningGateway:
         self.errors.flush()
         return Path(self.errors.name).read_text()
 
-    def callserver(self, boot: str = "", last_number: int = 0, seconds: float = 30.0) -> Callserver:
+    def callserver(self, boot: str = "", last_number: int = 0, seconds: float = 60.0) -> Callserver:
         """Connect and attach, waiting for the gateway to start if need be; the snapshot has come."""
         end = time.monotonic() + seconds
         while True:
@@ -147,7 +147,7 @@ class RunningGateway:
         assert self.far is not None
         return self.far
 
-    def exchange(self, block: Block | None = None, seconds: float = 20.0) -> Block:
+    def exchange(self, block: Block | None = None, seconds: float = 60.0) -> Block:
         """Send a block and wait for the answer to it: what the far end hears."""
         self.e1.look()
         want = len(self.e1.blocks) + 1
@@ -160,7 +160,7 @@ class RunningGateway:
             assert time.monotonic() < end, "the gateway does not answer blocks: " + self.log()
         return self.e1.blocks[-1].samples
 
-    def until(self, what: type[Event], callserver: Callserver, seconds: float = 20.0) -> Event:
+    def until(self, what: type[Event], callserver: Callserver, seconds: float = 60.0) -> Event:
         """Exchange silence, faster than the line would, until a new event of this kind has come."""
         before = len(callserver.all(what))
         end = time.monotonic() + seconds
@@ -172,7 +172,7 @@ class RunningGateway:
 
     def wait_for_board(self, callserver: Callserver, name: str = "sim", working: bool = True) -> BoardState:
         """Until the gateway tells that a board works, or does not; its far end is silent meanwhile."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while callserver.board(name).working != working:
             callserver.look(0.05)
             assert time.monotonic() < end, f"board {name} is {callserver.board(name)}"
@@ -180,14 +180,14 @@ class RunningGateway:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
         if self._accepting is not None:
             self._accepting.join()
-        self.process.wait(20)
+        self.process.wait(60)
         if self.far is not None:
             self.far.close()
         self.errors.close()

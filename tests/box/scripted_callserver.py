@@ -80,7 +80,7 @@ class ScriptedCallserver(threading.Thread):
 
 
 def until(true: Callable[[], Any], what: str) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not true():
         assert time.monotonic() < end, what
         time.sleep(0.005)

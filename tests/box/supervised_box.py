@@ -69,7 +69,7 @@ class RunningBox:
     def output(self) -> str:
         return self._output.read_text()
 
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         end = time.monotonic() + seconds
         while not (result := condition()):
             assert time.monotonic() < end, f"never came:\n{self.output()}"

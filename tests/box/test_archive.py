@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from firmware.box import cli
+from firmware.box.commands.cti_request import is_running
 from firmware.box.demonstration import demonstration_documents
-from firmware.box.supervision import up
 from firmware.core.configuration import save_subjects
 from firmware.core.paths import BoxPaths
 from firmware.records.database import open_for_reading
@@ -84,7 +84,7 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveBox]
 def run(box: ArchiveBox, **recordings: Any) -> None:
     box.configure(**recordings)
     box.start("callserver")
-    until(lambda: up._listening(box.paths.cti_socket), "the callserver listens")
+    until(lambda: is_running(box.paths), "the callserver listens")
 
 
 def test_retention_deletes_the_oldest_by_rule_but_not_what_is_on_hold(

@@ -137,7 +137,7 @@ class Office:
     def stop(self, name: str, number: int = signal.SIGTERM) -> None:
         process = self.processes.pop(name)
         process.send_signal(number)
-        process.wait(10)
+        process.wait(60)
 
     def close(self) -> None:
         for name in list(self.processes):
@@ -152,7 +152,7 @@ class Office:
         assert state is not None
         return state
 
-    def until(self, true: Callable[[], Any], what: str, seconds: float = 20.0) -> None:
+    def until(self, true: Callable[[], Any], what: str, seconds: float = 60.0) -> None:
         end = time.monotonic() + seconds
         while not true():
             if time.monotonic() > end:
@@ -209,7 +209,7 @@ def test_a_person_reads_what_the_seat_is_about(office: Office, line: Line) -> No
     office.ask(SignIn("801", "1"))
     office.ask(SetReady("801"))
     office.reads("示闲 排队0 工号801  ", " " * 20)
-    office.until(lambda: line.told()[-1:] == [("0", "示闲 排队0 工号801")], "the phone shows the same", 30)
+    office.until(lambda: line.told()[-1:] == [("0", "示闲 排队0 工号801")], "the phone shows the same")
 
     call(office, line)
     office.reads("来话 09118888888    ", "王芳 延安 首次      ")

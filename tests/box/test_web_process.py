@@ -140,7 +140,7 @@ class WebProcess:
         return Path(self._log.name).read_text()
 
     def get(self, path: str, **headers: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path, headers={"Authorization": f"Bearer {self.token}", **headers})
             answer = connection.getresponse()
@@ -166,11 +166,11 @@ class WebProcess:
 
     def stop(self) -> None:
         self.process.terminate()
-        assert self.process.wait(timeout=10) == 0, self.log()
+        assert self.process.wait(timeout=60) == 0, self.log()
         self._log.close()
 
 
-def until(true: Callable[[], Any], what: str, seconds: float = 15.0) -> Any:
+def until(true: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
     end = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < end, f"after {seconds} s still not so: {what}"
@@ -188,7 +188,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
 @pytest.fixture
 def callserver(web: WebProcess) -> Iterator[ScriptedCallserver]:
     made = ScriptedCallserver(web.paths)
-    until(lambda: web.health() == 200, "the web process has found the callserver")
+    until(lambda: made.subscribed and web.health() == 200, "the web process has found the callserver")
     yield made
     made.stop()
 
@@ -197,7 +197,7 @@ class EventStream:
     """A reader of /events; closed by the test."""
 
     def __init__(self, web: WebProcess, after: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", web.port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", web.port), timeout=60)
         head = f"GET /api/v1/events?after={after} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {web.token}\r\n\r\n"
         self._socket.sendall(head.encode())
         self._file = self._socket.makefile("rb")
@@ -269,9 +269,9 @@ def test_nonsense_of_the_callserver_ends_that_connection_and_a_new_one_is_made(
 def test_a_callserver_that_hangs_is_left_and_looked_for_again(web: WebProcess, callserver: ScriptedCallserver) -> None:
     callserver.answers = False
 
-    until(lambda: web.health() == 503, "it is noticed that nothing is answered", 20)
+    until(lambda: web.health() == 503, "it is noticed that nothing is answered")
     callserver.answers = True
-    until(lambda: web.health() == 200, "and that it answers again", 20)
+    until(lambda: web.health() == 200, "and that it answers again")
 
 
 def test_a_login_that_comes_into_force_may_read_at_once(web: WebProcess, callserver: ScriptedCallserver) -> None:
@@ -414,7 +414,7 @@ def test_it_ends_at_once_when_told_to_even_with_streams_open(tmp_path: Path) -> 
     begun = time.monotonic()
 
     own.process.send_signal(signal.SIGTERM)
-    assert own.process.wait(timeout=10) == 0
+    assert own.process.wait(timeout=60) == 0
 
     assert time.monotonic() - begun < 4
     stream.close()

@@ -33,7 +33,7 @@ class FarEnd:
         self.blocks: list[BlockPacket] = []
         self.signals: list[Signal] = []
 
-    def accept(self, seconds: float = 20.0) -> None:
+    def accept(self, seconds: float = 60.0) -> None:
         """Take the gateway's connection, which may still be on its way."""
         end = time.monotonic() + seconds
         while self.link is None:

@@ -35,7 +35,7 @@ from firmware.records.recording import HEADER_SIZE, TRACKS, samples_in
 
 CHANNELS = 6
 BOOT = "boot-1"
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 def tick(sample: int) -> np.ndarray:
