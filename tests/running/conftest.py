@@ -1,1 +1,0 @@
-"""A box that runs for all tests of a file."""
