@@ -109,6 +109,7 @@ class SpiAnalogueBoard(TdmBoard):
             "overruns": tdm.counters.overruns,
             "card_underruns": tdm.counters.underruns,
             "port_failures": sum(port.failures for port in self._ports),
+            "interrupt_failures": int(self._interrupt is not None and not self._interrupt.works),
         }
 
     def send_signal(self, signal: ToBoard) -> None:

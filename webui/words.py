@@ -97,6 +97,7 @@ CODES: dict[str, dict[str, str]] = {
         "underruns": N_("Blocks that came too late"),
         "missed_interrupts": N_("Missed interrupts of the card"),
         "port_failures": N_("Failures of ports"),
+        "interrupt_failures": N_("Failures of the interrupt line"),
         "echo_failures": N_("Calls without echo canceller"),
         "stalls": N_("Pauses of the box"),
         "worst_gap_ms": N_("Longest pause in milliseconds"),

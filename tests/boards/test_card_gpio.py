@@ -134,6 +134,7 @@ def test_a_wire_that_is_cut_costs_a_quarter_of_a_second_twice_and_then_nothing(
     assert bench.take() == [HookChange(2, True)]
     assert INTERRUPT not in bench.place.gpio.held
     assert bench.raised() == {}
+    assert bench.board.counters.extra["interrupt_failures"] == 1, "the wall shows it"
 
 
 def test_a_line_that_fails_costs_nothing(bench: Wired, caplog: pytest.LogCaptureFixture) -> None:
@@ -160,6 +161,7 @@ def test_a_line_that_works_is_never_given_up(bench: Wired) -> None:
         bench.run(1200)
 
     assert INTERRUPT in bench.place.gpio.held
+    assert bench.board.counters.extra["interrupt_failures"] == 0
 
 
 def test_knocks_that_come_one_by_one_are_no_storm(bench: Wired) -> None:
