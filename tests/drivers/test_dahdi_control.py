@@ -12,9 +12,20 @@ from typing import Any, cast
 import pytest
 
 from boards.dahdi_e1 import DahdiE1Board
-from drivers.dahdi import DahdiError
-from drivers.dahdi_control import Control
-from drivers.dahdi_numbers import INT, LINE, SPAN, SPANCONFIG, SPANSTAT, STARTUP, LineConfig
+from drivers.dahdi import ChannelState, DahdiError
+from drivers.dahdi_control import ChannelSetting, Control
+from drivers.dahdi_numbers import (
+    CHANCONFIG,
+    CHANNEL,
+    INT,
+    LINE,
+    SPAN,
+    SPANCONFIG,
+    SPANSTAT,
+    STARTUP,
+    LineConfig,
+    Signalling,
+)
 from firmware.box.commands.boards import system_conf
 from firmware.core.line_schemas import BoardEntry, DahdiE1
 from firmware.core.paths import BoxPaths
@@ -62,6 +73,32 @@ def test_coding_framing_and_clock_source_are_set_and_the_span_is_started(
     control.configure_span(1, board.line_config, board.clock_from)
 
     assert control.asked == [(SPANCONFIG, (1, bytes(20), 0, line, clock_from)), (STARTUP, (1,))]
+
+
+class NotedChannels(NotedControl):
+    """Channels 1 to 3, of which the third is what it shall be already."""
+
+    def channel(self, number: int) -> ChannelState | None:
+        signalling = Signalling.CAS if number == 3 else Signalling.CLEAR
+        return ChannelState(number, 1, number, signalling, 0, False, 2, "TE4/0/1") if number <= 3 else None
+
+    def ask(self, request: int, argument: bytes, doing: str, where: str) -> bytes:
+        if request != CHANCONFIG:
+            return super().ask(request, argument, doing, where)
+        self.asked.append((request, CHANNEL.unpack(argument)))
+        return argument
+
+
+def test_a_channel_with_line_bits_is_blocked_for_the_exchange_as_long_as_no_program_has_it() -> None:
+    """Else the exchange would send its callers there while the box is switched on and does not run."""
+    control = NotedChannels("E1", CARD)
+    control.configure_channels(ChannelSetting(number, Signalling.CAS) for number in (1, 3))
+    control.configure_channels([ChannelSetting(2, Signalling.HDLCFCS)])
+
+    told = [(fields[0], fields[2], fields[5]) for _, fields in control.asked]
+    assert told == [(1, Signalling.CAS, 0b1101), (2, Signalling.HDLCFCS, 0)]
+    with pytest.raises(DahdiError, match="no such channel"):
+        control.configure_channels([ChannelSetting(4, Signalling.CAS)])
 
 
 def test_a_span_that_runs_as_it_shall_is_left_alone_when_a_gateway_starts() -> None:
