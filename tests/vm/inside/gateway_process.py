@@ -14,6 +14,7 @@ from typing import Any
 
 from firmware.box.demonstration import demonstration_documents
 from firmware.core.configuration import save_subjects
+from firmware.core.messages import PeerGone
 from firmware.core.paths import BoxPaths
 from tests.box.running_gateway import Callserver
 from tests.vm.inside.far_line import FarLine
@@ -54,9 +55,16 @@ class GatewayOnSpans:
 
     def start(self) -> Callserver:
         """Wait until it listens, and attach."""
-        self.until(self.paths.gateway_socket.exists, "gateway", 20)
-        self.connected = Callserver(self.paths)
+        self.until(self._attach, "gateway", 20)
+        assert self.connected is not None
         return self.connected
+
+    def _attach(self) -> bool:
+        try:
+            self.connected = Callserver(self.paths)
+        except PeerGone:
+            return False
+        return True
 
     @property
     def pid(self) -> int:

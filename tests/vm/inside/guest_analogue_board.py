@@ -143,7 +143,7 @@ def test_a_phone_rings_in_the_cadence_that_the_gateway_gives_and_falls_silent_wh
     ports.wait(0.3)
     assert Event.RINGBEGIN in ports.events(PHONE)
     ports.phone(PHONE, Hook.OFFHOOK)
-    ports.until(HookChange(PHONE, True), 0.2)
+    ports.until(HookChange(PHONE, True), 1.0)
     ports.end.board.send_signal(Ring(PHONE, False))  # the line machine says so too; it does no harm
     ports.wait(2.0)
     assert Event.RINGBEGIN not in ports.events(PHONE)
@@ -153,7 +153,7 @@ def test_a_phone_rings_in_the_cadence_that_the_gateway_gives_and_falls_silent_wh
 
 def test_a_phone_that_was_just_put_down_can_be_rung_again(ports: FarPorts) -> None:
     ports.phone(PHONE, Hook.OFFHOOK)
-    ports.until(HookChange(PHONE, True), 0.2)
+    ports.until(HookChange(PHONE, True), 1.0)
     ports.phone(PHONE, Hook.ONHOOK)
     ports.until(HookChange(PHONE, False), 2.0)
     ports.events(PHONE)
@@ -178,7 +178,7 @@ def test_ringing_of_the_exchange_is_told_ring_by_ring_and_ends_when_we_answer(po
     ports.events(LINE)
 
     ports.end.board.send_signal(Loop(LINE, True))
-    ports.until(LoopCurrent(LINE, True), 0.1)
+    ports.until(LoopCurrent(LINE, True), 1.0)
     ports.wait(0.3)
     assert Event.RINGOFFHOOK in ports.events(LINE)
 

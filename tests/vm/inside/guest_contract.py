@@ -160,7 +160,7 @@ class TestLineBitsBoard(DriverBoardContract):
         end = BoardEnd(opened)
         for bits in range(16):
             far.channels[3].send_bits(bits)
-            run([end, far], 0.03)
+            assert run([end, far], 2, lambda: Bits(3, bits) in end.signals), f"{bits:04b}"  # noqa: B023
 
         assert [signal for signal in end.signals if signal.channel == 3] == [Bits(3, bits) for bits in range(16)]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from boards.dahdi_e1 import channels
-from boards.signals import Connect, Proceeding, Release, Setup
+from boards.signals import Connect, Proceeding, Release, Setup, Signal
 from firmware.lines.line_commands import AnswerLeg, Hear, Join
 from firmware.lines.messages import BoardChanged, IncomingCall, LegAnswered, LegCleared
 from tests.box.running_gateway import Callserver
@@ -129,6 +129,10 @@ def isdn(tmp_path: Path, pairs: Pairs) -> Iterator[GatewayOnSpans]:
     gateway.close()
 
 
+def told(worker: ScriptedWorker, kind: type[Signal]) -> int:
+    return sum(isinstance(one, kind) for one in worker.signals)
+
+
 def test_sixty_isdn_calls_are_joined_end_when_a_card_is_pulled_and_its_channels_return(
     isdn: GatewayOnSpans, pairs: Pairs
 ) -> None:
@@ -139,18 +143,15 @@ def test_sixty_isdn_calls_are_joined_end_when_a_card_is_pulled_and_its_channels_
     for worker in gateway.workers:
         worker.say(*(Setup(channel, "12345", f"139{channel:08d}") for channel in range(30)))
     gateway.until(lambda: len(callserver.all(IncomingCall)) == 60, "sixty calls")
-    assert all(sum(isinstance(one, Proceeding) for one in worker.signals) == 30 for worker in gateway.workers)
+    gateway.until(lambda: all(told(worker, Proceeding) == 30 for worker in gateway.workers), "Proceeding")
     legs = answer_and_join(gateway, callserver, 30)
-    gateway.until(
-        lambda: all(sum(isinstance(one, Connect) for one in worker.signals) == 30 for worker in gateway.workers),
-        "Connect",
-    )
+    gateway.until(lambda: all(told(worker, Connect) == 30 for worker in gateway.workers), "Connect")
     check_every_bit(gateway, callserver, NAMES, 30)
 
     device = pairs[1][0].pull()
     gateway.until(lambda: len(callserver.all(LegCleared)) == 30, "end of the calls on the card that was pulled", 3)
     assert {event.leg for event in callserver.all(LegCleared)} == {legs[channel] for channel in range(30, 60)}
-    assert not callserver.board("e2").working
+    gateway.until(lambda: not callserver.board("e2").working, "board that fails", 3)
     (fault,) = callserver.board("e2").faults
     assert fault.what and fault.remedy
     assert callserver.board("e1").working

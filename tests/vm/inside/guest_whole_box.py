@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from drivers.pri_stack import Cleared, Progress, Progressed
 from firmware.calls.messages import AgentState
+from firmware.core.messages import PeerGone, connect
 from firmware.lines.line_commands import AnswerLeg, ClearLeg, Hear, Join, PlaceCall
-from firmware.lines.messages import CallPlaced, IncomingCall, LegAnswered
+from firmware.lines.messages import CallPlaced, IncomingCall, LegAnswered, decode_from_gateway
 from firmware.records.tables import contacts, legs, recordings
 from firmware.simulator.citizens import Caller, CallerState, Outcome, own_tone
 from firmware.simulator.pattern import verify_pattern
@@ -102,7 +104,7 @@ def at_rest(town: Town, box: WholeBox) -> None:
 
 def test_a_call_that_comes_in_and_one_that_goes_out_hear_each_other_bit_by_bit(lines: Scene) -> None:
     box, town = lines
-    wait(town, 20, lambda: town.span.lines.layer_two and box.paths.gateway_socket.exists(), box)
+    wait(town, 20, lambda: town.span.lines.layer_two and listens(box.paths.gateway_socket), box)
     callserver = Callserver(box.paths)
     town.serve(1.5)
 
@@ -183,6 +185,15 @@ def test_killing_the_callserver_drops_no_call_and_new_ones_are_kept_alive(office
         heard = heard_by(caller.journal)
         assert max(longest_tone(heard, own_tone(phone.speaker)) for phone in town.world.phones) > talked - 0.1
     assert (town.layer_two_changes, worker.poll()) == (0, None)  # since the kill
+
+
+def listens(path: Path) -> bool:
+    """True if somebody takes connections there: the file is there a moment before."""
+    try:
+        connect(path, decode_from_gateway).close()
+    except PeerGone:
+        return False
+    return True
 
 
 def progress(town: Town, progress: Progress, slot: int) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Table, select
 
-from firmware.box.commands.cti_request import ask
+from firmware.box.commands.cti_request import ask, is_running
 from firmware.box.demonstration import demonstration_documents
 from firmware.calls.messages import BoxState, GetBoxState
 from firmware.core.configuration import save_subjects
@@ -85,7 +85,7 @@ class WholeBox:
 
     def is_ready(self) -> bool:
         """All processes speak with each other and every channel can be used."""
-        if not self.paths.cti_socket.exists():
+        if not is_running(self.paths):
             return False
         state = self.state()
         return state.gateway_connected and state.recorder_connected and self.is_idle(state)
