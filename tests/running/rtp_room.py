@@ -158,6 +158,8 @@ class RtpRoom:
     def __init__(self, phones: Sequence[RtpPhone]) -> None:
         """Raises OSError if a port is taken."""
         self.phones = phones
+        self.worst_late_ms = 0.0
+        """How late this machine let a turn of the thread come."""
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="RTP room")
@@ -188,9 +190,11 @@ class RtpRoom:
         self._selector.close()
 
     def _run(self) -> None:
+        now = time.monotonic()
         while not self._stopping:
             for key, _ in self._selector.select(0.005):
                 key.data._receive()
-            now = time.monotonic()
+            last, now = now, time.monotonic()
+            self.worst_late_ms = max(self.worst_late_ms, (now - last) * 1000 - 5)
             for phone in self.phones:
                 phone._speak(now)
