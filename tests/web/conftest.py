@@ -75,7 +75,7 @@ def open_page(browser: Any, box: PageBox, request: pytest.FixtureRequest) -> Ite
 
     def start(login: str = "chen", path: str = "/desk", viewport: dict[str, int] | None = None) -> Any:
         context = browser.new_context(locale="zh-CN", timezone_id="America/New_York", viewport=viewport or WIDE)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: said.append(f"error: {error}"))

@@ -59,6 +59,8 @@ class PageBox(RunningBox):
         super().__init__(folder, "--scenario", str(plan))
         documents = demonstration_documents(PASSWORD)
         documents["agents"][0]["queues"] = ["consult"]
+        for queue in documents["queues"]:
+            queue["offer_seconds"] = 120.0  # a page may be slow
         # Nothing is there: the pages must say so.
         documents["boards"].append({"board": "span", "kind": "dahdi_e1", "e1": {"span": 77}})
         documents["seats"][7] |= {"receive_db": 3, "send_db": -2.5}
