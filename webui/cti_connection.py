@@ -143,6 +143,9 @@ class CtiConnection:
 
     def request(self, body: AnyRequestBody, by: str) -> Reply:
         """Ask and wait. Raises CallserverAway when it is not connected, goes away, or takes too long."""
+        if not self._live.connected:
+            # One that hangs takes connections, too; it would do later what a person was told it did not do.
+            raise CallserverAway("it has not answered yet")
         reply = self._ask(body, by)
         self._stale.set()
         return reply

@@ -8,7 +8,7 @@ import gevent
 import msgspec
 import pytest
 
-from firmware.calls.messages import AnyRequestBody, BoxState, Reply, Subscribe
+from firmware.calls.messages import AnyRequestBody, BoxState, GetBoxState, Reply, Subscribe
 from firmware.core.clock import VirtualClock
 from tests.webui.scripted_office import box_state
 from webui import cti_connection
@@ -54,3 +54,17 @@ def test_pages_know_soon_that_a_part_is_back_although_nothing_happens_and_they_w
 
     assert not running.ready() and states == [whole]
     gevent.kill(running)
+
+
+def test_nothing_is_asked_of_a_callserver_that_takes_the_connection_and_hangs() -> None:
+    clock = VirtualClock(1_795_000_000_000_000)
+    states = [box_state(clock)]
+    live = Live()
+    connection = ScriptedCallserver(live, clock, states)
+
+    with pytest.raises(CallserverAway):
+        connection.request(GetBoxState(), "chen")
+    assert len(states) == 1, "it would do it when it goes on"
+
+    live.connect(box_state(clock))
+    assert connection.request(GetBoxState(), "chen").state is not None
