@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import select
 
 from firmware.box.demonstration import demonstration_documents, password_hash
+from firmware.calls.messages import AgentState, AnswerCall, ReleaseCall, SetNotReady, SetReady, SignIn, SignOut
 from firmware.core.configuration import save_subjects
-from firmware.records.tables import office_audit
-from tests.running.running_box import RunningBox
+from firmware.records.tables import office_audit, recordings
+from tests.running.running_box import RunningBox, until
 from webui.audit import open_office_database
 
 PASSWORD = "correct horse battery"
@@ -75,6 +76,24 @@ class PageBox(RunningBox):
 
     def address(self, path: str) -> str:
         return f"http://127.0.0.1:{self.web_port}{path}"
+
+    def has_recording(self) -> bool:
+        """Is there a call that can be played?"""
+        return any(row["state"] == "closed" for row in self.rows(recordings))
+
+    def record_a_call(self) -> None:
+        """Unless there is one: agent 805 takes a call, ends it and signs out."""
+        if self.has_recording():
+            return
+        assert self.ask(SignIn("805", "5")).error == ""
+        until(lambda: self.ask(SetReady("805")).error == "", "the headset is off hook")
+        until(lambda: self._state_of("805") is AgentState.OFFERED, "a call is offered")
+        for step in (AnswerCall("805"), ReleaseCall("805"), SetNotReady("805", "break"), SignOut("805")):
+            assert self.ask(step).error == "", step
+        until(self.has_recording, "the recording is closed")
+
+    def _state_of(self, agent: str) -> AgentState:
+        return next(one.state for one in self.state().agents if one.agent == agent)
 
     def audited(self, action: str) -> list[str]:
         """Subjects of all audit rows of an action."""

@@ -371,7 +371,11 @@ def test_the_list_speaks_of_new_calls_only_when_there_are_some(open_page: OpenPa
 
 @pytest.mark.parametrize("path", ["/sign-in", "/desk", "/wall", "/calls"])
 @pytest.mark.parametrize("viewport", [{"width": 1366, "height": 768}, PHONE], ids=["desk", "phone"])
-def test_texts_can_be_read_and_nothing_sticks_out(open_page: OpenPage, path: str, viewport: dict[str, int]) -> None:
+def test_texts_can_be_read_and_nothing_sticks_out(
+    open_page: OpenPage, box: PageBox, path: str, viewport: dict[str, int]
+) -> None:
+    if path == "/calls":
+        box.record_a_call()
     page = open_page("" if path == "/sign-in" else "admin", path, viewport)
     if path == "/wall":
         page.wait_for_selector(".board-row")
