@@ -2,18 +2,22 @@
 
 The chips pull one line low together (open drain). It is read once in each turn; that saves some 0.2 ms of SPI for each
 resting phone, in a turn of 10 ms. It is not trusted blindly: each port is asked now and then all the same, and a line
-that has not told what was found there is given up, and all ports are asked in each turn, as without it.
+that has not told what was found there is given up, and all ports are asked in each turn, as without it. Only what a
+phone at rest has done judges the line: of chips that are asked in each turn many an interrupt comes between the look at
+the line and theirs, the more the more of them there are.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 from drivers.gpio_lines import GpioLine, OpenLine
 from drivers.spi_line_chip import ChipError
 
 UNTOLD_MOST = 2
-"""Interrupts in a row that only asking has found. One may come between reading the line and asking the chip."""
+"""Interrupts in a row, of one chip or of any, that only asking has found. One may come just before the chip is asked."""
+ANY = -1
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +29,8 @@ class InterruptLine:
         """`name`: `/dev/gpiochip0:18`."""
         self._name = name
         self._line: GpioLine | None = GpioLine(name, "in", "", open_line=open_line)
-        self._untold = 0
+        self._untold: Counter[int] = Counter()
+        """Channel, or ANY → interrupts in a row that were not told."""
         self._is_quiet = False
 
     @property
@@ -41,10 +46,11 @@ class InterruptLine:
             self._give_up(str(error))
         return self._is_quiet
 
-    def found(self) -> None:
-        """One or more chips that were asked in this turn had an interrupt."""
-        self._untold = self._untold + 1 if self._is_quiet else 0
-        if self._untold >= UNTOLD_MOST:
+    def found(self, channel: int, rested: bool) -> None:
+        """The chip of a channel, asked in this turn, had an interrupt. `rested`: it need not be asked in each turn."""
+        for whose in (channel, ANY):
+            self._untold[whose] = self._untold[whose] + rested if self._is_quiet else 0
+        if max(self._untold.values()) >= UNTOLD_MOST:
             self._give_up(f"interrupt line {self._name} did not tell what happened on a line. See its wire and pull-up")
 
     def close(self) -> None:

@@ -52,6 +52,8 @@ class Port:
         self.failures = 0
         self.interrupted = False
         """Its chip had an interrupt in the last look, and tells all of its interrupts by the card's line."""
+        self.rested = False
+        """It was at rest until that look."""
         self._framing: Framing = framing
         self._open_bus = open_bus
         self._bus: SpiBus | None = None
@@ -208,7 +210,7 @@ class ExtensionPort(Port):
         status = self._chip.look()
         if status.power_alarms:
             raise self._chip.fail("line_hot")
-        self.interrupted = status.hook_interrupt
+        self.interrupted, self.rested = status.hook_interrupt, self._rests()
         self._count_interrupt(self._chip, status.hook_interrupt)
         over = self._feed is LineFeed.FORWARD_ON_HOOK_TRANSMISSION and now_ms >= self._transmission_ends_ms
         if over or (status.off_hook and self._feed is not LineFeed.FORWARD_ACTIVE):

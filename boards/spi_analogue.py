@@ -94,8 +94,8 @@ class SpiAnalogueBoard(TdmBoard):
         for port in self._ports:
             if port.state is PortState.WORKING:
                 signals += port.look(self._now_ms, quiet)
-        if self._interrupt is not None and any(port.interrupted for port in self._ports):
-            self._interrupt.found()
+                if self._interrupt is not None and port.interrupted:
+                    self._interrupt.found(port.channel, port.rested)
         for port in resting:
             signals += port.look(self._now_ms)
         self._see_that_one_works()

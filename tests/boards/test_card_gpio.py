@@ -164,6 +164,37 @@ def test_a_line_that_works_is_never_given_up(bench: Wired) -> None:
     assert bench.board.counters.extra["interrupt_failures"] == 0
 
 
+def test_interrupts_of_phones_that_are_asked_all_the_time_judge_no_line(bench: Wired) -> None:
+    """Each of these comes between the look at the line and the look at the chip, as one in ten does on a busy card."""
+    bench.phone(0).lift()
+    bench.run(500)
+    bench.line[INTERRUPT] = True
+    for _ in range(10):
+        bench.phone(0).put_down()
+        ChipBench.run(bench, 60)
+        bench.phone(0).lift()
+        ChipBench.run(bench, 40)
+    bench.run(500)
+
+    assert bench.take() == [HookChange(0, True), Digit(0, "0", 600)]
+    assert INTERRUPT in bench.place.gpio.held
+
+
+def test_a_chip_whose_pin_hangs_in_the_air_is_found_though_the_others_tell(bench: Wired) -> None:
+    for _ in range(2):
+        bench.line[INTERRUPT] = True
+        bench.phone(0).lift()
+        ChipBench.run(bench, 260)
+        bench.phone(0).put_down()
+        ChipBench.run(bench, 1200)
+        bench.phone(1).lift()
+        bench.run(10)  # told
+        bench.phone(1).put_down()
+        bench.run(1200)
+
+    assert bench.board.counters.extra["interrupt_failures"] == 1
+
+
 def test_knocks_that_come_one_by_one_are_no_storm(bench: Wired) -> None:
     for _ in range(200):
         bench.phone(0).set_field("interrupt_status_2", loop_closure=1)
