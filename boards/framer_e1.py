@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 
+import msgspec
+
 from boards.base import Block, BoardError, ChannelPlace, NotSupported, cannot_do
 from boards.signals import Alarm, Bits, ChannelKind, FromBoard, LoopWay, ToBoard
 from boards.tdm_board import Buses, TdmBoard
@@ -177,6 +179,7 @@ def open_board(entry: BoardEntry, paths: BoxPaths) -> FramerE1Board:
         raise BoardError(fault("section_missing", section="framer"), entry.board, "boards.json")
     if span.hardware == "simulated":
         card = simulated_card(["ds26521"], span.tdm.slots)
+        span = msgspec.structs.replace(span, reset="")  # that of the processor is real
         return FramerE1Board(entry.board, span, Buses(lambda path, _: card.chips[0], card.pcms))
     pcms = partial(open_pcms, span.tdm.card, span.tdm.slots, span.tdm.samples, span.tdm.card)
     return FramerE1Board(entry.board, span, Buses(open_spi, pcms))

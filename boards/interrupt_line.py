@@ -16,7 +16,7 @@ from drivers.gpio_lines import GpioLine, OpenLine
 from drivers.spi_line_chip import ChipError
 
 UNTOLD_MOST = 2
-"""Interrupts in a row, of one chip or of any, that only asking has found. One may come just before the chip is asked."""
+"""Interrupts in a row, of one chip or of any, that only asking has found. One may come just before it is asked."""
 ANY = -1
 
 _log = logging.getLogger(__name__)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import msgspec
+
 from boards.base import Block, BoardError, ChannelPlace, NotSupported, cannot_do
 from boards.exchange_port import ExchangePort
 from boards.interrupt_line import InterruptLine
@@ -128,6 +130,7 @@ def open_board(entry: BoardEntry, paths: BoxPaths) -> SpiAnalogueBoard:
     if lines.hardware == "simulated":
         card = simulated_card([port.chip for port in lines.ports], lines.tdm.slots)
         devices = {port.spi: chip for port, chip in zip(lines.ports, card.chips, strict=True)}
+        lines = msgspec.structs.replace(lines, reset="", interrupt="")  # those of the processor are real
         return SpiAnalogueBoard(entry.board, lines, Buses(lambda path, _: devices[path], card.pcms))
     tdm = lines.tdm
     pcms = partial(open_pcms, tdm.card, tdm.slots, tdm.samples, tdm.card)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import msgspec
 import pytest
 
+from boards import framer_e1, spi_analogue
 from boards.base import BoardError
 from boards.signals import Digit, Flash, HookChange, Ring, RingDetected
 from drivers.simulated.si3050 import SimulatedSi3050
 from drivers.simulated.si3210 import SimulatedSi3210
+from firmware.core.line_schemas import BoardEntry
+from firmware.core.paths import box_paths
 from tests.boards.chip_board import ChipBench
 
 RESET, INTERRUPT = "/dev/gpiochip0:17", "/dev/gpiochip0:18"
@@ -212,3 +217,28 @@ def test_a_line_that_cannot_be_had_is_said_with_its_name() -> None:
     assert INTERRUPT in error.value.where
     assert "gpioinfo" in error.value.remedy
     assert not bench.place.gpio.held - {INTERRUPT}
+
+
+NO_LINE = "/dev/gpiochip99:17"
+SIMULATED: list[tuple[Any, dict[str, Any]]] = [
+    (
+        spi_analogue,
+        {"analogue": {"ports": [{"chip": "si3210", "spi": "/dev/spidev0.0", "slot": 0}], "interrupt": NO_LINE}},
+    ),
+    (framer_e1, {"framer": {"spi": "/dev/spidev1.0"}}),
+]
+
+
+@pytest.mark.parametrize(("module", "section"), SIMULATED)
+def test_a_simulated_card_works_without_the_lines_that_the_real_one_hangs_on(
+    module: Any, section: dict[str, Any]
+) -> None:
+    ((name, fields),) = section.items()
+    given = {name: {**fields, "hardware": "simulated", "reset": NO_LINE}}
+    kind = module.__name__.removeprefix("boards.")
+    board = module.open_board(msgspec.convert({"board": "card", "kind": kind, **given}, BoardEntry), box_paths(None))
+
+    board.open()
+
+    board.receive()
+    board.close()
