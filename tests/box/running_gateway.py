@@ -96,11 +96,12 @@ class RunningGateway:
         self.paths.make()
         save_subjects(self.paths, demonstration_documents("a password for tests"))
         self.far: FarEnd | None = None
+        self._closed = False
         self._accepting: threading.Thread | None = None
         if with_far_end:
             self.start_far_end()
             # Greeted while the gateway starts, so that it need not try again after a second.
-            self._accepting = threading.Thread(target=self.e1.accept, args=(60.0,))
+            self._accepting = threading.Thread(target=self.e1.accept, args=(60.0, lambda: self._closed))
             self._accepting.start()
         self.errors = (folder / "gateway.log").open("wb+")
         self.process = self.start()
@@ -185,6 +186,7 @@ class RunningGateway:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
+        self._closed = True
         if self._accepting is not None:
             self._accepting.join()
         self.process.wait(60)

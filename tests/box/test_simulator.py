@@ -118,9 +118,9 @@ def what_was_not_heard(simulator: Simulator, gateway: GatewaySide, callserver: C
 def test_a_new_gateway_is_told_which_phones_are_off_hook_and_the_old_ones_call_is_lost(
     simulator: Simulator, gateway: GatewaySide, callserver: CallserverSide
 ) -> None:
+    assert gateway.run(20, until=lambda: callserver.state is AgentState.READY, meanwhile=callserver.turn)
+    callserver.tell(EventName.DELIVERED, 7, agent="801")  # who hears nothing of a call puts the handset down soon
     assert gateway.run(20, until=lambda: gateway.joined, meanwhile=callserver.turn)
-    callserver.tell(EventName.DELIVERED, 7, agent="801")
-    callserver.turn()
 
     gateway.board.close()
     time.sleep(0.3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,10 +33,10 @@ class FarEnd:
         self.blocks: list[BlockPacket] = []
         self.signals: list[Signal] = []
 
-    def accept(self, seconds: float = 60.0) -> None:
+    def accept(self, seconds: float = 60.0, is_given_up: Callable[[], bool] = lambda: False) -> None:
         """Take the gateway's connection, which may still be on its way."""
         end = time.monotonic() + seconds
-        while self.link is None:
+        while self.link is None and not is_given_up():
             self.link = self.listener.accept()
             assert self.link or time.monotonic() < end, "the gateway did not connect"
             if self.link is None:
