@@ -52,6 +52,21 @@ def test_several_recordings_do_not_mix(gateway: Gateway, start: Callable[..., Re
     assert answers == [closed(channel, audio) for channel, audio in enumerate(audios)]
 
 
+def test_many_that_end_at_once_are_ended_and_told_a_few_at_a_time(
+    gateway: Gateway, start: Callable[..., Recorder]
+) -> None:
+    recorder = start()
+    wishes = [opened(number, f"{number}.au") for number in range(10)]
+    gateway.run(800)
+    for wish in wishes:
+        recorder.handle(closing(wish, 800))
+
+    first = recorder.advance()
+    assert (len(first), recorder.behind) == (8, True)
+    assert first + recorder.advance() == [closed(number, spoken(1, 0, 800)) for number in range(10)]
+    assert not recorder.behind
+
+
 def test_the_end_is_waited_for_while_the_gateway_lives(gateway: Gateway, start: Callable[..., Recorder]) -> None:
     recorder = start()
     recorder.handle(opened())
