@@ -185,12 +185,12 @@ def test_the_next_worker_restarts_the_channels_that_had_calls_and_no_other(tmp_p
         worker.until(lambda: Gone(-3) in worker.exchange.events, "its end")
         assert restarted(worker) == {3, 17}
         worker.process.send_signal(signal.SIGTERM)
-        assert worker.process.wait(10) == 0
+        assert worker.process.wait(60) == 0
         worker.exchange.events.clear()
 
         worker.begin()
-        worker.until(lambda: gateway.is_connected, "a worker after one that stopped as it should")
         worker.until(lambda: LayerTwo(True) in worker.exchange.events, "layer 2")
+        worker.until(lambda: gateway.is_connected, "a worker after one that stopped as it should")
         worker.call(gateway, 4, 5)
         settled = time.monotonic() + 2 * SETTLE_US / 1e6
         worker.until(lambda: time.monotonic() > settled, "time for a restart")
