@@ -237,7 +237,8 @@ def seconds_said(track: NDArray[np.int16], said: NDArray[Any]) -> float:
 def test_a_hundred_callers_in_a_row_and_none_is_lost(box: RunningBox) -> None:
     before = len(box.rows(tables.contacts))
     calls = callers(1000, 100)
-    result = run_sipp(scenarios.caller_hangs_up(7.0), calls, box.sip_port, rate=3, at_once=25, limit_seconds=150)
+    # Two seconds and more longer than the greeting and an agent take: a stall of this machine does not send all away.
+    result = run_sipp(scenarios.caller_hangs_up(8.5), calls, box.sip_port, rate=3, at_once=25, limit_seconds=150)
     assert (result.successful, result.failed) == (100, 0), result.errors
     all_idle(box)
     rows = box.rows(tables.contacts)[before:]
