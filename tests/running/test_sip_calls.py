@@ -257,8 +257,9 @@ def test_the_list_of_calls_says_what_the_rows_say(box: RunningBox) -> None:
         urllib.request.urlopen(request, timeout=30)
     refused.value.close()
     assert refused.value.code == 401
-    assert run_sipp(scenarios.caller_hangs_up(1.0), callers(2000, 1), box.sip_port).successful == 1
-    record_of(box, "13600002000")  # the last of all: nothing changes any more
+    if not box.rows(tables.contacts):
+        assert run_sipp(scenarios.caller_hangs_up(7.0), callers(2000, 1), box.sip_port).successful == 1
+        record_of(box, "13600002000")
     calls = box.json("/api/v1/calls?limit=500")["calls"]
     wanted = {
         "id",

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from firmware.box.demonstration import demonstration_documents, password_hash
 from firmware.calls.messages import AgentState, AnswerCall, ReleaseCall, SetNotReady, SetReady, SignIn, SignOut
 from firmware.core.configuration import save_subjects
-from firmware.records.tables import office_audit, recordings
+from firmware.records.tables import contacts, office_audit, recordings
 from tests.running.running_box import RunningBox, until
 from webui.audit import open_office_database
 
@@ -77,20 +77,15 @@ class PageBox(RunningBox):
     def address(self, path: str) -> str:
         return f"http://127.0.0.1:{self.web_port}{path}"
 
-    def has_recording(self) -> bool:
-        """Is there a call that can be played?"""
-        return any(row["state"] == "closed" for row in self.rows(recordings))
-
     def record_a_call(self) -> None:
-        """Unless there is one: agent 805 takes a call, ends it and signs out."""
-        if self.has_recording():
-            return
-        assert self.ask(SignIn("805", "5")).error == ""
-        until(lambda: self.ask(SetReady("805")).error == "", "the headset is off hook")
-        until(lambda: self._state_of("805") is AgentState.OFFERED, "a call is offered")
-        for step in (AnswerCall("805"), ReleaseCall("805"), SetNotReady("805", "break"), SignOut("805")):
-            assert self.ask(step).error == "", step
-        until(self.has_recording, "the recording is closed")
+        """Return when a call can be played. If nobody was served yet, agent 805 takes a call, ends it and signs out."""
+        if not any(row["answered_utc_us"] for row in self.rows(contacts)):
+            assert self.ask(SignIn("805", "5")).error == ""
+            until(lambda: self.ask(SetReady("805")).error == "", "the headset is off hook")
+            until(lambda: self._state_of("805") is AgentState.OFFERED, "a call is offered")
+            for step in (AnswerCall("805"), ReleaseCall("805"), SetNotReady("805", "break"), SignOut("805")):
+                assert self.ask(step).error == "", step
+        until(lambda: any(row["state"] == "closed" for row in self.rows(recordings)), "the recording is closed")
 
     def _state_of(self, agent: str) -> AgentState:
         return next(one.state for one in self.state().agents if one.agent == agent)

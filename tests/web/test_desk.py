@@ -91,8 +91,8 @@ def test_the_whole_story_of_a_call_by_keyboard_alone(open_page: OpenPage, box: P
 
 
 def test_the_recording_of_the_call_plays(open_page: OpenPage, box: PageBox) -> None:
+    box.record_a_call()
     page = open_page(path="/calls")
-    until(lambda: page.reload() and page.locator("[data-play]").count(), "the recording is closed")
 
     page.click("[data-play]")
 
