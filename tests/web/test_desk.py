@@ -5,7 +5,10 @@ Calls come in the order of `page_box.CITIZENS`. Each test takes the next one.
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 from tests.running.running_box import until
 from tests.web.conftest import PHONE, sign_in
 from tests.web.page_box import IMPATIENT, REGULAR, PageBox
+from tests.web.readable import LOW_CONTRAST, SCROLLS_SIDEWAYS
 
 OpenPage = Callable[..., Any]
 STATE = "#call-box[data-state={}]"
@@ -205,6 +209,17 @@ def test_who_looks_at_an_analogue_line_at_the_wall_reads_its_levels(open_page: O
     phones.nth(6).click()
     page.wait_for_selector("#block-dialog[open]")
     assert page.is_hidden("#block-levels")
+
+
+def test_the_wall_tells_what_a_board_has_counted(open_page: OpenPage, box: PageBox) -> None:
+    page = open_page("admin", "/wall")
+    gateway = until(lambda: box.pid("gateway"), "the gateway runs")
+    os.kill(gateway, signal.SIGSTOP)
+    time.sleep(0.1)
+    os.kill(gateway, signal.SIGCONT)
+
+    name = page.locator(".board-row", has_text="E1-1").locator(".board-name")
+    until(lambda: re.search(r"^sim · .*系统停顿 \d", name.get_attribute("title") or ""), "that the box stood still")
 
 
 def test_the_wall_says_which_seats_display_and_which_lamp_of_the_box_fails_and_what_to_do(open_page: OpenPage) -> None:
@@ -409,31 +424,3 @@ KEEP_CALLERS = """() => {
   new MutationObserver(look).observe(document.body, all);
 }"""
 """So may a caller be gone."""
-
-SCROLLS_SIDEWAYS = """[...document.querySelectorAll("body *")].filter((one) => one.scrollWidth > one.clientWidth + 1
-  && ["auto", "scroll"].includes(getComputedStyle(one).overflowX)).map((one) => one.className || one.tagName)"""
-LOW_CONTRAST = """() => {
-  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
-  const light = ([r, g, b]) => {
-    const part = (value) => (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  };
-  const ground = (element) => {
-    for (let one = element; one; one = one.parentElement) {
-      const colour = parse(getComputedStyle(one).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const found = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || !element.checkVisibility() || element.closest("script, option, :disabled, .channel-strip")) continue;
-    const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    const name = element.className || element.tagName;
-    if (ratio < 4.5) found.push(`${name}: ${element.textContent.trim()} ${ratio.toFixed(2)}`);
-  }
-  return found;
-}"""
-"""Texts whose contrast with what is behind them is below 4.5:1 (WCAG 2.2, 1.4.3)."""
