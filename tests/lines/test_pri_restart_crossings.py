@@ -357,9 +357,10 @@ def test_an_exchange_that_keeps_a_channel_for_itself_is_not_restarted_for_each_c
     assert town.exchange.restarted_by_box == [17, 17]
 
 
-def test_a_refusal_because_both_seized_the_channel_restarts_nothing(town: CrossingTown) -> None:
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_refusal_because_both_seized_the_channel_restarts_nothing(town: CrossingTown, exclusive: bool) -> None:
     town.box.say(Setup(SLOT_17, "110"))
-    town.exchange_calls(-1)
+    town.exchange_calls(-1, exclusive=exclusive)
     town.line.run(60)
 
     assert town.exchange.restarted_by_box == []

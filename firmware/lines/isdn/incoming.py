@@ -66,19 +66,20 @@ class IncomingCalls:
                 # Also if our RESTART is under way, which the call has crossed: a far end that keeps the call goes on
                 # with it here, and one that has dropped it (Q.931 5.5.2) says so to our answer (5.8.3.2, cause 81).
                 return wanted, [], 0
+        has_crossed = wanted is not None and wanted.phase is Phase.PLACED and not wanted.confirmed
+        if wanted is not None and has_crossed:
+            wanted.contested = True
         if may_move:
             # Never in the way of our own RESTART, which would end the call at a far end that has it there already.
             return self._bank.any_free(self._restarts.is_under_way), [], q850.NO_CHANNEL
         if wanted is None:
             return None, [], q850.CHANNEL_DOES_NOT_EXIST
         effects: list[Effect] = []
-        if wanted.phase is Phase.PLACED and not wanted.confirmed and not self._network and wanted.call is not None:
+        if has_crossed and not self._network and wanted.call is not None:
             # Both seized the channel: the network's call goes through (Q.931 5.7).
             effects = self._clearing.refuse(self._bank.let_go(wanted), q850.CHANNEL_NOT_AVAILABLE, now_us)
             return wanted, [*effects, self._clearing.tell_release(wanted, Cause.CONGESTION, now_us)], 0
-        if wanted.phase is Phase.PLACED and not wanted.confirmed:
-            wanted.contested = True
-        elif wanted.call is not None:
+        if not has_crossed and wanted.call is not None:
             # The far end has the channel free, it seems: whether it still knows the call that we have there, is asked.
             self._bank.protocol_errors += 1
             effects = [stack.Probe(wanted.call)]

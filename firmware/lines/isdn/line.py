@@ -38,7 +38,7 @@ class PriLine:
     confirmed: bool = False
     """The far end has answered our SETUP: the channel is ours, no collision (Q.931 5.7) any more."""
     contested: bool = False
-    """A SETUP of the far end for the channel crossed ours, and was refused."""
+    """A SETUP of the far end for the channel crossed ours, and was refused or got another channel."""
     told: frozenset[str] = frozenset()
     """What the gateway has been told of the call that the box places: each step once."""
     setup: Setup | None = None
