@@ -272,9 +272,6 @@ def test_while_call_control_is_away_the_page_says_so_and_goes_on(open_page: Open
     page = open_page()
     expect(page, "held")
 
-    import os
-    import signal
-
     supervisor, held_up = box.pid("supervisor"), box.pid("callserver")
     os.kill(supervisor, signal.SIGSTOP)  # it would start a callserver again that hangs
     os.kill(held_up, signal.SIGSTOP)
