@@ -17,7 +17,6 @@ SECRET_FIELDS = frozenset({"password_hash"})
 # ---- one value -------------------------------------------------------------------------------------------------------
 
 _PLAIN = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-_GOT = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
 
 
 def _description(wanted: Any) -> str:

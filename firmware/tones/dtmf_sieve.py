@@ -77,7 +77,6 @@ class Sieve:
         heard: Codes = np.zeros((1 + hops, channels), dtype=np.uint8)
         self._heard = heard[:1], heard[hops:], heard[1:].reshape(-1), heard[:-1].reshape(-1)
         latest: Codes = np.zeros((2 + hops, channels), dtype=np.uint8)
-        self._latest = latest
         self._latest_parts = latest[:2], latest[hops:], latest[2:], latest[1:-1], latest[:-2]
         stays: Codes = np.zeros((STEPS + 1 + hops, channels), dtype=np.uint8)
         self._stays = stays[: STEPS + 1], stays[hops:], stays[STEPS + 1 :], stays[STEPS:-1]

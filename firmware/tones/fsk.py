@@ -26,7 +26,6 @@ LEVEL_DBM0 = -13.5
 SEIZURE_BITS = 300
 MARK_BITS = 180
 TRAILING_BITS = 10
-LONGEST_MESSAGE = 258
 
 KINDS = (0x04, 0x06, 0x80, 0x82)
 """Kinds of message that a receiver takes: caller ID and message waiting, single and multiple data."""
