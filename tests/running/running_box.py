@@ -214,8 +214,11 @@ class RunningBox:
                 found: bytes = answer.read()
         except urllib.error.HTTPError as refused:
             # It holds its connection as long as somebody holds it, as the report of a failed test does.
-            refused.fp = io.BytesIO(refused.read())
-            raise
+            with refused:
+                said = refused.read().decode(errors="replace")
+            raise urllib.error.HTTPError(
+                request.full_url, refused.code, f"{refused.reason}: {said}", refused.headers, io.BytesIO(said.encode())
+            ) from None
         return found
 
     def json(self, path: str) -> Any:
