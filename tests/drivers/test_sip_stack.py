@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from drivers.sip_stack import (
     Ended,
     HangUp,
     Invited,
+    Pressed,
     Refuse,
     Ring,
     SipEvent,
@@ -306,6 +308,37 @@ def test_a_call_that_ended_before_the_next_came_is_told_before_it(
     assert [type(event) for event in caller.events] == [Ended, Invited]
     assert isinstance(caller.events[1], Invited)
     stack.do(Refuse(caller.events[1].call, 486))
+
+
+def test_a_digit_whose_end_comes_late_counts_once(caller: Caller, stack: SipStack) -> None:
+    """As after a hole in the network: its time stamp, the same in all its packets, tells that it has counted."""
+    answered_call(caller, stack)
+    answer = caller.wait_message("SIP/2.0 200")
+    box = (LOCAL, int(answer.split("m=audio ")[1].split()[0]))
+    packets = itertools.count(1)
+
+    def packet(digit: int, stamp: int, duration: int, end: int) -> None:
+        """RFC 4733 in RTP (RFC 3550)."""
+        header = struct.pack(">BBHII", 0x80, 101, next(packets), stamp, 7)
+        caller.rtp.sendto(header + struct.pack(">BBH", digit, end << 7 | 10, duration), box)
+
+    packet(5, 1600, 320, 0)
+    caller.wait_event(Pressed)
+    for end in (0, 1, 1, 1):
+        packet(5, 1600, 480, end)
+    for end in (0, 1, 1, 1):
+        packet(6, 4800, 640, end)
+    until = time.monotonic() + 20
+    while len(found := [event.digit for event in caller.events if isinstance(event, Pressed)]) < 2:
+        assert time.monotonic() < until, found
+        caller.serve()
+        time.sleep(0.002)
+    caller.serve(3)
+
+    assert [event.digit for event in caller.events if isinstance(event, Pressed)] == ["5", "6"]
+    caller.request("BYE", 2)
+    caller.wait_event(Ended)
+    caller.serve(3)  # the stack lets go of a call that has had audio a turn later
 
 
 def test_a_port_that_is_taken_is_an_error() -> None:
