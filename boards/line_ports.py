@@ -222,7 +222,7 @@ class ExtensionPort(Port):
         return self._loop.look(status.off_hook, now_ms)
 
     def _rests(self) -> bool:
-        return self._loop is not None and not self._loop.off_hook
+        return self._loop is not None and not self._loop.off_hook and not self._was_lifted
 
     def _rest(self) -> list[FromBoard]:
         self._count_interrupt(self._chip, False)

@@ -111,6 +111,21 @@ def test_what_a_phone_does_is_told_as_soon_as_without_the_line(bench: Wired) -> 
     assert bench.asked[1] < 100, "it rests again"
 
 
+def test_a_phone_put_down_while_its_chip_was_out_of_service_is_told_as_soon_as_the_chip_works(bench: Wired) -> None:
+    bench.phone(0).lift()
+    bench.run(500)
+    bench.phone(0).set_field("interrupt_status_2", power_alarm=1)
+    bench.run(10)
+    bench.phone(0).put_down()
+    while bench.raised():
+        bench.run(10)
+    bench.forget()
+
+    bench.run(10)
+
+    assert bench.take() == [HookChange(0, False)]
+
+
 def test_a_phone_that_rings_is_answered_and_the_exchange_s_ring_is_told(bench: Wired) -> None:
     bench.board.send_signal(Ring(2, True))
     bench.run(300)
