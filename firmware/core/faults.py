@@ -77,7 +77,7 @@ def from_store(text: str) -> Fault:
     """A fault that was stored. Other text is the words of an older version, and is told as it stands. Never raises."""
     try:
         return msgspec.json.decode(text, type=Fault)
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return said(text, "")
 
 

@@ -113,6 +113,9 @@ def test_a_fault_survives_being_stored() -> None:
     assert from_store(to_store(one)) == one
 
 
-@pytest.mark.parametrize("words", ["disk full: recordings wait for room", "{", '{"code": 7}', "[1]", "{what}"])
+NESTED = pytest.param('{"x":' + "[" * 100_000, id="nested")
+
+
+@pytest.mark.parametrize("words", ["disk full: recordings wait for room", "{", '{"code": 7}', "[1]", "{what}", NESTED])
 def test_words_that_an_older_version_stored_are_told_as_they_stand(words: str) -> None:
     assert (from_store(words).what, from_store(words).remedy) == (words, "")
