@@ -128,6 +128,8 @@ class Archive:
         recording = self._newest.get(body.recording, stored)
         if recording is None:
             raise Refused("unknown_recording")
+        if stored is not None and stored.state != recording.state:  # it has ended since: only a hold came before that
+            recording = msgspec.structs.replace(stored, legal_hold=recording.legal_hold)
         match body:
             case cti.DeleteRecording():
                 recording = self._delete(recording, body, by, now)
@@ -142,7 +144,8 @@ class Archive:
     def _delete(self, recording: StoredRecording, body: cti.DeleteRecording, by: str, now: Stamp) -> StoredRecording:
         if recording.legal_hold:
             raise Refused("on_legal_hold")
-        if recording.state not in ("closed", "failed"):
+        # One in trouble may be stored as failed while its call goes on: the recorder would make its file anew.
+        if recording.state not in ("closed", "failed") or body.recording in self._office.recordings:
             raise Refused("recording_open")
         if body.raw_only and recording.live_copy is None:
             raise Refused("not_possible_now")

@@ -1,11 +1,12 @@
 """The chain of recordings: what a link says, and how it is hashed. Writing is `journal.py`, checking is `verify.py`.
 
-Each thing that happens to a complete recording appends one link, numbered without gaps by the callserver in the same
-commit as the row that it speaks of. A link's hash covers its own fields, the hash of the raw A-law, the hash of the
-recording's row (with who called whom, on which line), and the hash of the link before: to change one byte of an old
-recording and not be found, all links after it have to be made anew. Against that, and against cutting off the newest
-links, stands the anchor: number and hash of the last link in a file of its own, and in the log (RFC 5424), which may
-be kept elsewhere. Who can write the database, the anchor and every copy of the log can forge all; nobody else can.
+The end of a recording, and each thing that is decided about it (legal hold also before its end), appends one link,
+numbered without gaps by the callserver in the same commit as the row that it speaks of. A link's hash covers its own
+fields, the hash of the raw A-law, the hash of the recording's row (with who called whom, on which line), and the hash
+of the link before: to change one byte of an old recording and not be found, all links after it have to be made anew.
+Against that, and against cutting off the newest links, stands the anchor: number and hash of the last link in a file of
+its own, and in the log (RFC 5424), which may be kept elsewhere. Who can write the database, the anchor and every copy
+of the log can forge all; nobody else can.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ PIECE = 10 * SAMPLE_RATE
 """Samples that are compared at once."""
 
 _COMPLETE = (LinkKind.CLOSED, LinkKind.ADOPTED)
+_ENDED = (*_COMPLETE, LinkKind.FAILED)
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,9 +137,21 @@ class Verification:
         place = {"link": link["number"], "recording": link["recording"]}
         if row is None:
             return None, Broken(what="row_missing", **place)
-        if row_hash(connection, link["box_id"], link["recording"]) != link["row_sha256"]:
+        is_same = row_hash(connection, link["box_id"], link["recording"]) == link["row_sha256"]
+        if not is_same and self._had_ended(connection, link):
             return row, Broken(what="row_changed", file=row.file, **place)
         return row, None
+
+    def _had_ended(self, connection: Connection, link: Any) -> bool:
+        """False for a link from before the recording's end (legal hold): the row was not complete then. What it was
+        when it was complete, the link of the end says."""
+        of_its_end = select(recording_chain.c.number).where(
+            recording_chain.c.box_id == link["box_id"],
+            recording_chain.c.recording == link["recording"],
+            recording_chain.c.number <= link["number"],
+            recording_chain.c.kind.in_(_ENDED),
+        )
+        return connection.execute(of_its_end.limit(1)).first() is not None
 
     def _judge_audio(self, box_id: str, link: Row[Any], row: Row[Any]) -> Iterator[Broken]:
         """The file of a complete recording, or of a copy."""

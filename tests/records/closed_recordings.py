@@ -63,7 +63,9 @@ class DataFolder:
     def path(self, number: int) -> Path:
         return self.paths.recordings / f"{number}.au"
 
-    def record(self, samples: int = 8000, linked: bool = True, at_utc_us: int = 0) -> int:
+    def record(
+        self, samples: int = 8000, linked: bool = True, at_utc_us: int = 0, held_before_its_end: bool = False
+    ) -> int:
         """One call with its recording; gives the number of both. Not `linked`: as version 0.1.0 left it."""
         self.calls += 1
         number, at = self.calls, at_utc_us or MORNING + self.calls * 60_000_000
@@ -110,15 +112,15 @@ class DataFolder:
                 gateway_boot="g1",
                 channel=1,
                 from_sample=0,
-                to_sample=samples,
-                state="closed",
-                samples=samples,
-                missing=0,
-                sha256=digest,
+                state="open",
                 **moment("opened", at),
-                **moment("closed", at + samples * 125),
             ),
         ]
+        if held_before_its_end:
+            self.journal.commit([*rows, self.link(LinkKind.HELD, number, by="admin", reason="court")], {})
+            rows = []
+        ended = {"state": "closed", "to_sample": samples, "samples": samples, "missing": 0, "sha256": digest}
+        rows.append(ChangedRow("recordings", number, **ended, **moment("closed", at + samples * 125)))
         if linked:
             rows.append(self.link(LinkKind.CLOSED, number, digest, at))
         self.journal.commit(rows, {})

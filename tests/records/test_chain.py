@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from firmware.box import cli
-from firmware.records.chain import read_anchor
+from firmware.records.chain import LinkKind, read_anchor
 from firmware.records.recording import HEADER_SIZE
 from tests.records.closed_recordings import DataFolder
 
@@ -42,6 +42,28 @@ def test_what_nobody_touched_is_as_it_was(box: DataFolder, verify: Verify) -> No
     assert code == 0
     assert (report["ok"], report["first"], report["broken"]) == (True, None, [])
     assert (report["links"], report["recordings"], report["deleted"]) == (6, 4, 1)
+
+
+def test_a_recording_that_was_put_on_hold_during_its_call_is_as_it_was_and_a_change_of_it_is_found(
+    box: DataFolder, verify: Verify
+) -> None:
+    number = box.record(held_before_its_end=True)
+    assert verify()[0] == 0
+
+    box.sql(f"UPDATE contacts SET agent = '802' WHERE number = {number}")
+    code, report = verify()
+
+    assert (code, report["first"]["what"], report["first"]["link"]) == (1, "row_changed", 2)
+
+
+def test_what_was_held_after_its_end_is_held_against_its_row(box: DataFolder, verify: Verify) -> None:
+    number = box.record()
+    box.journal.commit([box.link(LinkKind.HELD, number, by="admin", reason="court")], {})
+    assert verify()[0] == 0
+
+    box.sql(f"UPDATE contacts SET agent = '802' WHERE number = {number}")
+
+    assert [one["link"] for one in verify()[1]["broken"]] == [1, 2]
 
 
 def test_any_changed_byte_of_the_audio_is_named(box: DataFolder, verify: Verify) -> None:
