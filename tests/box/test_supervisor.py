@@ -191,7 +191,7 @@ def test_one_whose_module_is_there_starts_without_a_word(start: Start) -> None:
 def test_the_first_password_is_not_handed_on(start: Start) -> None:
     code = "import os, time; print(os.environ.get('LINEBOX_ADMIN_PASSWORD', 'none'), flush=True); time.sleep(600)"
     box = start(python("web", code), environment={"LINEBOX_ADMIN_PASSWORD": "hunter2"})
-    box.pid("web")
+    box.until(lambda: box.log("web").endswith("\n"))
     assert box.log("web") == "none\n"
 
 
