@@ -19,15 +19,6 @@ SECOND_GUEST = ("guest_county", "guest_phone_calls", "guest_whole_box")
 """These run in a second guest beside the first, so that both take about as long: QEMU uses one core of the host, and a
 guest's time is its own."""
 
-SCRIPT = f"""\
-{LOAD_DRIVER}
-{{environment}}
-code=0
-python3 -m pytest -p no:cacheprovider -q -rs --durations=8 --junitxml=/results/report.xml {{files}} || code=$?
-dmesg >/results/kernel.log
-exit $code
-"""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     told = "the county's hour in its own time instead of in half a minute (with -k guest_county): some two hours"
@@ -76,7 +67,14 @@ def _run(guest: Guest, name: str, files: list[str], is_hour: bool) -> Report:
     logs = CHECKOUT / "test-results"
     logs.mkdir(exist_ok=True)
     paths = " ".join(f"tests/vm/inside/{file}.py" for file in files)
-    script = SCRIPT.format(files=paths, environment="export LINEBOX_COUNTY_HOUR=1" if is_hour else "")
+    script = f"""\
+{LOAD_DRIVER}
+{"export LINEBOX_COUNTY_HOUR=1" if is_hour else ""}
+code=0
+python3 -m pytest -p no:cacheprovider -q -rs --durations=8 --junitxml=/results/report.xml {paths} || code=$?
+dmesg >/results/kernel.log
+exit $code
+"""
     result = run_job(guest, script, COUNTY_HOUR_SECONDS if is_hour else HOST_SECONDS, logs / f"{name}-serial.log")
     for path, content in result.files.items():
         (logs / f"{name}-{Path(path).name}").write_bytes(content)

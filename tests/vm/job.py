@@ -30,8 +30,8 @@ PURE_PYTHON = ("periphery", "tinydb")
 COMPILED = "compiled"
 """Folder of job, results and cached guest: what the guest compiled (bindings, byte code), kept from run to run."""
 _KEEPING = threading.Lock()
-READ_AHEAD = r"""\
-{  # While the guest waits for its disk its clock runs ahead, by seconds on a busy host. What is used is in memory then.
+# While the guest waits for its disk its clock runs ahead, by seconds on a busy host. What is used is in memory then.
+READ_AHEAD = r"""{
     echo 2048 >/sys/block/vda/queue/read_ahead_kb
     ls -lR /usr/lib/python3*
     cat /usr/lib/modules/*/modules.* /usr/share/alsa/*.conf /usr/bin/python3 /usr/bin/kmod /bin/busybox
