@@ -15,7 +15,7 @@ from tests.vm.job import LOAD_DRIVER, JobResult, run_job
 HOST_SECONDS = 900
 """A run on a machine that does nothing else takes less than six minutes."""
 COUNTY_HOUR_SECONDS = 6 * 3600
-SECOND_GUEST = ("guest_county", "guest_phone_calls", "guest_pri", "guest_r2", "guest_whole_box")
+SECOND_GUEST = ("guest_county", "guest_whole_box")
 """These run in a second guest beside the first, so that both take about as long: QEMU uses one core of the host, and a
 guest's time is its own."""
 
