@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.vm.guest import CHECKOUT, Guest, GuestError, make_guest
-from tests.vm.job import LOAD_DRIVER, JobResult, run_job
+from tests.vm.job import LOAD_DRIVER, READ_AHEAD, JobResult, run_job
 
 HOST_SECONDS = 900
 """A run on a machine that does nothing else takes less than six minutes."""
@@ -68,6 +68,7 @@ def _run(guest: Guest, name: str, files: list[str], is_hour: bool) -> Report:
     logs.mkdir(exist_ok=True)
     paths = " ".join(f"tests/vm/inside/{file}.py" for file in files)
     script = f"""\
+{READ_AHEAD}
 {LOAD_DRIVER}
 {"export LINEBOX_COUNTY_HOUR=1" if is_hour else ""}
 code=0
