@@ -230,24 +230,11 @@ def test_the_audit_leaves_living_calls_alone(town: Town) -> None:
     assert town.box.lines.calls == town.exchange.stack.calls == 1
 
 
-def test_a_setup_for_a_channel_that_is_up_asks_whether_the_old_call_lives(town: Town) -> None:
-    old = town.up()
-    town.tell(Forget(old))
-
-    refused = town.call(17)
-
-    assert Cleared(refused, 44) in town.exchange.said()
-    assert [type(signal) for signal in town.box.heard()] == [Release]
-    town.assert_idle()
-    town.call(17)
-    assert len(town.box.setups()) == 1
-
-
-@pytest.mark.parametrize("is_ringing", [False, True])
-def test_a_setup_for_a_channel_whose_call_is_not_answered_yet_asks_for_it_too(town: Town, is_ringing: bool) -> None:
-    """Such a call could wait for an agent for minutes, and each new one would be refused meanwhile."""
-    old = town.call(17)
-    if is_ringing:
+@pytest.mark.parametrize("state", ["offered", "ringing", "up"])
+def test_a_setup_for_a_channel_that_is_busy_here_asks_whether_the_old_call_lives(town: Town, state: str) -> None:
+    """One that is not answered yet may wait for an agent for minutes, and each new call would be refused meanwhile."""
+    old = town.up() if state == "up" else town.call(17)
+    if state == "ringing":
         town.say(Alerting(SLOT_17))
     town.box.heard()
     town.tell(Forget(old))
